@@ -1,0 +1,57 @@
+// Package config is the flat map: the properties of a connector as Kafka Connect stores them, which HCL, REST bodies and
+// .properties files all become and everything below works on (decision D1).
+//
+// [Declared] is a map as a front end hands it in, with the place where each key was written; [Check] says what is wrong
+// with one; [Map.Keys] is the order in which people see it.
+package config
+
+import (
+	"github.com/penstock/penstock/engine/diag"
+)
+
+// Map is a connector's configuration: property names to their text. Defaults of ours are never written into it.
+type Map map[string]string
+
+// Target is the state that somebody asked for, in Kafka Connect's words. The zero value asks for nothing.
+type Target string
+
+const (
+	Started Target = "STARTED"
+	Paused  Target = "PAUSED"
+	Stopped Target = "STOPPED"
+)
+
+// Declared is a configuration as somebody wrote it. It is not changed once made.
+type Declared struct {
+	Map     Map
+	Origins map[string]Origin // of the keys of Map; nil when nothing is known of places
+	Place   diag.Place        // of the pipeline as a whole
+	Label   string            // its address for people, such as pipeline.shop["orders"]
+	Target  Target            // asked for in the file; "" leaves the state alone
+}
+
+// Origin says where and how a property was written.
+type Origin struct {
+	Place     diag.Place // of the value
+	Written   string     // as the user spelt it, such as tasks_max; "" when it was not written as an argument
+	Sensitive bool       // the value came from something sensitive
+}
+
+// At is the place of a key, or that of the pipeline when the key has none.
+func (d *Declared) At(key string) diag.Place {
+	if o, ok := d.Origins[key]; ok && !o.Place.IsZero() {
+		return o.Place
+	}
+	return d.Place
+}
+
+// Spelling is how the user wrote a key, or the key itself.
+func (d *Declared) Spelling(key string) string {
+	if o, ok := d.Origins[key]; ok && o.Written != "" {
+		return o.Written
+	}
+	return key
+}
+
+// Name is the connector's name.
+func (d *Declared) Name() string { return d.Map[Name] }

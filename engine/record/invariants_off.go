@@ -1,0 +1,5 @@
+//go:build !invariants
+
+package record
+
+const invariants = false

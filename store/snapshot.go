@@ -1,0 +1,181 @@
+package store
+
+import (
+	"github.com/penstock/penstock/engine/config"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Connector is a stored configuration with what belongs to it.
+type Connector struct {
+	Name        string
+	Config      config.Map
+	Revision    Revision      // of the last write of Config
+	Incarnation Revision      // of the write that created it: differs after delete and create (rule 9 of D2)
+	Target      config.Target // what was asked for
+	Tasks       []config.Map  // what the instance last made of the configuration; nil: not yet
+	TasksFor    Revision      // the Revision of the Config that Tasks were made of
+	Restarts    int           // how often a restart of the instance was asked for
+	TaskRestart map[int]int   // how often a restart was asked for, by task
+}
+
+// Instance is the task number that stands for the instance itself in placements and statuses.
+const Instance = -1
+
+// Placement gives one instance or task to one member.
+type Placement struct {
+	Connector string
+	Task      int    // Instance, or from 0
+	Member    string // who runs it
+	Epoch     int64  // of the plan that placed it there
+	Follows   string // the member that ran it before, "" when nobody or the same
+}
+
+// Plan is what the leader last published.
+type Plan struct {
+	Epoch      int64 // previous epoch + 1 (rule 2 of D2)
+	Members    []string
+	Placements []Placement // by connector and task
+}
+
+// Snapshot is the committed state at a revision. It is shared and never changed.
+type Snapshot struct {
+	Revision   Revision
+	Connectors map[string]Connector
+	Plan       Plan
+}
+
+// Names lists the connectors in alphabetical order.
+func (s *Snapshot) Names() []string { return slices.Sorted(maps.Keys(s.Connectors)) }
+
+// Request asks for changes that are carried out together or not at all.
+type Request struct {
+	ID       string    // unique; the answer carries it
+	Deadline time.Time // after which the leader answers Expired instead
+	Ops      []Op
+}
+
+// Op is one change. Exactly one of the pointers is set.
+type Op struct {
+	Put     *PutConnector
+	Delete  *DeleteConnector
+	Target  *SetTarget
+	Restart *Restart
+	Tasks   *PutTasks
+}
+
+// PutConnector creates or updates a connector. Equal configurations change nothing.
+type PutConnector struct {
+	Name   string
+	Config config.Map
+	Target config.Target // of a connector that is created; "" means Started
+	Create bool          // refuse when it exists
+	If     Revision      // when not 0: refuse unless the connector's Revision is this
+}
+
+// DeleteConnector takes a connector away, with its tasks and its target state; its offsets stay.
+type DeleteConnector struct {
+	Name string
+	If   Revision // as in PutConnector
+}
+
+// SetTarget asks for a state.
+type SetTarget struct {
+	Name   string
+	Target config.Target
+}
+
+// Restart asks for the instance, some tasks, or both to be started anew.
+type Restart struct {
+	Name     string
+	Instance bool
+	Tasks    []int
+}
+
+// PutTasks is what an instance made of its configuration.
+type PutTasks struct {
+	Name        string
+	Incarnation Revision // refused when the connector is another by now
+	For         Revision // the Revision of the configuration they were made of; older than the stored one: refused
+	Tasks       []config.Map
+}
+
+// Refusal is why a request was not carried out. "" means that it was.
+type Refusal string
+
+const (
+	NotFound Refusal = "not found"
+	Exists   Refusal = "exists"
+	Conflict Refusal = "changed since"
+	Outdated Refusal = "outdated" // the sender's picture of an instance is of an older configuration
+	Expired  Refusal = "expired"  // the deadline had passed before the leader saw it
+	Invalid  Refusal = "invalid"
+)
+
+// Answer is what became of a request.
+type Answer struct {
+	ID       string
+	Refusal  Refusal
+	Reason   string   // for people, when refused
+	Revision Revision // of the commit that carried it out
+}
+
+// Commit is everything that one decision of the leader writes.
+type Commit struct {
+	Connectors map[string]*Connector // by name; nil takes it away. Revision, Incarnation and TasksFor that are 0 become the commit's own revision
+	Plan       *Plan                 // nil: unchanged
+	Answers    []Answer
+}
+
+// State says how an instance or a task is, in Kafka Connect's words.
+type State string
+
+const (
+	StateUnassigned State = "UNASSIGNED"
+	StateRunning    State = "RUNNING"
+	StatePaused     State = "PAUSED"
+	StateStopped    State = "STOPPED"
+	StateFailed     State = "FAILED"
+	StateRestarting State = "RESTARTING"
+)
+
+// Status is what an instance or a task last said of itself.
+type Status struct {
+	Connector string
+	Task      int // Instance, or from 0
+	State     State
+	Member    string
+	Epoch     int64     // of the placement that it speaks for
+	Trace     string    // of a failure: text for people, without secrets
+	Attempt   int       // of healing: restarts since it last ran well
+	Next      time.Time // of healing: the next attempt; zero: none is planned
+}
+
+// Apply returns the state after a commit at revision r; s is not changed.
+func (s *Snapshot) Apply(r Revision, c Commit) *Snapshot {
+	n := &Snapshot{Revision: r, Connectors: maps.Clone(s.Connectors), Plan: s.Plan}
+	if n.Connectors == nil {
+		n.Connectors = map[string]Connector{}
+	}
+	for name, conn := range c.Connectors {
+		if conn == nil {
+			delete(n.Connectors, name)
+			continue
+		}
+		stored := *conn
+		for _, at := range []*Revision{&stored.Revision, &stored.Incarnation} {
+			if *at == 0 {
+				*at = r
+			}
+		}
+		if stored.Tasks != nil && stored.TasksFor == 0 {
+			stored.TasksFor = stored.Revision
+		}
+		n.Connectors[name] = stored
+	}
+	if c.Plan != nil {
+		n.Plan = *c.Plan
+	}
+	return n
+}

@@ -1,0 +1,87 @@
+// Package store is the contract of what outlives a process: configurations, plans, offsets and statuses. Packages
+// store/memory, store/file and store/topic keep it in memory, in one file and in Kafka topics; package storetest is the
+// suite that all of them pass.
+//
+// Configurations change on one road only, in standalone and distributed mode alike (decisions D2, D3): a worker submits a
+// [Request]; the leader reads it from the [Log], decides, and commits answers, records and the plan in one transaction;
+// every worker waits for the revision and reads a [Snapshot]. There are no callbacks and no channels of events: a reader
+// that is slow skips revisions and takes one snapshot, so there is nothing to buffer and nothing to lose.
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Revision is a position in the order of committed writes, from 1; in Kafka, an offset in the config topic. 0 is before
+// all writes.
+type Revision int64
+
+// Errors that stores return. A caller that sees ErrFenced no longer leads and claims again; ErrClosed ends the caller;
+// ErrInUse and ErrDamaged come from opening only and name the file.
+var (
+	ErrFenced  = errors.New("another leader has claimed the log since")
+	ErrClosed  = errors.New("the store is closed")
+	ErrInUse   = errors.New("another process uses the store")
+	ErrDamaged = errors.New("the store's file is damaged")
+)
+
+// Configs is the reader's and writer's side of the configurations. It is safe for concurrent use.
+type Configs interface {
+	// Snapshot returns the newest committed state. It is shared: nobody changes it.
+	Snapshot(ctx context.Context) (*Snapshot, error)
+	// Wait returns the newest revision once it is past after, or the context's error.
+	Wait(ctx context.Context, after Revision) (Revision, error)
+	// Submit hands a request to whoever leads and returns its answer once this store has read it. A refused request is an
+	// answer, not an error. When ctx ends first, the request may still be carried out.
+	Submit(ctx context.Context, r Request) (Answer, error)
+}
+
+// Log is the leader's side of the configurations.
+type Log interface {
+	// Claim makes the caller the only one whose commits count; an earlier fence is worth nothing afterwards.
+	Claim(ctx context.Context) (Fence, error)
+	// Requests returns the requests that have no answer yet, in order, once there is at least one.
+	Requests(ctx context.Context) ([]Request, error)
+	// Commit writes everything in c or nothing. ErrFenced when another has claimed since.
+	Commit(ctx context.Context, f Fence, c Commit) (Revision, error)
+}
+
+// Fence is the right to commit that a claim gives.
+type Fence int64
+
+// Offsets keeps source offsets: JSON of a partition to JSON of an offset, per instance, members sorted by name. It is safe
+// for concurrent use.
+type Offsets interface {
+	// Read returns the offset of each partition, nil where there is none.
+	Read(ctx context.Context, instance string, partitions [][]byte) ([][]byte, error)
+	// Commit stores all entries or none; when it returns nil they survive a kill of the process and of the machine.
+	Commit(ctx context.Context, instance string, entries []Offset) error
+	// List returns every entry of an instance in order of its partition.
+	List(ctx context.Context, instance string) ([]Offset, error)
+}
+
+// Offset is one entry; a nil Value takes the offset away.
+type Offset struct {
+	Partition []byte
+	Value     []byte
+}
+
+// Statuses keeps what instances and tasks last said of themselves. It is safe for concurrent use.
+type Statuses interface {
+	// Put keeps a status unless one of a newer epoch is there: a late word of a former owner loses.
+	Put(ctx context.Context, s Status) error
+	// All returns every status, instances before their tasks, by name and number.
+	All(ctx context.Context) ([]Status, error)
+	// Forget drops the statuses of an instance that is no more, and of its tasks.
+	Forget(ctx context.Context, instance string) error
+}
+
+// Store is all of it; Close ends it, after which every method returns ErrClosed.
+type Store interface {
+	Configs
+	Log
+	Offsets() Offsets
+	Statuses() Statuses
+	Close() error
+}

@@ -36,6 +36,7 @@ type Place struct {
 	EndLine   int
 	EndColumn int
 	Context   string // the enclosing block, such as `pipeline "orders"`; may be empty
+	Hidden    bool   // a secret is written there, so that the text is not shown (invariant 6)
 }
 
 // IsZero reports whether there is no file to point at.

@@ -73,7 +73,7 @@ func (p Printer) one(b *strings.Builder, d Diagnostic) {
 
 // snippet writes the line of the place with carets under it.
 func (p Printer) snippet(b *strings.Builder, at Place) {
-	if p.Source == nil || at.Line == 0 {
+	if p.Source == nil || at.Line == 0 || at.Hidden {
 		return
 	}
 	src, err := p.Source(at.File)

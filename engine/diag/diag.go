@@ -15,6 +15,7 @@ import (
 // Severity says whether a diagnostic stops the work. The zero value is Error, so that a forgotten severity is not lenient.
 type Severity uint8
 
+// The severities.
 const (
 	Error Severity = iota
 	Warning

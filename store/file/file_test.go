@@ -8,20 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/store"
 	"github.com/penstock/penstock/store/file"
 	"github.com/penstock/penstock/store/storetest"
 )
-
-func TestMain(m *testing.M) {
-	if role, ok := os.LookupEnv(roleVariable); ok {
-		os.Exit(child(role, os.Args[len(os.Args)-1]))
-	}
-	goleak.VerifyTestMain(m)
-}
 
 func TestStore(t *testing.T) {
 	t.Parallel()

@@ -1,3 +1,5 @@
+//go:build linux
+
 package file_test
 
 import (
@@ -16,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/penstock/penstock/engine/config"
@@ -27,10 +30,17 @@ import (
 // roleVariable makes a process of this test binary a child that works on the store of the folder in its last argument.
 const roleVariable = "STORE_FILE_TEST_ROLE"
 
+func TestMain(m *testing.M) {
+	if role, ok := os.LookupEnv(roleVariable); ok {
+		os.Exit(child(role, os.Args[len(os.Args)-1]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
 func child(role, dir string) int {
 	err := map[string]func(dir string) error{
 		"write":   writeUntilKilled,
-		"open":    func(dir string) error { return openOnly(dir) },
+		"open":    openOnly,
 		"full":    fullDisk,
 		"limited": limitedFile,
 	}[role](dir)

@@ -1,0 +1,162 @@
+package transform
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+const (
+	javaPackage = "org.apache.kafka.connect.transforms."
+	version     = "4.3.1" // of the Kafka Connect that the transforms follow; transforms.<name>.plugin.version asks for it
+)
+
+// Descriptors lists the transforms of this package.
+func Descriptors() []plugin.Descriptor {
+	return []plugin.Descriptor{
+		{
+			Name: "extract_field", Class: javaPackage + "ExtractField", Version: version, Targets: true,
+			Doc:          "Replaces the key or the value by one of its fields.",
+			Spec:         plugin.SpecOf(extractFieldDefaults),
+			NewTransform: newExtractField,
+		},
+		{
+			Name: "hoist_field", Class: javaPackage + "HoistField", Version: version, Targets: true,
+			Doc:          "Wraps the key or the value into a struct, or a map, of one field.",
+			Spec:         plugin.SpecOf(hoistFieldConfig{}),
+			NewTransform: newHoistField,
+		},
+		{
+			Name: "insert_field", Class: javaPackage + "InsertField", Version: version, Targets: true,
+			Doc:          "Adds fields with the record's topic, partition, offset or timestamp, or with a fixed text.",
+			Spec:         plugin.SpecOf(insertFieldDefaults),
+			NewTransform: newInsertField,
+		},
+		{
+			Name: "mask_field", Class: javaPackage + "MaskField", Version: version, Targets: true,
+			Doc:          "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
+			Spec:         plugin.SpecOf(maskFieldDefaults),
+			NewTransform: newMaskField,
+		},
+		{
+			Name: "replace_field", Class: javaPackage + "ReplaceField", Version: version, Targets: true,
+			Doc:          "Removes and renames fields.",
+			Spec:         plugin.SpecOf(replaceFieldDefaults),
+			NewTransform: newReplaceField,
+		},
+		{
+			Name: "value_to_key", Class: javaPackage + "ValueToKey", Version: version,
+			Doc:          "Makes the key of fields of the value.",
+			Spec:         plugin.SpecOf(valueToKeyDefaults),
+			NewTransform: newValueToKey,
+		},
+	}
+}
+
+// single is the Apply of a transform that looks at one record at a time. The function is kept, so that a batch costs no
+// closure.
+type single struct {
+	batch *record.Batch // the one at hand, only during Apply
+	each  func(i int, r *record.Record) error
+}
+
+// Apply implements [plugin.Transform].
+func (s *single) Apply(_ context.Context, b *record.Batch) error {
+	s.batch = b
+	b.Each(s.each)
+	s.batch = nil
+	return nil
+}
+
+// part is the key or the value of a record, whichever the transform is aimed at.
+func part(t plugin.Target, r *record.Record) *record.Datum {
+	if t == plugin.Key {
+		return &r.Key
+	}
+	return &r.Value
+}
+
+// structFields are the fields of a value that must be a struct; purpose is what for (Kafka Connect:
+// Requirements.requireStruct).
+func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
+	if d.Value.Kind() != record.Struct || d.Schema.Kind != record.Struct {
+		return nil, plugin.Data("Only Struct objects supported for [%s], found: %s", purpose, javaClass(d.Value))
+	}
+	return d.Value.Elements(), nil
+}
+
+// mapEntries are the keys and values of a value that must be a map (Kafka Connect: Requirements.requireMap).
+func mapEntries(v record.Value, purpose string) ([]record.Value, error) {
+	if v.Kind() != record.Map {
+		return nil, plugin.Data("Only Map objects supported in absence of schema for [%s], found: %s", purpose, javaClass(v))
+	}
+	return v.Elements(), nil
+}
+
+// fill does to fields copied from another struct what Kafka Connect's Struct does on reading and writing: where replace
+// is set a null becomes the field's default, and a null that is left must be allowed.
+func fill(fields []record.Field, values []record.Value, replace bool) error {
+	for i := range values {
+		if !values[i].IsNull() {
+			continue
+		}
+		switch s := fields[i].Schema; {
+		case replace && s.HasDefault:
+			values[i] = s.Default
+		case !s.Optional:
+			return nullForRequired(fields[i])
+		}
+	}
+	return nil
+}
+
+func nullForRequired(f record.Field) error {
+	return plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind)
+}
+
+// built ends the building of a schema that comes out of a transform.
+func built(b *record.Builder) (*record.Schema, error) {
+	s, err := b.Build()
+	if err != nil {
+		return nil, &plugin.DataError{Reason: err.Error(), Err: fmt.Errorf("build the schema that comes out: %w", err)}
+	}
+	return s, nil
+}
+
+// set puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
+// and returns how many values there are then. It needs room for one entry.
+func set(entries []record.Value, n int, key, value record.Value) int {
+	name := key.Text()
+	for i := 0; i < n; i += 2 {
+		if entries[i].Kind() == record.String && entries[i].Text() == name {
+			entries[i+1] = value
+			return n
+		}
+	}
+	entries[n], entries[n+1] = key, value
+	return n + 2
+}
+
+// javaClass is the class that Kafka Connect would hold the value in, as its messages print it.
+func javaClass(v record.Value) string { return javaClasses[v.Kind()] }
+
+var javaClasses = [...]string{ //nolint:gochecknoglobals // a literal
+	record.Null:    "null",
+	record.Int8:    "java.lang.Byte",
+	record.Int16:   "java.lang.Short",
+	record.Int32:   "java.lang.Integer",
+	record.Int64:   "java.lang.Long",
+	record.Float32: "java.lang.Float",
+	record.Float64: "java.lang.Double",
+	record.Boolean: "java.lang.Boolean",
+	record.String:  "java.lang.String",
+	record.Bytes:   "[B",
+	record.Array:   "java.util.ArrayList",
+	record.Map:     "java.util.HashMap",
+	record.Struct:  "org.apache.kafka.connect.data.Struct",
+	record.Decimal: "java.math.BigDecimal",
+	record.Instant: "java.util.Date",
+	record.BigInt:  "java.math.BigInteger",
+}

@@ -36,6 +36,7 @@ func (t *extractField) Configure(c plugin.Config) (err error) {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
+	t.plans = memo[*place]{}
 	t.replace = cfg.Replace
 	t.path, err = newPath(cfg.Field, cfg.Syntax)
 	return err

@@ -29,6 +29,7 @@ func (t *hoistField) Configure(c plugin.Config) error {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
+	t.plans = memo[*record.Schema]{}
 	t.name = record.OfString(cfg.Field)
 	return nil
 }
@@ -51,8 +52,8 @@ func (t *hoistField) hoist(_ int, r *record.Record) error {
 	}
 	out := t.batch.Values(1)
 	out[0] = d.Value
-	if err := fill(schema.Fields, out, false); err != nil {
-		return err
+	if d.Value.IsNull() && !d.Schema.Optional {
+		return nullForRequired(schema.Fields[0])
 	}
 	*d = record.Datum{Schema: schema, Value: record.OfStruct(out)}
 	return nil

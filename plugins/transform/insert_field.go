@@ -26,8 +26,9 @@ type insertField struct {
 	single
 	target  plugin.Target
 	replace bool
+	offset  bool        // whether an offset is among them
 	inserts []insertion // in the order in which the fields are added
-	plans   memo[*record.Schema]
+	plans   memo[*insertPlan]
 }
 
 // insertion is one field that is added.
@@ -36,6 +37,12 @@ type insertion struct {
 	key    record.Value // the name, as a schemaless map has it
 	schema *record.Schema
 	text   record.Value // of fromSetting
+}
+
+// insertPlan is what becomes of structs of one schema.
+type insertPlan struct {
+	schema *record.Schema
+	nulls  nullable // among the fields that were there before
 }
 
 // origin is where an inserted value comes from.
@@ -61,7 +68,8 @@ func (t *insertField) Configure(c plugin.Config) error {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
-	t.replace = cfg.Replace
+	t.plans = memo[*insertPlan]{}
+	t.replace, t.offset = cfg.Replace, cfg.Offset != nil
 	t.inserts = nil
 	t.add(fromTopic, cfg.Topic)
 	t.add(fromPartition, cfg.Partition)
@@ -127,32 +135,34 @@ func (t *insertField) intoStruct(d *record.Datum, r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	schema, ok := t.plans.find(d.Schema)
+	plan, ok := t.plans.find(d.Schema)
 	if !ok {
-		if schema, err = t.outgoing(d.Schema); err != nil {
+		if plan, err = t.planFor(d.Schema); err != nil {
 			return err
 		}
-		t.plans.add(d.Schema, schema)
+		t.plans.add(d.Schema, plan)
+	}
+	if err := t.canHaveOffset(); err != nil {
+		return err
 	}
 	n := len(fields)
-	out := t.batch.Values(len(schema.Fields))
-	copy(out, fields)
-	if err := fill(schema.Fields, out[:n], t.replace); err != nil {
+	out := t.batch.Extend(fields, len(t.inserts))
+	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
 		return err
 	}
 	for i := range t.inserts {
-		if out[n+i], err = t.value(&t.inserts[i], r); err != nil {
-			return err
+		ins := &t.inserts[i]
+		v := ins.value(r)
+		if ins.origin == fromTimestamp && !v.IsNull() {
+			v = record.OfInstant(r.Timestamp)
 		}
-		if t.inserts[i].origin == fromTimestamp && r.Timestamp != record.NoTimestamp {
-			out[n+i] = record.OfInstant(r.Timestamp)
-		}
+		out[n+i] = v
 	}
-	*d = record.Datum{Schema: schema, Value: record.OfStruct(out)}
+	*d = record.Datum{Schema: plan.schema, Value: record.OfStruct(out)}
 	return nil
 }
 
-func (t *insertField) outgoing(in *record.Schema) (*record.Schema, error) {
+func (t *insertField) planFor(in *record.Schema) (*insertPlan, error) {
 	b := record.Build(record.Struct).Like(in)
 	for _, f := range in.Fields {
 		b.Field(f.Name, f.Schema)
@@ -160,7 +170,8 @@ func (t *insertField) outgoing(in *record.Schema) (*record.Schema, error) {
 	for _, ins := range t.inserts {
 		b.Field(ins.key.Text(), ins.schema)
 	}
-	return built(b)
+	schema, err := built(b)
+	return &insertPlan{schema, nullableOf(in.Fields)}, err
 }
 
 func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
@@ -168,15 +179,14 @@ func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	out := t.batch.Values(len(entries) + 2*len(t.inserts))
-	n := copy(out, entries)
+	if err := t.canHaveOffset(); err != nil {
+		return err
+	}
+	out := t.batch.Extend(entries, 2*len(t.inserts))
+	n := len(entries)
 	for i := range t.inserts {
 		ins := &t.inserts[i]
-		v, err := t.value(ins, r)
-		if err != nil {
-			return err
-		}
-		if !v.IsNull() {
+		if v := ins.value(r); !v.IsNull() {
 			n = set(out, n, ins.key, v)
 		}
 	}
@@ -184,26 +194,33 @@ func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
 	return nil
 }
 
+// canHaveOffset fails where an offset is wanted and records have none yet.
+func (t *insertField) canHaveOffset() error {
+	if t.offset && t.batch.Side != record.ToSink {
+		return plugin.Data("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
+	}
+	return nil
+}
+
 // value is what is inserted, null where the record has no such thing; a timestamp is a plain number.
-func (t *insertField) value(ins *insertion, r *record.Record) (record.Value, error) {
+func (ins *insertion) value(r *record.Record) record.Value {
 	switch ins.origin {
 	case fromTopic:
-		return record.OfString(r.Topic), nil
+		if r.Topic != "" {
+			return record.OfString(r.Topic)
+		}
 	case fromPartition:
 		if r.Partition >= 0 {
-			return record.OfInt32(r.Partition), nil
+			return record.OfInt32(r.Partition)
 		}
 	case fromOffset:
-		if t.batch.Side != record.ToSink {
-			return record.Value{}, plugin.Data("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
-		}
-		return r.Position.Offset, nil
+		return r.Position.Offset
 	case fromTimestamp:
 		if r.Timestamp != record.NoTimestamp {
-			return record.OfInt64(r.Timestamp), nil
+			return record.OfInt64(r.Timestamp)
 		}
 	case fromSetting:
-		return ins.text, nil
+		return ins.text
 	}
-	return record.Value{}, nil
+	return record.Value{}
 }

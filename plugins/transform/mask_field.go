@@ -24,7 +24,13 @@ type maskField struct {
 	names   []record.Value
 	replace bool
 	masks   [record.BigInt + 1]mask // by the kind of what is masked
-	plans   memo[[]int]             // indices of the fields to mask
+	plans   memo[*maskPlan]
+}
+
+// maskPlan is what becomes of structs of one schema.
+type maskPlan struct {
+	nulls  nullable
+	masked []int // indices of fields
 }
 
 // mask is what takes the place of a value of one kind, or why nothing can.
@@ -45,6 +51,7 @@ func (t *maskField) Configure(c plugin.Config) error {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
+	t.plans = memo[*maskPlan]{}
 	t.replace = cfg.Replace
 	t.names = nil
 	for _, name := range cfg.Fields {
@@ -113,15 +120,14 @@ func (t *maskField) mask(_ int, r *record.Record) error {
 	}
 	plan, ok := t.plans.find(d.Schema)
 	if !ok {
-		plan = t.fieldsOf(d.Schema)
+		plan = t.planFor(d.Schema)
 		t.plans.add(d.Schema, plan)
 	}
-	out := t.batch.Values(len(fields))
-	copy(out, fields)
-	if err := fill(d.Schema.Fields, out, t.replace); err != nil {
+	out := t.batch.Extend(fields, 0)
+	if err := plan.nulls.fill(d.Schema.Fields, out, t.replace); err != nil {
 		return err
 	}
-	for _, i := range plan {
+	for _, i := range plan.masked {
 		if err := t.masked(&out[i]); err != nil {
 			return err
 		}
@@ -130,11 +136,11 @@ func (t *maskField) mask(_ int, r *record.Record) error {
 	return nil
 }
 
-func (t *maskField) fieldsOf(s *record.Schema) []int {
-	var plan []int
+func (t *maskField) planFor(s *record.Schema) *maskPlan {
+	plan := &maskPlan{nulls: nullableOf(s.Fields)}
 	for _, name := range t.names {
 		if i := s.Field(name.Text()); i >= 0 {
-			plan = append(plan, i)
+			plan.masked = append(plan.masked, i)
 		}
 	}
 	return plan
@@ -145,8 +151,8 @@ func (t *maskField) maskMap(d *record.Datum) error {
 	if err != nil {
 		return err
 	}
-	out := t.batch.Values(len(entries) + 2*len(t.names))
-	n := copy(out, entries)
+	out := t.batch.Extend(entries, 2*len(t.names))
+	n := len(entries)
 	for _, name := range t.names {
 		// A name that the map does not have is added with null, as Kafka Connect does.
 		v, _ := d.Value.Get(name.Text())

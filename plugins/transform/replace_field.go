@@ -43,6 +43,7 @@ func (t *replaceField) Configure(c plugin.Config) error {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
+	t.plans = memo[*selection]{}
 	t.exclude, t.include = nameSet(cfg.Exclude), nameSet(cfg.Include)
 	t.replace = cfg.Replace
 	t.renames, t.made = map[string]record.Value{}, map[string]bool{}
@@ -123,9 +124,7 @@ func (t *replaceField) selectFrom(in *record.Schema) (*selection, error) {
 		b.Field(name, f.Schema)
 		sel.from = append(sel.from, i)
 	}
-	var err error
-	sel.schema, err = built(b)
-	return sel, err
+	return sel, sel.build(b)
 }
 
 func (t *replaceField) changeMap(d *record.Datum) error {

@@ -95,10 +95,22 @@ func mapEntries(v record.Value, purpose string) ([]record.Value, error) {
 	return v.Elements(), nil
 }
 
+// nullable says where a null of a struct needs a look: fields that have a default or may not be null. It holds indices.
+type nullable []int
+
+func nullableOf(fields []record.Field) (at nullable) {
+	for i, f := range fields {
+		if f.Schema.HasDefault || !f.Schema.Optional {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
 // fill does to fields copied from another struct what Kafka Connect's Struct does on reading and writing: where replace
 // is set a null becomes the field's default, and a null that is left must be allowed.
-func fill(fields []record.Field, values []record.Value, replace bool) error {
-	for i := range values {
+func (at nullable) fill(fields []record.Field, values []record.Value, replace bool) error {
+	for _, i := range at {
 		if !values[i].IsNull() {
 			continue
 		}

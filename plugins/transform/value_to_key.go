@@ -26,6 +26,7 @@ type valueToKey struct {
 type selection struct {
 	schema *record.Schema
 	from   []int // parallel to schema.Fields: index of the field in the other schema
+	nulls  nullable
 }
 
 func newValueToKey(plugin.Target) plugin.Transform {
@@ -40,6 +41,7 @@ func (t *valueToKey) Configure(c plugin.Config) error {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
+	t.plans = memo[*selection]{}
 	t.replace = cfg.Replace
 	t.names = nil
 	for _, name := range cfg.Fields {
@@ -82,9 +84,15 @@ func (t *valueToKey) selectFrom(in *record.Schema) (*selection, error) {
 		b.Field(name.Text(), in.Fields[i].Schema)
 		sel.from = append(sel.from, i)
 	}
-	var err error
-	sel.schema, err = built(b)
-	return sel, err
+	return sel, sel.build(b)
+}
+
+// build takes the schema of the selection.
+func (s *selection) build(b *record.Builder) (err error) {
+	if s.schema, err = built(b); err == nil {
+		s.nulls = nullableOf(s.schema.Fields)
+	}
+	return err
 }
 
 // take makes the struct of a selection from the fields of a struct of the other schema.
@@ -93,7 +101,7 @@ func (s *selection) take(a *record.Arena, fields []record.Value, replace bool) (
 	for i, from := range s.from {
 		out[i] = fields[from]
 	}
-	if err := fill(s.schema.Fields, out, replace); err != nil {
+	if err := s.nulls.fill(s.schema.Fields, out, replace); err != nil {
 		return record.Value{}, err
 	}
 	return record.OfStruct(out), nil

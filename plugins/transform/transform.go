@@ -16,43 +16,39 @@ const (
 // Descriptors lists the transforms of this package.
 func Descriptors() []plugin.Descriptor {
 	return []plugin.Descriptor{
-		{
-			Name: "extract_field", Class: javaPackage + "ExtractField", Version: version, Targets: true,
-			Doc:          "Replaces the key or the value by one of its fields.",
-			Spec:         plugin.SpecOf(extractFieldDefaults),
-			NewTransform: newExtractField,
-		},
-		{
-			Name: "hoist_field", Class: javaPackage + "HoistField", Version: version, Targets: true,
-			Doc:          "Wraps the key or the value into a struct, or a map, of one field.",
-			Spec:         plugin.SpecOf(hoistFieldConfig{}),
-			NewTransform: newHoistField,
-		},
-		{
-			Name: "insert_field", Class: javaPackage + "InsertField", Version: version, Targets: true,
-			Doc:          "Adds fields with the record's topic, partition, offset or timestamp, or with a fixed text.",
-			Spec:         plugin.SpecOf(insertFieldDefaults),
-			NewTransform: newInsertField,
-		},
-		{
-			Name: "mask_field", Class: javaPackage + "MaskField", Version: version, Targets: true,
-			Doc:          "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
-			Spec:         plugin.SpecOf(maskFieldDefaults),
-			NewTransform: newMaskField,
-		},
-		{
-			Name: "replace_field", Class: javaPackage + "ReplaceField", Version: version, Targets: true,
-			Doc:          "Removes and renames fields.",
-			Spec:         plugin.SpecOf(replaceFieldDefaults),
-			NewTransform: newReplaceField,
-		},
-		{
-			Name: "value_to_key", Class: javaPackage + "ValueToKey", Version: version,
-			Doc:          "Makes the key of fields of the value.",
-			Spec:         plugin.SpecOf(valueToKeyDefaults),
-			NewTransform: newValueToKey,
-		},
+		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
+		whole("drop_headers", "DropHeaders", "Removes headers.", plugin.SpecOf(dropHeadersConfig{}), newDropHeaders),
+		aimed("extract_field", "ExtractField", "Replaces the key or the value by one of its fields.",
+			plugin.SpecOf(extractFieldDefaults), newExtractField),
+		aimed("flatten", "Flatten", "Makes one struct or map of structs or maps within each other.",
+			plugin.SpecOf(flattenDefaults), newFlatten),
+		aimed("header_from", "HeaderFrom", "Moves or copies fields into headers.",
+			plugin.SpecOf(headerFromDefaults), newHeaderFrom),
+		aimed("hoist_field", "HoistField", "Wraps the key or the value into a struct, or a map, of one field.",
+			plugin.SpecOf(hoistFieldConfig{}), newHoistField),
+		aimed("insert_field", "InsertField", "Adds fields with the record's topic, partition, offset or timestamp, or a fixed text.",
+			plugin.SpecOf(insertFieldDefaults), newInsertField),
+		aimed("mask_field", "MaskField", "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
+			plugin.SpecOf(maskFieldDefaults), newMaskField),
+		whole("regex_router", "RegexRouter", "Gives records another topic, made of their topic by a regular expression.",
+			plugin.SpecOf(regexRouterConfig{}), newRegexRouter),
+		aimed("replace_field", "ReplaceField", "Removes and renames fields.", plugin.SpecOf(replaceFieldDefaults), newReplaceField),
+		aimed("set_schema_metadata", "SetSchemaMetadata", "Sets the name and the version of the schema.",
+			plugin.SpecOf(setSchemaMetadataDefaults), newSetSchemaMetadata),
+		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
 	}
+}
+
+// aimed describes a transform of the key or the value.
+func aimed(name, class, doc string, spec plugin.Spec, make func(plugin.Target) plugin.Transform) plugin.Descriptor {
+	d := whole(name, class, doc, spec, make)
+	d.Targets = true
+	return d
+}
+
+// whole describes a transform of the whole record.
+func whole(name, class, doc string, spec plugin.Spec, make func(plugin.Target) plugin.Transform) plugin.Descriptor {
+	return plugin.Descriptor{Name: name, Class: javaPackage + class, Version: version, Doc: doc, Spec: spec, NewTransform: make}
 }
 
 // single is the Apply of a transform that looks at one record at a time. The function is kept, so that a batch costs no

@@ -209,7 +209,7 @@ func (w *flatWriter) count(v record.Value) (n int) {
 func (w *flatWriter) entries(v record.Value, prefix string) error {
 	for vs := v.Elements(); len(vs) > 0; vs = vs[2:] {
 		if vs[0].Kind() != record.String {
-			return plugin.Data("Only String keys supported in absence of schema for [%s], found: %s", flattenPurpose, javaClass(vs[0]))
+			return plugin.Data("Only String keys supported in absence of schema for [%s], found: %s", flattenPurpose, vs[0].Kind().JavaClass())
 		}
 		name := w.join(prefix, vs[0])
 		switch k := vs[1].Kind(); k {
@@ -218,9 +218,9 @@ func (w *flatWriter) entries(v record.Value, prefix string) error {
 				return err
 			}
 		case record.Struct:
-			return plugin.Data("Flatten transformation does not support class %s for record without schemas (for field %s).", javaClasses[k], name.Text())
+			return plugin.Data("Flatten transformation does not support class %s for record without schemas (for field %s).", k.JavaClass(), name.Text())
 		case record.Decimal, record.Instant, record.BigInt:
-			return plugin.Data("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", javaClasses[k])
+			return plugin.Data("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", k.JavaClass())
 		default:
 			if w.unique {
 				w.out[w.n], w.out[w.n+1] = name, vs[1]

@@ -53,6 +53,45 @@ func (t *dropHeaders) drop(_ int, r *record.Record) error {
 	return nil
 }
 
+type insertHeaderConfig struct {
+	Header  string `cfg:"header,required" importance:"high" doc:"Name of the header."`
+	Literal string `cfg:"value.literal,required" importance:"high" doc:"What the header holds. The type is that of the text: a number, true or false, a timestamp, a list or a map in the manner of JSON, null, and otherwise a string."`
+}
+
+// insertHeader follows Kafka Connect's InsertHeader. Headers of the same name stay.
+type insertHeader struct {
+	single
+	header record.Header
+}
+
+func newInsertHeader(plugin.Target) plugin.Transform {
+	t := &insertHeader{}
+	t.each = t.insert
+	return t
+}
+
+// Configure implements [plugin.Transform].
+func (t *insertHeader) Configure(c plugin.Config) error {
+	var cfg insertHeaderConfig
+	if err := plugin.Decode(c, &cfg); err != nil {
+		return err
+	}
+	d, err := record.ParseText(cfg.Literal)
+	if err != nil {
+		return plugin.Invalid("value.literal", cfg.Literal, err.Error())
+	}
+	t.header = record.Header{Key: cfg.Header, Datum: d}
+	return nil
+}
+
+func (t *insertHeader) insert(_ int, r *record.Record) error {
+	headers := t.batch.Headers(len(r.Headers) + 1)
+	copy(headers, r.Headers)
+	headers[len(r.Headers)] = t.header
+	r.Headers = headers
+	return nil
+}
+
 type headerFromConfig struct {
 	Fields    []string `cfg:"fields,required" importance:"high" doc:"Names of the fields whose content becomes headers."`
 	Headers   []string `cfg:"headers,required" importance:"high" doc:"Names of the headers, one for each field and in the same order."`

@@ -101,21 +101,23 @@ func (t *insertField) add(o origin, spec *string) {
 }
 
 func insertedSchema(o origin, required bool) *record.Schema {
-	var b *record.Builder
+	kind := record.String
 	switch o {
 	case fromTopic, fromSetting:
-		b = record.Build(record.String)
 	case fromPartition:
-		b = record.Build(record.Int32)
+		kind = record.Int32
 	case fromOffset:
-		b = record.Build(record.Int64)
+		kind = record.Int64
 	case fromTimestamp:
-		b = record.Build(record.Int64).Named(record.TimestampName).Versioned(1)
+		if required {
+			return record.TimestampSchema()
+		}
+		return record.Build(record.Int64).Like(record.TimestampSchema()).Optional().MustBuild()
 	}
-	if !required {
-		b.Optional()
+	if required {
+		return record.Required(kind)
 	}
-	return b.MustBuild()
+	return record.OptionalOf(kind)
 }
 
 func (t *insertField) insert(_ int, r *record.Record) error {

@@ -80,7 +80,7 @@ func zeroMask(k record.Kind) mask {
 	case record.Map:
 		return mask{value: record.OfMap(nil)}
 	case record.Bytes, record.Struct:
-		return mask{err: plugin.Data("Cannot mask value of type: class %s", javaClasses[k])}
+		return mask{err: plugin.Data("Cannot mask value of type: class %s", k.JavaClass())}
 	default:
 		return customMask(k, "0")
 	}
@@ -91,20 +91,21 @@ func customMask(k record.Kind, text string) mask {
 	case record.String:
 		return mask{value: record.OfString(text)}
 	case record.Int8, record.Int16, record.Int32, record.Int64, record.Float32, record.Float64:
-		if n, ok := parseNumber(text); ok {
-			return mask{value: n.narrow(k)}
+		n, err := record.ToNumber(k, nil, record.OfString(text))
+		if err != nil {
+			err = &plugin.DataError{Reason: err.Error(), Err: err}
 		}
-		return mask{err: plugin.Data("Unable to convert %s (class java.lang.String) to a number", text)}
+		return mask{n, err}
 	case record.Decimal:
-		if n, ok := parseNumber(text); ok {
-			return mask{value: record.OfDecimal(n.unscaled, n.scale)}
+		if d, err := record.ParseDecimal(text); err == nil {
+			return mask{value: record.OfDecimal(d.Unscaled, d.Scale)}
 		}
 	case record.BigInt:
 		if n, ok := new(big.Int).SetString(text, 10); ok {
 			return mask{value: record.OfBigInt(n)}
 		}
 	default:
-		return mask{err: plugin.Data("Cannot mask value of type class %s with custom replacement.", javaClasses[k])}
+		return mask{err: plugin.Data("Cannot mask value of type class %s with custom replacement.", k.JavaClass())}
 	}
 	return mask{err: plugin.Data("Unable to convert %s (class java.lang.String) to number", text)}
 }

@@ -137,7 +137,7 @@ func (t *replaceField) changeMap(d *record.Datum) error {
 	for i := 0; i < len(entries); i += 2 {
 		key, v := entries[i], entries[i+1]
 		if key.Kind() != record.String {
-			return plugin.Data("Only String keys supported in absence of schema for [%s], found: %s", replacePurpose, javaClass(key))
+			return plugin.Data("Only String keys supported in absence of schema for [%s], found: %s", replacePurpose, key.Kind().JavaClass())
 		}
 		if !t.keeps(key.Text()) {
 			continue

@@ -28,6 +28,8 @@ func Descriptors() []plugin.Descriptor {
 			plugin.SpecOf(hoistFieldConfig{}), newHoistField),
 		aimed("insert_field", "InsertField", "Adds fields with the record's topic, partition, offset or timestamp, or a fixed text.",
 			plugin.SpecOf(insertFieldDefaults), newInsertField),
+		whole("insert_header", "InsertHeader", "Adds a header with a fixed content.",
+			plugin.SpecOf(insertHeaderConfig{}), newInsertHeader),
 		aimed("mask_field", "MaskField", "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
 			plugin.SpecOf(maskFieldDefaults), newMaskField),
 		whole("regex_router", "RegexRouter", "Gives records another topic, made of their topic by a regular expression.",
@@ -78,7 +80,7 @@ func part(t plugin.Target, r *record.Record) *record.Datum {
 // Requirements.requireStruct).
 func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
 	if d.Value.Kind() != record.Struct || d.Schema.Kind != record.Struct {
-		return nil, plugin.Data("Only Struct objects supported for [%s], found: %s", purpose, javaClass(d.Value))
+		return nil, plugin.Data("Only Struct objects supported for [%s], found: %s", purpose, d.Value.Kind().JavaClass())
 	}
 	return d.Value.Elements(), nil
 }
@@ -86,7 +88,7 @@ func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
 // mapEntries are the keys and values of a value that must be a map (Kafka Connect: Requirements.requireMap).
 func mapEntries(v record.Value, purpose string) ([]record.Value, error) {
 	if v.Kind() != record.Map {
-		return nil, plugin.Data("Only Map objects supported in absence of schema for [%s], found: %s", purpose, javaClass(v))
+		return nil, plugin.Data("Only Map objects supported in absence of schema for [%s], found: %s", purpose, v.Kind().JavaClass())
 	}
 	return v.Elements(), nil
 }
@@ -145,26 +147,4 @@ func set(entries []record.Value, n int, key, value record.Value) int {
 	}
 	entries[n], entries[n+1] = key, value
 	return n + 2
-}
-
-// javaClass is the class that Kafka Connect would hold the value in, as its messages print it.
-func javaClass(v record.Value) string { return javaClasses[v.Kind()] }
-
-var javaClasses = [...]string{ //nolint:gochecknoglobals // a literal
-	record.Null:    "null",
-	record.Int8:    "java.lang.Byte",
-	record.Int16:   "java.lang.Short",
-	record.Int32:   "java.lang.Integer",
-	record.Int64:   "java.lang.Long",
-	record.Float32: "java.lang.Float",
-	record.Float64: "java.lang.Double",
-	record.Boolean: "java.lang.Boolean",
-	record.String:  "java.lang.String",
-	record.Bytes:   "[B",
-	record.Array:   "java.util.ArrayList",
-	record.Map:     "java.util.HashMap",
-	record.Struct:  "org.apache.kafka.connect.data.Struct",
-	record.Decimal: "java.math.BigDecimal",
-	record.Instant: "java.util.Date",
-	record.BigInt:  "java.math.BigInteger",
 }

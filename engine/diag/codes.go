@@ -56,6 +56,7 @@ const (
 	TopicsTwice      Code = "E305"
 	QueueIsInput     Code = "E306"
 	UnknownConverter Code = "E307"
+	UnknownProvider  Code = "E308"
 
 	DuplicatePipeline  Code = "E401"
 	DuplicateConnector Code = "E402"
@@ -151,6 +152,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	TopicsTwice:      {TopicsTwice, "Both topics and topics_regex", "A sink reads either a list of topics or a pattern, not both."},
 	QueueIsInput:     {QueueIsInput, "Dead letter queue is also an input", "A sink that reads its own dead letter queue would loop."},
 	UnknownConverter: {UnknownConverter, "Unknown converter type", "No converter of this name is built in."},
+	UnknownProvider:  {UnknownProvider, "Unknown config provider", "No config provider of this name is built in. They look up the references that secret(\"…\") writes."},
 
 	DuplicatePipeline:  {DuplicatePipeline, "Duplicate pipeline", "Names of pipelines are unique in a folder."},
 	DuplicateConnector: {DuplicateConnector, "Duplicate connector name", "Two pipelines produce a connector of the same name."},

@@ -17,6 +17,7 @@ var steady = map[string]struct { //nolint:gochecknoglobals // a literal
 	plugin.Config
 	keepsSchema, onlyStructs bool
 }{
+	"cast":                {Config: plugin.Config{"spec": "id:string,f0:float64,f1:boolean"}},
 	"drop":                {keepsSchema: true},
 	"drop_headers":        {Config: plugin.Config{"headers": "b"}, keepsSchema: true},
 	"extract_field":       {Config: plugin.Config{"field": "name"}},

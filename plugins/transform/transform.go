@@ -16,6 +16,7 @@ const (
 // Descriptors lists the transforms of this package.
 func Descriptors() []plugin.Descriptor {
 	return []plugin.Descriptor{
+		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), newCast),
 		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
 		whole("drop_headers", "DropHeaders", "Removes headers.", plugin.SpecOf(dropHeadersConfig{}), newDropHeaders),
 		aimed("extract_field", "ExtractField", "Replaces the key or the value by one of its fields.",

@@ -192,7 +192,7 @@ func TestInputStays(t *testing.T) {
 	for alias, c := range steady {
 		for _, d := range []record.Datum{
 			{Schema: order(), Value: orderValue()},
-			{Value: mapOf("id", 7, "name", "a", "f0", record.OfMap(nil))},
+			{Value: mapOf("id", 7, "name", "a", "f0", 1, "m", mapOf("x", 1))},
 		} {
 			before := d.Value.Clone()
 			if _, err := apply(configured(t, alias, c.Config), d); err != nil && (d.Schema != nil || !c.onlyStructs) {
@@ -315,4 +315,38 @@ func TestPathProperties(t *testing.T) {
 			t.Fatal(d)
 		}
 	})
+}
+
+func TestFloatText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		" 1.5f\t": "1.5", "1d": "1", "-.5": "-.5", "5.": "5.", "1e3D": "1e3", "-NaN": "NaN", "+Infinity": "+Infinity",
+		"0x1p3": "0x1p3", "-0X1.8P-1f": "-0X1.8P-1",
+	} {
+		if got, ok := floatText(text); !ok || got != want {
+			t.Errorf("%q: got %q (%t), want %q", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{
+		"", " ", "+", "f", "1ff", "nan", "inf", "infinity", "+-NaN", "--1", "1_0", "0x1", "0x1_0p1", "1 2", "e", ".", "0x", "0xp1", "１",
+	} {
+		if v, ok := parseFloat(text, record.Float64); ok {
+			t.Errorf("%q: got %s", text, vector.Show(v))
+		}
+	}
+}
+
+func TestParseInteger(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"127": 127, "-128": -128, "+1": 1, "１２": 12, "-１２８": -128} {
+		v, ok := parseInteger(text, record.Int8)
+		if !ok || v.Int() != want {
+			t.Errorf("%q: got %s (%t), want %d", text, vector.Show(v), ok, want)
+		}
+	}
+	for _, text := range []string{"", "128", "-129", "１２８", " 1", "1.0", "１.", "１e1", "1_0", "+", "０x1"} {
+		if v, ok := parseInteger(text, record.Int8); ok {
+			t.Errorf("%q: got %s", text, vector.Show(v))
+		}
+	}
 }

@@ -28,9 +28,9 @@ func unavailableClient(name, value string) string {
 	case value == "":
 		return ""
 	case name == "security.protocol" && !strings.EqualFold(value, "PLAINTEXT"):
-		return "This version connects to Kafka without encryption and log-in only (PLAINTEXT)."
+		return "This version connects to Kafka in plain text only, without encryption and log-in."
 	case strings.HasPrefix(name, "ssl."), strings.HasPrefix(name, "sasl."):
-		return "This version connects to Kafka without encryption and log-in only, so it would not be used."
+		return "This version connects to Kafka in plain text only, so it would not be used."
 	}
 	return ""
 }

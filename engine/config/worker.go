@@ -83,6 +83,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	c.workerConverters()
 	c.policy()
 	c.workerProperties()
+	c.secrets()
 	if c.found.HasErrors() {
 		return &w, c.found
 	}

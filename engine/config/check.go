@@ -156,7 +156,7 @@ func (c *checker) engineSettings() {
 		}
 		c.value("", s)
 	}
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		if strings.HasPrefix(key, "errors.restart.") {
 			c.fail(diag.NotAvailable, key, "This version does not restart failed tasks by itself, so there is nothing to set.")
 		}
@@ -338,7 +338,7 @@ func sentence(s string) string {
 
 // leaves are the errors that a join holds, or the error itself.
 func leaves(err error) []error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself, not what it wraps
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, e := range j.Unwrap() {
 			all = append(all, leaves(e)...)

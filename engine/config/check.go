@@ -171,7 +171,7 @@ func (c *checker) value(prefix string, s plugin.Setting) {
 		return
 	}
 	if err := s.Check(text); err != nil {
-		c.fail(diag.InvalidValue, key, "%s", wrongValue(s, c.Spelling(key), strings.TrimSpace(text), c.shown(key), err))
+		c.fail(diag.InvalidValue, key, "%s", c.masked(wrongValue(s, c.Spelling(key), strings.TrimSpace(text), c.shown(key), err)))
 	}
 }
 
@@ -193,7 +193,16 @@ func wrongValue(s plugin.Setting, spelling, text, shown string, err error) strin
 	case s.OneOf != nil:
 		return fmt.Sprintf("%s must be one of %s, not %s.", spelling, strings.Join(s.OneOf, ", "), shown)
 	}
-	return err.Error() + "."
+	return spelling + ": " + sentence(reason(err, s.Name))
+}
+
+// reason is what an error says of a setting, without Kafka Connect's words about which setting and value it is.
+func reason(err error, setting string) string {
+	text := err.Error()
+	if _, short, ok := strings.Cut(text, " for configuration "+setting+": "); ok {
+		return short
+	}
+	return text
 }
 
 // wholeNumber tells the range only to someone who wrote a number.
@@ -289,16 +298,11 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 	if _, ok := c.Map[key]; !ok {
 		place = c.at(at)
 	}
-	reason := err.Error()
+	who += " says"
 	if setting != "" {
-		who += " says about " + c.spelt(prefix, setting)
-		if _, short, ok := strings.Cut(reason, " for configuration "+setting+": "); ok {
-			reason = short
-		}
-	} else {
-		who += " says"
+		who += " about " + c.spelt(prefix, setting)
 	}
-	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, sentence(reason))
+	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, c.masked(sentence(reason(err, setting))))
 }
 
 // spelt is how the user wrote a setting, or would have.
@@ -328,12 +332,27 @@ func (c *checker) ask() {
 	})
 }
 
-// sentence ends a text with a full stop.
-func sentence(s string) string {
-	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") {
-		return s
+// masked takes secrets out of a text that a plugin made (invariant 6).
+func (c *checker) masked(text string) string {
+	for _, key := range c.keys {
+		if secret := strings.TrimSpace(c.Map[key]); secret != "" && (c.Origins[key].Sensitive || c.isSecret(key)) {
+			text = strings.ReplaceAll(text, secret, plugin.Secret(secret).String())
+		}
 	}
-	return s + "."
+	return text
+}
+
+// sentence ends a text with a full stop. Lines after the first point into something, so they are kept as they are.
+func sentence(s string) string {
+	s, more, pointing := strings.Cut(s, "\n")
+	switch {
+	case pointing:
+		return s + ":\n\n    " + strings.ReplaceAll(more, "\n", "\n    ")
+	case strings.HasSuffix(s, "."):
+		return s
+	default:
+		return s + "."
+	}
 }
 
 // leaves are the errors that a join holds, or the error itself.

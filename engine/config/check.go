@@ -185,7 +185,7 @@ func wrongValue(s plugin.Setting, spelling, text, shown string, err error) strin
 	case plugin.ShortType, plugin.IntType, plugin.LongType:
 		return fmt.Sprintf("%s must be %s, not %s.", spelling, wholeNumber(s, text), shown)
 	case plugin.ListType:
-		return wrongList(spelling, List(text))
+		return wrongList(spelling, List(text), strings.HasPrefix(shown, `"`))
 	}
 	switch {
 	case s.NonEmpty && text == "":
@@ -223,12 +223,16 @@ func wholeNumber(s plugin.Setting, text string) string {
 	}
 }
 
-func wrongList(spelling string, entries []string) string {
+// wrongList says what is wrong with the entries of a list, which it names only when they may be shown.
+func wrongList(spelling string, entries []string, show bool) string {
 	if len(entries) == 0 {
 		return spelling + " must have at least one entry."
 	}
 	if slices.Contains(entries, "") {
 		return spelling + " has an empty entry."
+	}
+	if !show {
+		return spelling + " has an entry twice."
 	}
 	return fmt.Sprintf("%s has %q twice.", spelling, twice(entries))
 }

@@ -164,7 +164,7 @@ func (c *checker) targetPrefixes(prefix string, d plugin.Descriptor, target plug
 	if !d.Targets {
 		return
 	}
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		name, ok := strings.CutPrefix(key, prefix)
 		if _, own := d.Spec.Field(name); own || !ok {
 			continue
@@ -203,7 +203,7 @@ func (d *Declared) variant(p plugin.Descriptor, t plugin.Target) string {
 // orphans warns of settings under names that the list does not have.
 func (c *checker) orphans(key string, names []string, what string) {
 	warned := map[string]bool{}
-	for _, k := range c.Map.Keys() {
+	for _, k := range c.keys {
 		rest, ok := strings.CutPrefix(k, key+".")
 		if !ok || slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(rest, n+".") }) {
 			continue

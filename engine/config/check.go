@@ -156,7 +156,7 @@ func (c *checker) engineSettings() {
 		}
 		c.value("", s)
 	}
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		if strings.HasPrefix(key, "errors.restart.") {
 			c.fail(diag.NotAvailable, key, "This version does not restart failed tasks by itself, so there is nothing to set.")
 		}
@@ -171,7 +171,7 @@ func (c *checker) value(prefix string, s plugin.Setting) {
 		return
 	}
 	if err := s.Check(text); err != nil {
-		c.fail(diag.InvalidValue, key, "%s", wrongValue(s, c.Spelling(key), strings.TrimSpace(text), c.shown(key), err))
+		c.fail(diag.InvalidValue, key, "%s", c.masked(wrongValue(s, c.Spelling(key), strings.TrimSpace(text), c.shown(key), err)))
 	}
 }
 
@@ -185,7 +185,7 @@ func wrongValue(s plugin.Setting, spelling, text, shown string, err error) strin
 	case plugin.ShortType, plugin.IntType, plugin.LongType:
 		return fmt.Sprintf("%s must be %s, not %s.", spelling, wholeNumber(s, text), shown)
 	case plugin.ListType:
-		return wrongList(spelling, List(text))
+		return wrongList(spelling, List(text), strings.HasPrefix(shown, `"`))
 	}
 	switch {
 	case s.NonEmpty && text == "":
@@ -193,7 +193,16 @@ func wrongValue(s plugin.Setting, spelling, text, shown string, err error) strin
 	case s.OneOf != nil:
 		return fmt.Sprintf("%s must be one of %s, not %s.", spelling, strings.Join(s.OneOf, ", "), shown)
 	}
-	return err.Error() + "."
+	return spelling + ": " + sentence(reason(err, s.Name))
+}
+
+// reason is what an error says of a setting, without Kafka Connect's words about which setting and value it is.
+func reason(err error, setting string) string {
+	text := err.Error()
+	if _, short, ok := strings.Cut(text, " for configuration "+setting+": "); ok {
+		return short
+	}
+	return text
 }
 
 // wholeNumber tells the range only to someone who wrote a number.
@@ -214,12 +223,16 @@ func wholeNumber(s plugin.Setting, text string) string {
 	}
 }
 
-func wrongList(spelling string, entries []string) string {
+// wrongList says what is wrong with the entries of a list, which it names only when they may be shown.
+func wrongList(spelling string, entries []string, show bool) string {
 	if len(entries) == 0 {
 		return spelling + " must have at least one entry."
 	}
 	if slices.Contains(entries, "") {
 		return spelling + " has an empty entry."
+	}
+	if !show {
+		return spelling + " has an entry twice."
 	}
 	return fmt.Sprintf("%s has %q twice.", spelling, twice(entries))
 }
@@ -289,16 +302,11 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 	if _, ok := c.Map[key]; !ok {
 		place = c.at(at)
 	}
-	reason := err.Error()
+	who += " says"
 	if setting != "" {
-		who += " says about " + c.spelt(prefix, setting)
-		if _, short, ok := strings.Cut(reason, " for configuration "+setting+": "); ok {
-			reason = short
-		}
-	} else {
-		who += " says"
+		who += " about " + c.spelt(prefix, setting)
 	}
-	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, sentence(reason))
+	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, c.masked(sentence(reason(err, setting))))
 }
 
 // spelt is how the user wrote a setting, or would have.
@@ -328,17 +336,32 @@ func (c *checker) ask() {
 	})
 }
 
-// sentence ends a text with a full stop.
-func sentence(s string) string {
-	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") {
-		return s
+// masked takes secrets out of a text that a plugin made (invariant 6).
+func (c *checker) masked(text string) string {
+	for _, key := range c.keys {
+		if secret := strings.TrimSpace(c.Map[key]); secret != "" && (c.Origins[key].Sensitive || c.isSecret(key)) {
+			text = strings.ReplaceAll(text, secret, plugin.Secret(secret).String())
+		}
 	}
-	return s + "."
+	return text
+}
+
+// sentence ends a text with a full stop. Lines after the first point into something, so they are kept as they are.
+func sentence(s string) string {
+	s, more, pointing := strings.Cut(s, "\n")
+	switch {
+	case pointing:
+		return s + ":\n\n    " + strings.ReplaceAll(more, "\n", "\n    ")
+	case strings.HasSuffix(s, "."):
+		return s
+	default:
+		return s + "."
+	}
 }
 
 // leaves are the errors that a join holds, or the error itself.
 func leaves(err error) []error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself, not what it wraps
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, e := range j.Unwrap() {
 			all = append(all, leaves(e)...)

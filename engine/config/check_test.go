@@ -268,6 +268,8 @@ func TestCheckNeverShowsSecrets(t *testing.T) {
 		with("tasks_max>tasks.max=!" + secret),
 		with("auth_token>auth.token=" + secret),
 		with("producer.override.sasl.jaas.config=" + secret),
+		with("batch.size=13", "user.password="+secret), // the connector's own words
+		with("batch.size=13", "topic=!"+secret),
 		with("value.converter=JsonConverter", "value.converter.schemas.enable=!"+secret),
 		sinkWith("errors.deadletterqueue.topic.replication.factor=!" + secret),
 		{"name=s", "connector.class=com.example.SearchSink", "topics=a", "connection.url=u", "write.mode=!" + secret, "connection.password=" + secret},

@@ -38,7 +38,7 @@ func (c *checker) converters() {
 			c.converter(use, class, settings)
 			continue
 		}
-		for _, k := range c.Map.Keys() {
+		for _, k := range c.keys {
 			if strings.HasPrefix(k, key+".") {
 				c.warn(diag.ConverterWithout, k, "Kafka Connect ignores %q in a connector that does not also choose the converter. Add %s.", k, c.chooseConverter(use))
 			}

@@ -11,13 +11,14 @@ import (
 // the first.
 type finder struct {
 	*Declared
+	keys    []string // of the map, in order
 	found   diag.List
 	settled map[string]bool // keys with an error
 	secret  map[string]bool // of keys that a plugin lists: whether their values are secrets
 }
 
 func newFinder(d *Declared) *finder {
-	return &finder{Declared: d, settled: map[string]bool{}, secret: map[string]bool{}}
+	return &finder{Declared: d, keys: d.Map.Keys(), settled: map[string]bool{}, secret: map[string]bool{}}
 }
 
 // isSecret reports whether nobody may see the value of a key: a plugin says so or, where none lists the key, its name.

@@ -14,7 +14,7 @@ var reference = regexp.MustCompile(`\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}`)
 // references refuses values that a config provider would have to fill in: there are none, and a plugin would take the
 // reference for the value itself (invariant 9).
 func (f *finder) references() {
-	for _, key := range f.Map.Keys() {
+	for _, key := range f.keys {
 		if m := reference.FindStringSubmatch(f.Map[key]); m != nil {
 			f.fail(diag.NotAvailable, key, "%s refers to the config provider %q. This version has no config providers, so nothing would put the value in the place of ${%s:…}.",
 				f.Spelling(key), m[1], m[1])
@@ -28,9 +28,9 @@ func unavailableClient(name, value string) string {
 	case value == "":
 		return ""
 	case name == "security.protocol" && !strings.EqualFold(value, "PLAINTEXT"):
-		return "This version connects to Kafka without encryption and log-in only (PLAINTEXT)."
+		return "This version connects to Kafka in plain text only, without encryption and log-in."
 	case strings.HasPrefix(name, "ssl."), strings.HasPrefix(name, "sasl."):
-		return "This version connects to Kafka without encryption and log-in only, so it would not be used."
+		return "This version connects to Kafka in plain text only, so it would not be used."
 	}
 	return ""
 }
@@ -40,7 +40,7 @@ func (f *finder) secrets() {
 	if !f.arguments() {
 		return
 	}
-	for _, key := range f.Map.Keys() {
+	for _, key := range f.keys {
 		o := f.Origins[key]
 		if o.Sensitive || o.Place.IsZero() || !f.set(key) || !f.isSecret(key) || reference.MatchString(f.Map[key]) {
 			continue

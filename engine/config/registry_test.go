@@ -3,6 +3,7 @@ package config_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,6 +19,9 @@ type source struct{ plugin.Source }
 func (source) Validate(c plugin.Config) []error {
 	if c["file"] == "/forbidden" {
 		return []error{&plugin.ConfigError{Key: "file", Reason: "The file must not be /forbidden"}}
+	}
+	if c["batch.size"] == "13" {
+		return []error{fmt.Errorf("log in as %s with %s: refused", c["topic"], c["user.password"])}
 	}
 	if c["topic"] == "nobody" {
 		return []error{errors.New("nobody may have that topic")}
@@ -43,7 +47,7 @@ type predicate struct{ plugin.Predicate }
 
 func (predicate) Configure(c plugin.Config) error {
 	if c["pattern"] == "(" {
-		return plugin.Invalid("pattern", "(", "Invalid regex: Unclosed group")
+		return plugin.Invalid("pattern", "(", "Invalid regex: Unclosed group near index 1\n(\n^")
 	}
 	return nil
 }

@@ -21,12 +21,10 @@ func Pattern(text string) (*regexp.Regexp, error) {
 }
 
 // pattern checks one pattern of a key.
-func (c *checker) pattern(key, text string) (*regexp.Regexp, bool) {
-	re, err := Pattern(text)
-	if err != nil {
+func (c *checker) pattern(key, text string) {
+	if _, err := Pattern(text); err != nil {
 		c.fail(diag.InvalidValue, key, "%s is not a valid pattern: %s.%s", c.Spelling(key), strings.TrimPrefix(err.Error(), "error parsing regexp: "), javaOnly(text))
 	}
-	return re, err == nil
 }
 
 var javaSyntax = regexp.MustCompile(`\(\?(?:=|!|<=|<!|>)|[*+?}]\+|\\[1-9]|\\k<|&&\[`)
@@ -123,7 +121,7 @@ func (c *checker) exactlyOnce() {
 
 // topicCreation checks the rules for topics that a source makes (KIP-158).
 func (c *checker) topicCreation() {
-	any := slices.ContainsFunc(c.Map.Keys(), func(k string) bool { return strings.HasPrefix(k, TopicCreationPrefix) })
+	any := slices.ContainsFunc(c.keys, func(k string) bool { return strings.HasPrefix(k, TopicCreationPrefix) })
 	if !any {
 		return
 	}
@@ -193,7 +191,7 @@ func (c *checker) replicas(key string) {
 
 // firstAt is the place of the first key under a prefix.
 func (c *checker) firstAt(prefix string) diag.Place {
-	for _, k := range c.Map.Keys() {
+	for _, k := range c.keys {
 		if strings.HasPrefix(k, prefix) {
 			return c.At(k)
 		}

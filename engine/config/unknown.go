@@ -11,7 +11,7 @@ import (
 // overrides checks the settings of clients that the connector sets over the worker's (KIP-458).
 func (c *checker) overrides() {
 	used := Overrides(c.role, c.set(DeadLetterTopic))
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		for _, prefix := range []string{ProducerPrefix, ConsumerPrefix, AdminPrefix} {
 			name, ok := strings.CutPrefix(key, prefix)
 			if !ok || c.role == 0 {
@@ -40,7 +40,7 @@ func (c *checker) misplaced() {
 	default:
 		return
 	}
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		_, own := c.connector.Spec.Field(key)
 		_, other := others.Field(key)
 		if c.role == plugin.SinkRole && strings.HasPrefix(key, TopicCreationPrefix) {
@@ -65,7 +65,7 @@ func (c *checker) misspelt() {
 	if c.role == 0 {
 		return
 	}
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		prefix := c.scope(key)
 		name := strings.TrimPrefix(key, prefix)
 		if prefix == "" && within(key, groups...) {

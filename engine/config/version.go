@@ -88,7 +88,7 @@ func before(a, b interval) bool {
 		return false
 	}
 	c := a.high.compare(b.low)
-	return c < 0 || c == 0 && !(a.withHigh && b.withLow)
+	return c < 0 || c == 0 && (!a.withHigh || !b.withLow)
 }
 
 // contains reports whether a version is in the range.
@@ -274,7 +274,7 @@ func (p part) compare(q part) int {
 
 func (v version) compare(w version) int {
 	for i := range max(len(v), len(w)) {
-		c := 0
+		var c int
 		switch {
 		case i >= len(v):
 			c = -w[i].compareNothing()

@@ -83,6 +83,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	c.workerConverters()
 	c.policy()
 	c.workerProperties()
+	c.secrets()
 	if c.found.HasErrors() {
 		return &w, c.found
 	}
@@ -197,7 +198,7 @@ func fits(key string, names []string) bool {
 
 // workerProperties checks the properties that are not settings of [Worker].
 func (c *checker) workerProperties() {
-	for _, key := range c.Map.Keys() {
+	for _, key := range c.keys {
 		value := strings.TrimSpace(c.Map[key])
 		reason := refusal(key, value)
 		client := clientProperty(key)

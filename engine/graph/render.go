@@ -12,6 +12,7 @@ import (
 // Format is a way to write a graph down.
 type Format string
 
+// The formats of [Render] and [RenderTask].
 const (
 	Text    Format = "text"    // for a terminal
 	DOT     Format = "dot"     // for Graphviz

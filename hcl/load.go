@@ -187,6 +187,11 @@ func (l *loader) compile(values []string) {
 	for _, s := range l.sources {
 		l.collect(s)
 	}
+	for _, s := range l.sources {
+		for _, a := range attributes(s.body) { // which may be values of variables in the wrong kind of file
+			l.scope(nil).unknownArgument(site{spec: fileBlock, body: s.body}, a)
+		}
+	}
 	l.functions = functions(l.project.Folder, l.opts.Env, l.providers())
 	base := map[string]cty.Value{"path": objectOf(map[string]cty.Value{"project": cty.StringVal(l.project.Folder)})}
 	base["var"] = l.variableValues(l.scope(base), values)
@@ -199,9 +204,6 @@ func (l *loader) compile(values []string) {
 // collect sorts the blocks of a file. What has a syntax error is left out.
 func (l *loader) collect(s *source) {
 	top := l.scope(nil)
-	for _, a := range attributes(s.body) {
-		top.unknownArgument(site{spec: fileBlock, body: s.body}, a)
-	}
 	for _, b := range s.body.Blocks {
 		spec := fileBlock.child(b.Type)
 		switch {

@@ -38,13 +38,37 @@ func parse(name string, raw []byte) (*source, diag.List) {
 	if body, ok := file.Body.(*hclsyntax.Body); ok {
 		s.body = body
 	}
+	if diags.HasErrors() {
+		diags = s.again(diags)
+	}
 	for _, d := range diags {
-		if d.Subject != nil {
-			s.broken = append(s.broken, d.Subject.Start.Byte)
-		}
+		s.broken = append(s.broken, start(d))
 	}
 	slices.Sort(s.broken)
 	return s, append(s.syntax(diags), s.numbers()...)
+}
+
+// again parses each top-level block and each gap between two by itself: after a first error, the parser keeps later ones
+// to itself.
+func (s *source) again(first hcl2.Diagnostics) hcl2.Diagnostics {
+	var all hcl2.Diagnostics
+	from := hcl2.InitialPos
+	piece := func(to hcl2.Pos) {
+		if to.Byte > from.Byte {
+			_, diags := hclsyntax.ParseConfig(s.text[from.Byte:to.Byte], s.name, from)
+			all = append(all, diags...)
+			from = to
+		}
+	}
+	for _, b := range s.body.Blocks {
+		piece(b.Range().Start)
+		piece(b.Range().End)
+	}
+	piece(hcl2.Pos{Line: 1 + bytes.Count(s.text, []byte("\n")), Column: 1, Byte: len(s.text)})
+	if !all.HasErrors() {
+		return first // they come from where the pieces meet
+	}
+	return all
 }
 
 // invalid is the offset of the first byte that is not UTF-8, or -1.

@@ -16,7 +16,7 @@ var ( //nolint:gochecknoglobals // literals
 	dottedName = regexp.MustCompile(`^\s*"?([\p{L}_][\p{L}\p{N}_-]*(?:\.[\p{L}\p{N}_-]+)+)"?\s*[=:]`)
 	quotedName = regexp.MustCompile(`^\s*"([^"]*)"\s*=`)
 	colonName  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s*:`)
-	forgotten  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s+("[^"]*")\s*$`)
+	forgotten  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s+("[^"]*")\s*(?:#.*|//.*)?$`)
 	setBefore  = regexp.MustCompile(`:(\d+),\d+`)
 	reference  = regexp.MustCompile(`\$\{([\p{L}_][\p{L}\p{N}_-]*:[^{}"]*)\}`)
 )

@@ -325,3 +325,13 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+func TestRefuseExactlyOnce(t *testing.T) {
+	t.Parallel()
+	if d := RefuseExactlyOnce(DevelopmentCluster, diag.Place{File: "a.hcl"}); d == nil || d.Code != diag.NotAvailable || d.Place.File != "a.hcl" {
+		t.Errorf("development broker: got %v, want %s at a.hcl", d, diag.NotAvailable)
+	}
+	if d := RefuseExactlyOnce("MkU3OEVBNTcwNTJENDM2Qg", diag.Place{}); d != nil {
+		t.Errorf("another cluster: got %v, want nil", d)
+	}
+}

@@ -15,6 +15,7 @@ type Spec struct{ Fields []Setting }
 // Type is the type of a setting, as Kafka's ConfigDef.Type has it.
 type Type uint8
 
+// The types of settings; 0 is none.
 const (
 	StringType Type = iota + 1
 	BooleanType

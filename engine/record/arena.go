@@ -1,6 +1,9 @@
 package record
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Arena lends memory that lives as long as a batch: values for the fields of composites, bytes for what they refer to,
 // and headers. Nothing is freed one by one; Reset takes everything back at once. The zero Arena is ready. It is not safe for
@@ -124,7 +127,7 @@ func (s *slab[T]) rest(n, first int) []T {
 	}
 	r := s.chunks[s.current][s.used:]
 	s.used = len(s.chunks[s.current])
-	return r[:len(r):len(r)]
+	return slices.Clip(r)
 }
 
 // reset keeps at most limit elements' worth of chunks, the largest ones.

@@ -683,6 +683,14 @@ func TestSettingsThatCannotBeChanged(t *testing.T) {
 	if got, err := admin.AlterBrokerConfigs(within(t), set("log.cleaner.backoff.ms"), 0); err != nil || !errors.Is(got[0].Err, kerr.PolicyViolation) {
 		t.Errorf("a setting of the broker: got %v, %v, want %v", got, err, kerr.PolicyViolation)
 	}
+	acl := kadm.NewACLs().Topics("a").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpRead).Allow("User:u")
+	if got, err := admin.CreateACLs(within(t), acl); err != nil || len(got) == 0 || !errors.Is(got[0].Err, kerr.SecurityDisabled) {
+		t.Errorf("a rule of access: got %v, %v, want %v", got, err, kerr.SecurityDisabled)
+	}
+	user := kadm.UpsertSCRAM{User: "u", Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "p"}
+	if got, err := admin.AlterUserSCRAMs(within(t), nil, []kadm.UpsertSCRAM{user}); err != nil || !errors.Is(got["u"].Err, kerr.SecurityDisabled) {
+		t.Errorf("a user: got %v, %v, want %v", got, err, kerr.SecurityDisabled)
+	}
 	quotas := kmsg.NewPtrAlterClientQuotasRequest()
 	quotas.Entries = []kmsg.AlterClientQuotasRequestEntry{{
 		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: kadm.StringPtr("u")}},

@@ -31,6 +31,9 @@ func (b *Broker) hook() {
 		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1, When: b.disk.refuses},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1, When: b.disk.refuses},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Err: kerr.KafkaStorageError, Count: -1, When: b.disk.refuses},
+		// Kafka without an authorizer answers so; kfake would keep rules and users that nobody asks for.
+		kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeACLs, kmsg.CreateACLs, kmsg.DeleteACLs}, Err: kerr.SecurityDisabled, Count: -1},
+		kfake.Fault{Keys: []kmsg.Key{kmsg.AlterUserSCRAMCredentials}, Err: kerr.SecurityDisabled, Count: -1},
 	)
 }
 

@@ -65,7 +65,7 @@ func (s *scanner) more(end byte) (bool, error) {
 	case c == ',':
 		s.pos++
 		return true, nil
-	case c == end && s.pos < len(s.src):
+	case c == end:
 		s.pos++
 		s.depth--
 		return false, nil

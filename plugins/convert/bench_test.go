@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -186,6 +187,40 @@ func BenchmarkSimpleHeader(b *testing.B) {
 		b.Run(text, func(b *testing.B) {
 			benchmarkRead(b, converterOf(b, "simple", nil), [][]byte{[]byte(text)})
 		})
+	}
+}
+
+// BenchmarkJSONBesideLimit alternates batches of ours and of the limit, so that whatever else the machine does falls on
+// both, and reports how many times the limit's best batch ours takes at its best.
+func BenchmarkJSONBesideLimit(b *testing.B) {
+	messages := flatMessages(benchBatch)
+	data, _ := flatData(b, messages)
+	c := converterOf(b, "json", plugin.Config{"schemas.enable": "false"})
+	records := make([]limitRecord, len(messages))
+	buf := make([]byte, 0, 4096)
+	a := new(record.Arena)
+	best := map[string]time.Duration{}
+	batch := func(name string, one func(i int) error) {
+		start := time.Now()
+		for i := range messages {
+			if err := one(i); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if d := time.Since(start); best[name] == 0 || d < best[name] {
+			best[name] = d
+		}
+	}
+	for b.Loop() {
+		a.Reset()
+		batch("read", func(i int) error { _, err := c.ReadData(a, "", messages[i]); return err })
+		batch("read limit", func(i int) error { return records[i].parse(messages[i]) })
+		batch("write", func(i int) error { _, err := c.AppendData(buf[:0], "", data[i]); return err })
+		batch("write limit", func(i int) error { records[i].append(buf[:0]); return nil })
+	}
+	for _, way := range []string{"read", "write"} {
+		b.ReportMetric(float64(best[way])/float64(best[way+" limit"]), way+"/limit")
+		b.ReportMetric(float64(best[way])/benchBatch, way+"-ns/record")
 	}
 }
 

@@ -104,7 +104,7 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 		text[1] = text[0]
 		digits = text[1:e]
 	}
-	exp, _ := strconv.Atoi(string(text[e+1:])) //nolint:errcheck // strconv wrote it
+	exp, _ := strconv.Atoi(string(text[e+1:])) // strconv wrote it
 	for len(digits) > 1 && digits[len(digits)-1] == '0' {
 		digits = digits[:len(digits)-1]
 	}
@@ -267,7 +267,7 @@ func (d *Dec) Float32() float32 { return float32(d.float(32)) }
 
 func (d *Dec) float(bits int) float64 {
 	var buf [64]byte
-	f, _ := strconv.ParseFloat(string(AppendDecimal(buf[:0], d)), bits) //nolint:errcheck // out of range gives infinity, as in Java
+	f, _ := strconv.ParseFloat(string(AppendDecimal(buf[:0], d)), bits) // out of range gives infinity, as in Java
 	return f
 }
 

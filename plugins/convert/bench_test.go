@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -236,7 +237,7 @@ type limitField struct {
 	kind       byte
 }
 
-var errLimit = fmt.Errorf("not the flat record")
+var errLimit = errors.New("not the flat record")
 
 func (r *limitRecord) parse(b []byte) error {
 	r.n = 0
@@ -264,15 +265,15 @@ func (r *limitRecord) parse(b []byte) error {
 }
 
 func (f *limitField) parse(b []byte, i int) (int, error) {
-	switch c := b[i]; {
-	case c == '"':
+	switch b[i] {
+	case '"':
 		text, j, err := limitString(b, i)
 		f.text, f.kind = text, 's'
 		return j, err
-	case c == 't':
+	case 't':
 		f.kind, f.num = 'b', 1
 		return i + 4, nil
-	case c == 'f':
+	case 'f':
 		f.kind, f.num = 'b', 0
 		return i + 5, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,11 +81,7 @@ func lossy(v record.Value) bool {
 	case record.Float64:
 		return math.IsInf(v.Float(), 0) || v.Float() == 0
 	case record.Array, record.Map:
-		for _, e := range v.Elements() {
-			if lossy(e) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v.Elements(), lossy)
 	}
 	return false
 }

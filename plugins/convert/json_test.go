@@ -152,7 +152,11 @@ func TestEnvelopes(t *testing.T) {
 			{`{"schema":` + rec + `,"payload":[1,2`, noJSON},
 			{`{"schema":` + rec + `,"payload":[1]}`, `error: Structs should be encoded as JSON objects, but found ARRAY`},
 		} {
-			if got := answer(c, m.message); got != m.want && !(strings.HasPrefix(m.want, notEnvelope) && strings.HasPrefix(got, notEnvelope)) {
+			got := answer(c, m.message)
+			if m.want == notEnvelope && strings.HasPrefix(got, notEnvelope) {
+				continue
+			}
+			if got != m.want {
 				t.Fatalf("%s: got %s, want %s", m.message, got, m.want)
 			}
 		}

@@ -325,5 +325,5 @@ func unable(s *Schema, v Value, to string) error {
 }
 
 func unableClass(d Datum, class, to string) error {
-	return fmt.Errorf("Unable to convert %s (class %s) to %s", d.AppendJava(nil), class, to)
+	return fmt.Errorf("Unable to convert %s (class %s) to %s", d.AppendJava(nil), class, to) //nolint:staticcheck // Kafka Connect's words
 }

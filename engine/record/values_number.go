@@ -91,8 +91,9 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 	}
 	if text[1] == 'e' {
 		// Java wants two digits, and where there is a choice the two that are closest: 4.9E-324, not 5.0E-324.
-		two := strconv.FormatFloat(math.Abs(f), 'e', 1, bits)
-		if g, err := strconv.ParseFloat(two, bits); err == nil && g == math.Abs(f) {
+		var other [32]byte
+		two := strconv.AppendFloat(other[:0], math.Abs(f), 'e', 1, bits)
+		if g, err := strconv.ParseFloat(string(two), bits); err == nil && g == math.Abs(f) {
 			text = append(text[:0], two...)
 		}
 	}
@@ -110,7 +111,10 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 	}
 	switch {
 	case exp < -3 || exp >= 7:
-		dst = append(append(dst, digits[0], '.'), orZero(digits[1:])...)
+		dst = append(append(dst, digits[0], '.'), digits[1:]...)
+		if len(digits) == 1 {
+			dst = append(dst, '0')
+		}
 		return strconv.AppendInt(append(dst, 'E'), int64(exp), 10)
 	case exp < 0:
 		dst = append(dst, "0.00"[:1-exp]...)
@@ -125,13 +129,6 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 		dst = append(append(dst, digits[:exp+1]...), '.')
 		return append(dst, digits[exp+1:]...)
 	}
-}
-
-func orZero(digits []byte) []byte {
-	if len(digits) == 0 {
-		return []byte("0")
-	}
-	return digits
 }
 
 // AppendDecimal appends d as Java's BigDecimal.toString prints it.

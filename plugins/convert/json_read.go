@@ -511,10 +511,10 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 		return record.Value{}, err
 	}
 	fields := r.arena.Values(len(p.fields))
-	var few uint64
-	seen := seenFields{few: &few}
+	var seen seenFields
 	if len(fields) > 64 {
-		seen.many = make([]bool, len(fields))
+		seen.many = r.arena.Bytes(len(fields))
+		clear(seen.many)
 	}
 	var failed failures
 	next := 0
@@ -548,24 +548,25 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 	return record.OfStruct(fields), failed.first()
 }
 
+// seenFields has a bit for each of up to 64 fields, or a byte for each of more.
 type seenFields struct {
-	few  *uint64
-	many []bool
+	few  uint64
+	many []byte
 }
 
 func (s *seenFields) set(i int) {
 	if s.many != nil {
-		s.many[i] = true
+		s.many[i] = 1
 		return
 	}
-	*s.few |= 1 << i
+	s.few |= 1 << i
 }
 
 func (s *seenFields) has(i int) bool {
 	if s.many != nil {
-		return s.many[i]
+		return s.many[i] != 0
 	}
-	return *s.few&(1<<i) != 0
+	return s.few&(1<<i) != 0
 }
 
 // failures are the fields that could not be converted; Kafka Connect reports the first in the schema's order, and of

@@ -260,9 +260,31 @@ func TestWritesForms(t *testing.T) {
 
 // TestSteadyStateAllocatesNothing is the gate of the data path.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	messages := flatMessages(benchBatch)
-	data, _ := flatData(t, messages)
-	buf := make([]byte, 0, 4096)
+	flat, _ := flatData(t, flatMessages(benchBatch))
+	steady(t, "flat", flat)
+	steady(t, "wide", wideData())
+}
+
+// wideData is a struct of more than 64 fields with all that needs memory of its own.
+func wideData() []record.Datum {
+	b := record.Build(record.Struct).Field("date", record.DateSchema()).Field("time", record.TimeSchema()).
+		Field("list", record.BuildArray(record.Required(record.Float32)).MustBuild()).Field("bytes", record.Required(record.Bytes)).
+		Field("map", record.BuildMap(record.Required(record.String), record.Required(record.Int16)).MustBuild())
+	s := record.OfString
+	values := []record.Value{
+		record.OfInstant(86_400_000), record.OfInstant(5), record.OfArray([]record.Value{record.OfFloat32(1.5), record.OfFloat32(2e20)}),
+		record.OfBytes([]byte("abcd")), record.OfMap([]record.Value{s("a\n"), record.OfInt16(1), s("b"), record.OfInt16(2)}),
+	}
+	for i := range 80 {
+		b.Field(fmt.Sprintf("field%d", i), record.OptionalOf(record.Int8))
+		values = append(values, record.Value{})
+	}
+	return []record.Datum{{Schema: b.MustBuild(), Value: record.OfStruct(values)}}
+}
+
+func steady(t *testing.T, name string, data []record.Datum) {
+	t.Helper()
+	buf := make([]byte, 0, 1<<15)
 	for _, schemas := range []string{"true", "false"} {
 		c := converterOf(t, "json", plugin.Config{"schemas.enable": schemas})
 		written := make([][]byte, len(data))
@@ -290,7 +312,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			}
 		})
 		if write != 0 || read != 0 {
-			t.Errorf("schemas.enable=%s: a batch of %d allocates %v times when written and %v when read, want 0", schemas, benchBatch, write, read)
+			t.Errorf("%s, schemas.enable=%s: a batch of %d allocates %v times when written and %v when read, want 0", name, schemas, len(data), write, read)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (n *numberConverter) ReadData(_ *record.Arena, _ string, src []byte) (recor
 	case src == nil:
 		return d, nil
 	case len(src) != n.size:
-		cause := fmt.Errorf("Size of data received by %s is not %d", n.reader, n.size)
+		cause := fmt.Errorf("Size of data received by %s is not %d", n.reader, n.size) //nolint:staticcheck // Kafka's words
 		return record.Datum{}, &plugin.DataError{Reason: "Failed to deserialize " + n.word + ": ", Err: cause}
 	}
 	switch n.kind {
@@ -115,9 +115,9 @@ func (*booleanConverter) ReadData(_ *record.Arena, _ string, src []byte) (record
 	case src == nil:
 		return d, nil
 	case len(src) != 1:
-		cause = errors.New("Size of data received by BooleanDeserializer is not 1")
+		cause = errors.New("Size of data received by BooleanDeserializer is not 1") //nolint:staticcheck // Kafka's words
 	case src[0] > 1:
-		cause = fmt.Errorf("Unexpected byte received by BooleanDeserializer: %d", src[0])
+		cause = fmt.Errorf("Unexpected byte received by BooleanDeserializer: %d", src[0]) //nolint:staticcheck // Kafka's words
 	default:
 		d.Value = record.OfBool(src[0] == 1)
 		return d, nil

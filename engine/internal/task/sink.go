@@ -344,10 +344,13 @@ func (s *sink) put(l *lives) error {
 		return fmt.Errorf("put records into the sink: %w", err)
 	}
 	s.t.Meter.Delivered.Add(live)
+	stop := s.chain.stop
+	if stop != nil {
+		s.report(l.send, *stop)
+	}
 	s.accept()
-	if f := s.chain.stop; f != nil {
-		s.report(l.send, *f)
-		return f.exceeded()
+	if stop != nil {
+		return stop.exceeded()
 	}
 	return nil
 }
@@ -439,11 +442,9 @@ func (s *sink) clear() {
 	clear(s.touched)
 	s.touched = s.touched[:0]
 	s.batch.Reset()
-	if s.chain.stop == nil { // else the failed record is still to be told of
-		clear(s.messages)
-		s.messages = s.messages[:0]
-	}
-	s.again, s.tries = false, 0
+	clear(s.messages)
+	s.messages = s.messages[:0]
+	s.again, s.tries, s.chain.stop = false, 0, nil
 	s.t.Meter.busy.Store(0)
 	s.t.Meter.InFlight.Store(0)
 }
@@ -464,7 +465,7 @@ func (s *sink) dropPart(p *part) {
 		}
 	}
 	p.touched = false
-	if !left && len(s.touched) == 0 {
+	if !left && len(s.touched) == 0 && s.chain.stop == nil {
 		s.clear()
 	}
 }
@@ -540,6 +541,10 @@ func (s *sink) close(l *lives) error {
 // lookAround asks, when nothing was read for a while, for what fetches do not tell: where partitions end from which
 // nothing came, and whether topics exist.
 func (s *sink) lookAround(l *lives) {
+	due := !time.Now().Before(s.lookAt)
+	if due {
+		s.lookAt = time.Now().Add(s.t.patience)
+	}
 	if len(s.batch.Records) > 0 {
 		return
 	}
@@ -548,10 +553,9 @@ func (s *sink) lookAround(l *lives) {
 		s.findEnds(l.life)
 	}
 	task := &s.t.Instance.Task
-	if time.Now().Before(s.lookAt) || len(task.Topics) == 0 {
+	if !due || len(task.Topics) == 0 {
 		return
 	}
-	s.lookAt = time.Now().Add(s.t.patience)
 	found, err := s.look(l.life, task.Topics...)
 	if err != nil {
 		return // a broker that does not answer says nothing about topics

@@ -829,3 +829,92 @@ func TestSinkConverterIsTriedAgain(t *testing.T) {
 		t.Errorf("retries: got %d, want 3", got)
 	}
 }
+
+// TestFailedFlushWhileABatchComesAgain: going back to the last commit takes the waiting batch along, also of partitions
+// of which nothing was put yet.
+func TestFailedFlushWhileABatchComesAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	var mu sync.Mutex
+	flushes, busy := 0, true
+	snk := &plugintest.RecordingSink{}
+	snk.OnFlush = func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		flushes++
+		if flushes == 2 {
+			busy = false
+			return errors.New("lost")
+		}
+		return nil
+	}
+	snk.OnPut = func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if busy && len(b.Records) > 0 && b.Records[0].Partition == 1 {
+			h.RequestCommit()
+			h.Timeout(5 * time.Millisecond)
+			return plugin.Retry(errors.New("busy"), 0)
+		}
+		return nil
+	}
+	put := func(partition int32, values ...string) {
+		for _, v := range values {
+			c.Produce("in", &kgo.Record{Partition: partition, Value: []byte(v)})
+		}
+	}
+	r := start(t, sink(t, c, snk, "in"))
+	put(0, "a")
+	snk.AwaitRecords(t, 1)
+	r.Commit()
+	r.await("the first commit", func() bool { return r.meter.Commits.Load() == 1 })
+	put(0, "b")
+	snk.AwaitRecords(t, 2)
+	put(1, "c")
+	r.await("the failed flush", func() bool { return r.meter.CommitFailures.Load() == 1 })
+	put(1, "d")
+	r.await("the rest", func() bool { return len(snk.Texts()) >= 5 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	got := snk.Texts()
+	slices.Sort(got)
+	same(t, "records", got, []string{"a", "b", "b", "c", "d"})
+}
+
+func TestWaitingSinkDoesNotTurnTheProcessor(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*graph.Task, *plugintest.RecordingSink){
+		"regex": func(g *graph.Task, _ *plugintest.RecordingSink) { g.Topics, g.TopicsRegex = nil, "in" },
+		"batch that comes again": func(_ *graph.Task, s *plugintest.RecordingSink) {
+			s.OnPut = func(_ context.Context, _ plugin.SinkHost, b *record.Batch) error {
+				if len(b.Records) > 0 {
+					return plugin.Retry(errors.New("busy"), time.Hour)
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := kafkatest.Start(t, "in")
+			produce(c, "in", "1")
+			snk := &plugintest.RecordingSink{}
+			s := sink(t, c, snk, "in")
+			change(&s.Instance.Task, snk)
+			turns := 0
+			s.Holds = func() bool { turns++; return true }
+			r := start(t, s, func(k *task.Task) { k.SetPatience(50 * time.Millisecond) })
+			began := time.Now()
+			r.await("time to pass", func() bool { return time.Since(began) > 600*time.Millisecond })
+			if err := r.halt(); err != nil {
+				t.Fatal(err)
+			}
+			// Two looks at the lease a turn, and a turn every 50 ms.
+			if turns > 80 {
+				t.Errorf("the loop turned about %d times in %s", turns/2, time.Since(began))
+			}
+		})
+	}
+}

@@ -648,6 +648,23 @@ func TestHangingPluginIsAbandonedWithinTheBudget(t *testing.T) {
 	}
 }
 
+func TestFailureCountsWhenThePluginHangsAfterwards(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	broken := errors.New("broken")
+	release := make(chan struct{})
+	src := &plugintest.ScriptedSource{OnTaskStop: func(context.Context) error { <-release; return nil }}
+	src.Push(plugintest.Fails(broken))
+	s := source(t, c, src, newOffsets())
+	s.StopBudget = 100 * time.Millisecond
+	r := start(t, s)
+	if err := r.end(); !errors.Is(err, broken) || !errors.Is(err, task.ErrAbandoned) {
+		t.Errorf("got %v, want both %v and %v", err, broken, task.ErrAbandoned)
+	}
+	close(release)
+	src.AwaitCalls(t, "task.stop", 1)
+}
+
 func TestLeaseEndsTheTask(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "scripted")

@@ -22,7 +22,7 @@ type Meter struct {
 	DeadLetters atomic.Int64 // records given to the dead letter queue
 	DeadFailed  atomic.Int64 // of these, the ones it did not take
 
-	Polls       atomic.Int64 // batches polled or put, empty ones too
+	Polls       atomic.Int64 // batches polled, or put, empty puts too
 	PollNanos   atomic.Int64 // time in Poll or Put, total
 	PollLongest atomic.Int64 // longest of these, nanoseconds
 

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -114,7 +115,7 @@ func (s *sink) open(l *lives) error {
 		}
 	})
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(patience)
+	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
 	return nil
 }
 
@@ -209,7 +210,7 @@ func (s *sink) applyHolds(c *kgo.Client) {
 // poll waits for records until the next commit is due, the sink's own timeout has passed, a batch comes again, or
 // somebody asks for something.
 func (s *sink) poll(l *lives, seq uint64) kgo.Fetches {
-	wait := time.Until(s.commitAt)
+	wait := min(time.Until(s.commitAt), time.Until(s.lookAt))
 	if s.again {
 		wait = min(wait, time.Until(s.retryAt))
 	}
@@ -232,7 +233,7 @@ func (s *sink) troubles(l *lives, fetches kgo.Fetches) error {
 	var end error
 	waits := false
 	fetches.EachError(func(topic string, _ int32, err error) {
-		w, err := s.group.trouble(topic, err)
+		w, err := s.group.trouble(l.life, topic, err)
 		waits = waits || w
 		if end == nil {
 			end = err
@@ -274,7 +275,7 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.Read.Add(int64(n))
 	s.t.Meter.Bytes.Add(int64(bytes))
 	s.t.Meter.active()
-	s.lookAt = time.Now().Add(patience)
+	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
 	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
@@ -289,8 +290,11 @@ func (s *sink) add(p *part, messages []*kgo.Record) (bytes int) {
 		p.touched = true
 		s.touched = append(s.touched, p)
 	}
-	if p.base < 0 {
-		p.base = messages[0].Offset
+	switch first := messages[0].Offset; {
+	case first < p.position: // the topic was made anew or its log was cut: what is known of the old one counts no more
+		p.current, p.committed, p.base = -1, -1, first
+	case p.base < 0:
+		p.base = first
 	}
 	for _, m := range messages {
 		if m.Attrs.IsControl() {
@@ -340,10 +344,13 @@ func (s *sink) put(l *lives) error {
 		return fmt.Errorf("put records into the sink: %w", err)
 	}
 	s.t.Meter.Delivered.Add(live)
+	stop := s.chain.stop
+	if stop != nil {
+		s.report(l.send, *stop)
+	}
 	s.accept()
-	if f := s.chain.stop; f != nil {
-		s.report(l.send, *f)
-		return f.exceeded()
+	if stop != nil {
+		return stop.exceeded()
 	}
 	return nil
 }
@@ -409,7 +416,7 @@ func (s *sink) accept() {
 	s.t.Meter.Dropped.Add(dropped)
 	s.takeBack()
 	for _, p := range s.touched {
-		p.current = max(p.current, p.next)
+		p.current = p.next
 		if p.current > p.committed {
 			s.t.Meter.unstored.Store(1)
 		}
@@ -435,11 +442,9 @@ func (s *sink) clear() {
 	clear(s.touched)
 	s.touched = s.touched[:0]
 	s.batch.Reset()
-	if s.chain.stop == nil { // else the failed record is still to be told of
-		clear(s.messages)
-		s.messages = s.messages[:0]
-	}
-	s.again, s.tries = false, 0
+	clear(s.messages)
+	s.messages = s.messages[:0]
+	s.again, s.tries, s.chain.stop = false, 0, nil
 	s.t.Meter.busy.Store(0)
 	s.t.Meter.InFlight.Store(0)
 }
@@ -460,7 +465,7 @@ func (s *sink) dropPart(p *part) {
 		}
 	}
 	p.touched = false
-	if !left && len(s.touched) == 0 {
+	if !left && len(s.touched) == 0 && s.chain.stop == nil {
 		s.clear()
 	}
 }
@@ -536,6 +541,10 @@ func (s *sink) close(l *lives) error {
 // lookAround asks, when nothing was read for a while, for what fetches do not tell: where partitions end from which
 // nothing came, and whether topics exist.
 func (s *sink) lookAround(l *lives) {
+	due := !time.Now().Before(s.lookAt)
+	if due {
+		s.lookAt = time.Now().Add(s.t.patience)
+	}
 	if len(s.batch.Records) > 0 {
 		return
 	}
@@ -544,21 +553,40 @@ func (s *sink) lookAround(l *lives) {
 		s.findEnds(l.life)
 	}
 	task := &s.t.Instance.Task
-	if time.Now().Before(s.lookAt) || len(task.Topics) == 0 {
+	if !due || len(task.Topics) == 0 {
 		return
 	}
-	s.lookAt = time.Now().Add(patience)
-	ctx, cancel := context.WithTimeout(l.life, lookTimeout)
-	defer cancel()
-	found, err := kadm.NewClient(s.client).ListTopics(ctx, task.Topics...)
+	found, err := s.look(l.life, task.Topics...)
 	if err != nil {
 		return // a broker that does not answer says nothing about topics
 	}
 	for _, topic := range task.Topics {
-		if !found.Has(topic) && isMissing(found[topic].Err) {
+		if isMissing(found[topic].Err) {
 			s.t.machine.note(missing("read", topic))
 			return
 		}
 	}
 	s.t.machine.note(nil)
+}
+
+func (s *sink) look(ctx context.Context, topics ...string) (kadm.TopicDetails, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return kadm.NewClient(s.client).ListTopics(ctx, topics...)
+}
+
+// gone deals with a topic that the broker does not know under the identity that the consumer has of it. While it is not
+// there, that is a condition. Once there is another of its name, the task has to begin anew: offsets and positions of the
+// old one mean nothing there.
+func (s *sink) gone(ctx context.Context, topic string) error {
+	found, err := s.look(ctx, topic)
+	switch {
+	case err != nil: // asked again at the next fetch
+		return nil
+	case isMissing(found[topic].Err):
+		s.t.machine.note(missing("read", topic))
+		return nil
+	}
+	d := diag.New(diag.TopicMissing, diag.Place{}, "Topic `%s` was deleted and created again while the task read it. After a restart the task reads the topic that is there now, from its start.", topic)
+	return &d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -693,5 +694,227 @@ func TestOpenErrorFailsTheTask(t *testing.T) {
 	snk := &plugintest.RecordingSink{OnOpen: func(context.Context, []plugin.TopicPartition) error { return broken }}
 	if err := start(t, sink(t, c, snk, "in", fast)).end(); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+// TestBatchThatComesAgainLosesRevokedPartitions: a task that puts the same batch again and again must not put records of
+// a partition that a rebalance took away, whatever a transform made of their topic.
+func TestBatchThatComesAgainLosesRevokedPartitions(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	rename := func(g *graph.Task) {
+		fast(g)
+		g.Chain = []graph.Stage{stage("Route", func(_ *record.Batch, _ int, r *record.Record) error { r.Topic = "elsewhere"; return nil })}
+	}
+	var mu sync.Mutex
+	busy := true
+	one, two := &plugintest.RecordingSink{}, &plugintest.RecordingSink{}
+	one.OnPut = func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if busy && len(b.Records) > 0 {
+			h.Timeout(5 * time.Millisecond)
+			return plugin.Retry(errors.New("busy"), 0)
+		}
+		return nil
+	}
+	for i := range 10 {
+		c.Produce("in", &kgo.Record{Partition: int32(i % 2), Value: []byte(itoa(i))})
+	}
+	r1 := start(t, sink(t, c, one, "in", rename))
+	one.Await(t, "a put of records", func(calls []plugintest.Call) bool {
+		return slices.ContainsFunc(calls, func(c plugintest.Call) bool { return c.Name == "task.put" && c.Records > 0 })
+	})
+	r2 := start(t, sink(t, c, two, "in", rename))
+	two.AwaitCalls(t, "task.open", 1)
+	two.AwaitRecords(t, 5)
+	mu.Lock()
+	busy = false
+	mu.Unlock()
+	one.AwaitRecords(t, 5)
+	if err := errors.Join(r1.halt(), r2.halt()); err != nil {
+		t.Fatal(err)
+	}
+	all := append(one.Texts(), two.Texts()...)
+	slices.Sort(all)
+	same(t, "records, each once", all, numbers(0, 10))
+}
+
+func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1")
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in"), func(k *task.Task) { k.SetPatience(20 * time.Millisecond) })
+	snk.AwaitRecords(t, 1)
+	if err := c.Fake().DeleteTopic("in"); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the missing topic to show", func() bool {
+		d, ok := errors.AsType[*diag.Diagnostic](r.condition())
+		return ok && d.Code == diag.TopicMissing
+	})
+	if got := r.states(); got[len(got)-1] != task.Running {
+		t.Errorf("state: got %v, want running", got)
+	}
+	c.CreateTopic("in", 1, nil)
+	// One that is made anew is another topic, which a restarted task reads from its start.
+	client, err := c.Clients().ProducerClient(nil, "test") // the cluster's own remembers the topic that was
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "in", Value: []byte("2")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	d, ok := errors.AsType[*diag.Diagnostic](r.end())
+	if !ok || d.Code != diag.TopicMissing || !strings.Contains(d.Detail, "created again") {
+		t.Fatalf("got %v, want %s that says why", r.err, diag.TopicMissing)
+	}
+	if _, ok := errors.AsType[*plugin.PermanentError](r.err); ok {
+		t.Errorf("%v is permanent, but a restart cures it", r.err)
+	}
+	r = start(t, sink(t, c, snk, "in"))
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSinkAtLeastOnceUnderRandomStops stops a sink again and again; every record must have been put, in order.
+func TestSinkAtLeastOnceUnderRandomStops(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	const total = 1000
+	produce(c, "in", numbers(0, total)...)
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 2))
+	snk := &plugintest.RecordingSink{}
+	for round := 0; len(snk.Texts()) < total; round++ {
+		if round > 100 {
+			t.Fatalf("seed %d: no end after 100 rounds", seed)
+		}
+		r := start(t, sink(t, c, snk, "in", fast, func(g *graph.Task) { g.Consumer["max.poll.records"] = "7" }))
+		snk.AwaitRecords(t, min(total, len(snk.Texts())+1+random.IntN(200)))
+		if err := r.halt(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+	same(t, "records, each once since a stop commits", snk.Texts(), numbers(0, total))
+}
+
+func TestSinkConverterIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1", "2", "3")
+	tries := 0
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", func(g *graph.Task) {
+		g.Errors = graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Millisecond}
+		g.Value = converter(plugin.ValueUse, func(s string) error {
+			if s == "2" && tries < 3 {
+				tries++
+				return plugin.Retry(errors.New("registry is busy"), 0)
+			}
+			return nil
+		})
+	}))
+	snk.AwaitRecords(t, 3)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", snk.Texts(), []string{"1", "2", "3"})
+	if got := r.meter.Retries.Load(); got != 3 {
+		t.Errorf("retries: got %d, want 3", got)
+	}
+}
+
+// TestFailedFlushWhileABatchComesAgain: going back to the last commit takes the waiting batch along, also of partitions
+// of which nothing was put yet.
+func TestFailedFlushWhileABatchComesAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	var mu sync.Mutex
+	flushes, busy := 0, true
+	snk := &plugintest.RecordingSink{}
+	snk.OnFlush = func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		flushes++
+		if flushes == 2 {
+			busy = false
+			return errors.New("lost")
+		}
+		return nil
+	}
+	snk.OnPut = func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if busy && len(b.Records) > 0 && b.Records[0].Partition == 1 {
+			h.RequestCommit()
+			h.Timeout(5 * time.Millisecond)
+			return plugin.Retry(errors.New("busy"), 0)
+		}
+		return nil
+	}
+	put := func(partition int32, values ...string) {
+		for _, v := range values {
+			c.Produce("in", &kgo.Record{Partition: partition, Value: []byte(v)})
+		}
+	}
+	r := start(t, sink(t, c, snk, "in"))
+	put(0, "a")
+	snk.AwaitRecords(t, 1)
+	r.Commit()
+	r.await("the first commit", func() bool { return r.meter.Commits.Load() == 1 })
+	put(0, "b")
+	snk.AwaitRecords(t, 2)
+	put(1, "c")
+	r.await("the failed flush", func() bool { return r.meter.CommitFailures.Load() == 1 })
+	put(1, "d")
+	r.await("the rest", func() bool { return len(snk.Texts()) >= 5 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	got := snk.Texts()
+	slices.Sort(got)
+	same(t, "records", got, []string{"a", "b", "b", "c", "d"})
+}
+
+func TestWaitingSinkDoesNotTurnTheProcessor(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*graph.Task, *plugintest.RecordingSink){
+		"regex": func(g *graph.Task, _ *plugintest.RecordingSink) { g.Topics, g.TopicsRegex = nil, "in" },
+		"batch that comes again": func(_ *graph.Task, s *plugintest.RecordingSink) {
+			s.OnPut = func(_ context.Context, _ plugin.SinkHost, b *record.Batch) error {
+				if len(b.Records) > 0 {
+					return plugin.Retry(errors.New("busy"), time.Hour)
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := kafkatest.Start(t, "in")
+			produce(c, "in", "1")
+			snk := &plugintest.RecordingSink{}
+			s := sink(t, c, snk, "in")
+			change(&s.Instance.Task, snk)
+			turns := 0
+			s.Holds = func() bool { turns++; return true }
+			r := start(t, s, func(k *task.Task) { k.SetPatience(50 * time.Millisecond) })
+			began := time.Now()
+			r.await("time to pass", func() bool { return time.Since(began) > 600*time.Millisecond })
+			if err := r.halt(); err != nil {
+				t.Fatal(err)
+			}
+			// Two looks at the lease a turn, and a turn every 50 ms.
+			if turns > 80 {
+				t.Errorf("the loop turned about %d times in %s", turns/2, time.Since(began))
+			}
+		})
 	}
 }

@@ -146,11 +146,12 @@ func (s *sink) settled() {
 	s.t.Meter.unstored.Store(unstored)
 }
 
-// goBack makes partitions go on from what was committed last.
+// goBack makes partitions go on from what was committed last. The batch in hand, which may wait for another try, goes
+// too: it is fetched again.
 func (s *sink) goBack(parts []*part) {
 	s.clear()
 	for _, p := range parts {
-		if p.current != p.committed && p.base >= 0 {
+		if p.base >= 0 && (p.position != p.base || p.current != p.committed) {
 			s.seek(p, p.base)
 		}
 	}

@@ -57,6 +57,7 @@ type Task struct {
 
 	abandoned chan struct{}
 	abandon   func()
+	patience  time.Duration // see the constant
 }
 
 // New makes a task that is not running.
@@ -70,7 +71,7 @@ func New(s Settings) *Task {
 	if s.StopBudget <= 0 {
 		s.StopBudget = 5 * time.Second
 	}
-	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{})}
+	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience}
 	t.abandon = sync.OnceFunc(func() { close(t.abandoned) })
 	return t
 }
@@ -137,7 +138,7 @@ func (t *Task) Run(ctx context.Context) error {
 		select {
 		case err = <-finished:
 		case <-overrun.C:
-			err = t.leave()
+			err = t.leave(ctx, life)
 		}
 	}
 	for _, end := range ends {
@@ -147,14 +148,18 @@ func (t *Task) Run(ctx context.Context) error {
 }
 
 // leave gives a hanging task up. Its goroutine finds its contexts done and its lease ended when the plugin returns.
-func (t *Task) leave() error {
+func (t *Task) leave(ctx, life context.Context) error {
 	t.abandon()
 	d := diag.New(diag.TaskFailed, diag.Place{}, "Task %s did not stop within %s: a call into %s hangs. It was abandoned; what it has not stored comes again.", t.name(), t.StopBudget, t.Instance.Plugin.Class)
-	t.Logger.Error(d.Detail, "code", d.Code)
-	t.machine.to(Stopping, nil)
-	t.machine.to(Failed, &d)
+	t.Logger.Error("the task was abandoned: a call into its plugin hangs", "code", d.Code, "task", t.name(), "plugin", t.Instance.Plugin.Class, "budget", t.StopBudget)
+	err := fmt.Errorf("%w: %w", ErrAbandoned, &d)
+	if cause := context.Cause(life); cause != context.Cause(ctx) { // it failed first
+		err = errors.Join(incurable(cause), err)
+	}
+	t.machine.to(Stopping, err)
+	t.machine.to(Failed, err)
 	t.machine.mute()
-	return fmt.Errorf("%w: %w", ErrAbandoned, &d)
+	return err
 }
 
 // run is the life of a task on its own goroutine.

@@ -14,7 +14,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	s := memory.Open()
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // in memory there is nothing to go wrong
 
 	led := make(chan error)
 	go func() { led <- lead(ctx, s) }()

@@ -12,7 +12,7 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) //nolint:gochecknoglobals // a literal
+var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // base has connector a as it is at revision 20, created at 10, with two tasks, and a stopped connector s.
 func base() *store.Snapshot {

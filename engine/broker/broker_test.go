@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -517,7 +518,6 @@ func TestDiskNearlyFull(t *testing.T) {
 	produce(t, client, "orders", "a")
 
 	free.Store(63 << 20)
-	b.disk.checked = time.Time{}
 	done := make(chan error, 1)
 	client.Produce(within(t), &kgo.Record{Topic: "orders", Value: []byte("b")}, func(_ *kgo.Record, err error) { done <- err })
 	if line := l.wait(t, diag.DiskFull.Summary()); !strings.Contains(line, "63 MB") {
@@ -603,6 +603,95 @@ func TestStrangers(t *testing.T) {
 	}
 	l.wait(t, "does not speak Kafka's protocol")
 	produce(t, dial(t, b.Addr()), "orders", "still here")
+}
+
+// TestAnswersForJava: lists that Kafka's own client takes for granted are there, even when empty.
+func TestAnswersForJava(t *testing.T) {
+	t.Parallel()
+	b := start(t, Settings{Topics: []Topic{{Name: "a", Partitions: 3}, {Name: "b", Partitions: 2}}})
+	client := dial(t, b.Addr())
+
+	create := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "c", 1, 1
+	create.Topics = append(create.Topics, topic)
+	created, err := create.RequestWith(within(t), client)
+	if err != nil || created.Topics[0].ErrorCode != 0 || created.Topics[0].Configs == nil {
+		t.Errorf("CreateTopics: got %+v, %v, want a list of configurations", created, err)
+	}
+
+	quotas, err := kmsg.NewPtrDescribeClientQuotasRequest().RequestWith(within(t), client)
+	if err != nil || quotas.ErrorCode != 0 || quotas.Entries == nil {
+		t.Errorf("DescribeClientQuotas: got %+v, %v, want a list of entries", quotas, err)
+	}
+
+	type place struct {
+		topic     string
+		code      int16
+		partition int32
+	}
+	var got []place
+	describe := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	describe.ResponsePartitionLimit = 2 // so that it takes several requests
+	for _, name := range []string{"b", "unknown", "a", "a"} {
+		describe.Topics = append(describe.Topics, kmsg.DescribeTopicPartitionsRequestTopic{Topic: name})
+	}
+	for range 10 {
+		resp, err := describe.RequestWith(within(t), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, topic := range resp.Topics {
+			if topic.ErrorCode != 0 {
+				got = append(got, place{*topic.Topic, topic.ErrorCode, -1})
+			}
+			for _, p := range topic.Partitions {
+				got = append(got, place{*topic.Topic, p.ErrorCode, p.Partition})
+				if p.EligibleLeaderReplicas == nil || p.LastKnownELR == nil || !slices.Equal(p.ISR, []int32{0}) || p.LeaderID != 0 {
+					t.Errorf("got %+v, want lists, and node 0 as leader", p)
+				}
+			}
+		}
+		if resp.NextCursor == nil {
+			break
+		}
+		describe.Cursor = &kmsg.DescribeTopicPartitionsRequestCursor{Topic: resp.NextCursor.Topic, Partition: resp.NextCursor.Partition}
+	}
+	want := []place{{"a", 0, 0}, {"a", 0, 1}, {"a", 0, 2}, {"b", 0, 0}, {"b", 0, 1}, {"unknown", kerr.UnknownTopicOrPartition.Code, -1}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(place{})); diff != "" {
+		t.Errorf("DescribeTopicPartitions (-want +got):\n%s", diff)
+	}
+}
+
+// TestSettingsThatCannotBeChanged: invariant 9. What would change nothing, or take a guard away, is refused.
+func TestSettingsThatCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	b := start(t, Settings{Topics: []Topic{{Name: "a"}}})
+	admin := kadm.NewClient(dial(t, b.Addr()))
+	set := func(key string) []kadm.AlterConfig {
+		return []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: kadm.StringPtr("1000")}}
+	}
+	if got, err := admin.AlterTopicConfigs(within(t), set("max.compaction.lag.ms"), "a"); err != nil || got[0].Err != nil {
+		t.Errorf("a setting of a topic: got %v, %v", got, err)
+	}
+	if got, err := admin.AlterTopicConfigs(within(t), set("retention.millis"), "a"); err != nil || !errors.Is(got[0].Err, kerr.InvalidConfig) || got[0].ErrMessage == "" {
+		t.Errorf("a misspelt setting: got %v, %v, want %v", got, err, kerr.InvalidConfig)
+	}
+	if got, err := admin.AlterTopicConfigsState(within(t), set("retention.millis"), "a"); err != nil || !errors.Is(got[0].Err, kerr.InvalidConfig) {
+		t.Errorf("a misspelt setting, the older way: got %v, %v, want %v", got, err, kerr.InvalidConfig)
+	}
+	if got, err := admin.AlterBrokerConfigs(within(t), set("log.cleaner.backoff.ms"), 0); err != nil || !errors.Is(got[0].Err, kerr.PolicyViolation) {
+		t.Errorf("a setting of the broker: got %v, %v, want %v", got, err, kerr.PolicyViolation)
+	}
+	quotas := kmsg.NewPtrAlterClientQuotasRequest()
+	quotas.Entries = []kmsg.AlterClientQuotasRequestEntry{{
+		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: kadm.StringPtr("u")}},
+		Ops:    []kmsg.AlterClientQuotasRequestEntryOp{{Key: "producer_byte_rate", Value: 1}},
+	}}
+	resp, err := quotas.RequestWith(within(t), dial(t, b.Addr()))
+	if err != nil || len(resp.Entries) != 1 || resp.Entries[0].ErrorCode != kerr.PolicyViolation.Code || *resp.Entries[0].Entity[0].Name != "u" {
+		t.Errorf("a quota: got %+v, %v, want %v", resp, err, kerr.PolicyViolation)
+	}
 }
 
 func TestTopicThatCannotBeMade(t *testing.T) {

@@ -3,7 +3,6 @@ package broker
 import (
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -20,21 +19,15 @@ type disk struct {
 	log   *slog.Logger
 	space func(dir string) (free, total int64, err error)
 
-	checked time.Time // when space was last asked
-	written int64     // bytes taken since
-	full    bool
-	broken  atomic.Bool // a write has failed
+	full   bool
+	broken atomic.Bool // a write has failed
 }
 
-// refuses reports whether a request that stores something has to wait. It asks the file system when ten milliseconds have
-// passed or a megabyte was taken since it last did, so that many small requests do not each cost a system call.
+// refuses reports whether a request that stores something has to wait. It asks the file system each time, which costs
+// next to nothing beside the sync of a write.
 func (d *disk) refuses(req kmsg.Request) bool {
 	if d.broken.Load() {
 		return true
-	}
-	d.written += size(req)
-	if !d.full && d.written < 1<<20 && time.Since(d.checked) < 10*time.Millisecond {
-		return false
 	}
 	free, total, err := d.space(d.dir)
 	if err != nil {
@@ -42,7 +35,6 @@ func (d *disk) refuses(req kmsg.Request) bool {
 		return false
 	}
 	full := free-size(req) < min(reserve, total/10)
-	d.checked, d.written = time.Now(), 0
 	if full != d.full {
 		d.tell(full, free)
 	}

@@ -127,6 +127,11 @@ func (f *folder) prepare(log *slog.Logger) error {
 	if err := f.restore(log); err != nil {
 		return unreadable(f.dir, err)
 	}
+	// kfake prefers the broker's settings that it has stored to those of this version, on which the guards rest.
+	stored := filepath.Join(f.data, "broker_configs.json")
+	if err := os.Remove(stored); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return unreadable(stored, err)
+	}
 	return f.remember(f.memory.Port)
 }
 

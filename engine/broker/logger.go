@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -8,24 +9,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// logger hands kfake's messages to slog. A write that failed is told to the disk as well: kfake has then counted records
-// that it does not have.
+// logger hands kfake's messages to slog. What kfake calls information is for who looks for a fault. A write that failed is
+// told to the disk as well: kfake has then counted records that it does not have.
 type logger struct {
 	to   *slog.Logger
 	disk *disk
 }
 
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
+	at := slog.LevelDebug - 4
 	switch level {
 	case kfake.LogLevelError:
-		l.to.Error("development broker: " + message)
+		at = slog.LevelError
 	case kfake.LogLevelWarn:
-		l.to.Warn("development broker: " + message)
-	case kfake.LogLevelInfo, kfake.LogLevelDebug, kfake.LogLevelNone:
-		l.to.Debug("development broker: " + message)
+		at = slog.LevelWarn
+	case kfake.LogLevelInfo:
+		at = slog.LevelDebug
+	case kfake.LogLevelDebug, kfake.LogLevelNone:
 	}
-	if level != kfake.LogLevelNone && level <= kfake.LogLevelWarn && strings.HasPrefix(format, "persist ") {
-		l.disk.fail(message)
+	if failed := at >= slog.LevelWarn && strings.HasPrefix(format, "persist "); failed {
+		l.disk.fail(fmt.Sprintf(format, args...))
+	}
+	ctx := context.Background() //nolint:forbidigo // slog wants one, the library has none
+	if l.to.Enabled(ctx, at) {
+		l.to.Log(ctx, at, "development broker: "+fmt.Sprintf(format, args...))
 	}
 }

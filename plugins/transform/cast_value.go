@@ -92,6 +92,11 @@ func castText(a *record.Arena, v record.Value) record.Value {
 	if err != nil {
 		panic("transform: a scalar has no text: " + err.Error()) // only structs without a schema have none
 	}
+	return kept(a, rest, text)
+}
+
+// kept makes a text that was appended to the start of rest, which the arena has lent by Rest.
+func kept(a *record.Arena, rest, text []byte) record.Value {
 	if len(text) > len(rest) { // it has memory of its own
 		a.Keep(rest, 0)
 	} else {

@@ -30,6 +30,8 @@ var steady = map[string]struct { //nolint:gochecknoglobals // a literal
 	"regex_router":        {Config: plugin.Config{"regex": "(or)ders", "replacement": "$1-x"}, keepsSchema: true},
 	"replace_field":       {Config: plugin.Config{"exclude": "f0", "renames": "id:ident,f1:first"}},
 	"set_schema_metadata": {Config: plugin.Config{"schema.name": "n", "schema.version": "2"}, onlyStructs: true},
+	"timestamp_converter": {Config: plugin.Config{"field": "id", "target.type": "string", "format": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"}},
+	"timestamp_router":    {keepsSchema: true},
 	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
 }
 

@@ -38,6 +38,10 @@ func Descriptors() []plugin.Descriptor {
 		aimed("replace_field", "ReplaceField", "Removes and renames fields.", plugin.SpecOf(replaceFieldDefaults), newReplaceField),
 		aimed("set_schema_metadata", "SetSchemaMetadata", "Sets the name and the version of the schema.",
 			plugin.SpecOf(setSchemaMetadataDefaults), newSetSchemaMetadata),
+		aimed("timestamp_converter", "TimestampConverter", "Changes how a timestamp is written: as a text, a number, a date, a time or a timestamp.",
+			plugin.SpecOf(timestampConverterDefaults), newTimestampConverter),
+		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
+			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
 		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
 	}
 }

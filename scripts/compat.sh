@@ -28,7 +28,7 @@ set -a
 . "$work/environment"
 set +a
 
-mapfile -t packages < <(grep -rl --include='*_test.go' 'internal/kafka/kafkatest"' . | xargs -n1 dirname | sort -u)
+mapfile -t packages < <(grep -rl --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"' . | xargs -n1 dirname | sort -u)
 echo "compat: ${packages[*]} on Kafka at $ENGINE_TEST_KAFKA"
 failed=0
 go test -v -count=1 -p 1 -shuffle=on -timeout 3m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1

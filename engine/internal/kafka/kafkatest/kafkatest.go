@@ -152,6 +152,16 @@ func (c *Cluster) CreateTopic(topic string, partitions int32, configs map[string
 	}
 }
 
+// DeleteTopic deletes a topic.
+func (c *Cluster) DeleteTopic(topic string) {
+	c.t.Helper()
+	ctx, cancel := c.within()
+	defer cancel()
+	if _, err := kadm.NewClient(c.helper()).DeleteTopic(ctx, c.Name(topic)); err != nil {
+		c.t.Fatalf("delete topic %s: %v", topic, err)
+	}
+}
+
 // remove takes the topics and groups of this test off a genuine cluster, whoever made them.
 func (c *Cluster) remove() {
 	ctx, cancel := c.within()

@@ -4,10 +4,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check lint tidy fuzz bench golden clean
+.PHONY: help build run test race check lint tidy fuzz bench golden kafka kafka-stop compat clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/engine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/engine ./cmd/engine
@@ -37,6 +37,15 @@ bench: ## benchmarks beside the code
 
 golden: ## rewrite golden files from what the code says now
 	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./cmd/engine -update
+
+kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka Connect worker too
+	@scripts/kafka.sh start .engine/kafka $(CONNECT)
+
+kafka-stop: ## stop what `make kafka` started
+	@scripts/kafka.sh stop .engine/kafka
+
+compat: ## the Kafka suites on a genuine Kafka; needs Java and Maven
+	@scripts/compat.sh
 
 clean: ## remove what was built
 	rm -rf bin

@@ -1,0 +1,152 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+// converter is one of a task's converters with its place in messages.
+type converter struct {
+	plugin.Converter
+	at place
+}
+
+// converters are the three of a task.
+type converters struct{ key, value, header converter }
+
+func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
+	for _, c := range []struct {
+		from  graph.Converter
+		stage string
+		into  *converter
+	}{{t.Key, stageKey, &cs.key}, {t.Value, stageValue, &cs.value}, {t.Header, stageHeader, &cs.header}} {
+		made := c.from.Plugin.NewConverter()
+		if err := g.Call("Configure", func() error { return made.Configure(c.from.Settings, c.from.Use) }); err != nil {
+			return cs, plugin.Permanent(fmt.Errorf("configure the %s converter: %w", c.from.Use, err))
+		}
+		*c.into = converter{made, place{c.stage, c.from.Plugin.Class}}
+	}
+	return cs, nil
+}
+
+// encoder makes messages of the records of a batch: headers, key, value, in Kafka Connect's order for sources.
+type encoder struct {
+	converters
+	chain  *chain // for its policy
+	topics *topics
+	names  map[string]string // header keys in memory that outlives the batch
+	now    time.Time         // for the records of a batch that have no timestamp: a look at the clock costs as much as a conversion
+}
+
+// mostNames bounds the header keys that are remembered.
+const mostNames = 1024
+
+// encode appends a message to f for each live record, in order. A record that cannot be converted goes the way of the
+// policy. The error is errHalted.
+func (e *encoder) encode(ctx context.Context, b *record.Batch, f *flight) error {
+	e.now = time.Now()
+	for i := 0; i < len(b.Records); i++ {
+		if !b.Live(i) {
+			continue
+		}
+		headers, bytes := len(f.headers), len(f.buffer)
+		at, err := e.one(ctx, &b.Records[i], f)
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, errHalted) {
+			return err
+		}
+		f.headers, f.buffer = f.headers[:headers], f.buffer[:bytes]
+		ft := fault{index: i, at: at, err: err}
+		if at.stage == "" {
+			e.chain.cut(b, ft) // no error policy lets this pass
+		} else {
+			e.chain.fail(ctx, b, ft)
+		}
+	}
+	return nil
+}
+
+// one appends the message of a record. The place is zero where no error policy applies.
+func (e *encoder) one(ctx context.Context, r *record.Record, f *flight) (at place, err error) {
+	if r.Topic == "" {
+		return at, plugin.Data("a record has no topic")
+	}
+	if r.Timestamp < 0 && r.Timestamp != record.NoTimestamp {
+		return at, plugin.Data("Invalid timestamp: %d. Timestamp should always be non-negative or null.", r.Timestamp)
+	}
+	m := kgo.Record{Partition: r.Partition}
+	if m.Topic, err = e.topics.use(ctx, r.Topic); err != nil {
+		return at, err
+	}
+	if m.Timestamp = e.now; r.Timestamp != record.NoTimestamp {
+		m.Timestamp = time.UnixMilli(r.Timestamp)
+	}
+	if n := len(r.Headers); n > 0 {
+		first := len(f.headers)
+		for i := range r.Headers {
+			h := kgo.RecordHeader{Key: e.name(r.Headers[i].Key)}
+			if h.Value, err = e.append(ctx, &e.header, f, m.Topic, r.Headers[i].Datum); err != nil {
+				return e.header.at, err
+			}
+			f.headers = append(f.headers, h)
+		}
+		m.Headers = f.headers[first:len(f.headers):len(f.headers)]
+	}
+	if m.Key, err = e.append(ctx, &e.key, f, m.Topic, r.Key); err != nil {
+		return e.key.at, err
+	}
+	if m.Value, err = e.append(ctx, &e.value, f, m.Topic, r.Value); err != nil {
+		return e.value.at, err
+	}
+	f.messages = append(f.messages, m)
+	return at, nil
+}
+
+// append converts one datum into the flight's buffer and returns its bytes, nil for the null message. When the buffer
+// grows, what was returned before stays where it was.
+func (e *encoder) append(ctx context.Context, c *converter, f *flight, topic string, d record.Datum) ([]byte, error) {
+	start := len(f.buffer)
+	out, err := c.AppendData(f.buffer, topic, d)
+	if err != nil {
+		if out, err = e.again(ctx, c, f, topic, d, err); err != nil {
+			return nil, err
+		}
+	}
+	if out == nil {
+		return nil, nil
+	}
+	f.buffer = out
+	return out[start:len(out):len(out)], nil
+}
+
+// again tries a conversion again as far as the policy goes.
+func (e *encoder) again(ctx context.Context, c *converter, f *flight, topic string, d record.Datum, err error) (out []byte, _ error) {
+	err = e.chain.policy.retry(ctx, err, func() (err error) {
+		out, err = c.AppendData(f.buffer, topic, d)
+		return err
+	})
+	return out, err
+}
+
+// name returns a header's key in memory that outlives the batch.
+func (e *encoder) name(key string) string {
+	if name, ok := e.names[key]; ok {
+		return name
+	}
+	name := strings.Clone(key)
+	if len(e.names) < mostNames {
+		e.names[name] = name
+	}
+	return name
+}

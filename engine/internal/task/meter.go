@@ -1,0 +1,85 @@
+package task
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Meter counts what a task does. A task adds to it a batch at a time; anybody may read it at any time. It outlives the
+// task, so that a task that is started anew goes on counting.
+type Meter struct {
+	Read      atomic.Int64 // records polled from the source or consumed from Kafka
+	Bytes     atomic.Int64 // of keys and values as they stand in Kafka
+	Delivered atomic.Int64 // records that the broker, or the sink, has taken
+	Dropped   atomic.Int64 // records that a filter dropped
+
+	Failures    atomic.Int64 // operations on a record that failed, tries included
+	Errors      atomic.Int64 // records that failed for good
+	Skipped     atomic.Int64 // of these, the ones that the policy tolerated
+	Retries     atomic.Int64
+	Logged      atomic.Int64 // errors written to the log
+	LastError   atomic.Int64 // unix nanoseconds; 0: none
+	DeadLetters atomic.Int64 // records given to the dead letter queue
+	DeadFailed  atomic.Int64 // of these, the ones it did not take
+
+	Polls       atomic.Int64 // batches polled, or put, empty puts too
+	PollNanos   atomic.Int64 // time in Poll or Put, total
+	PollLongest atomic.Int64 // longest of these, nanoseconds
+
+	Commits        atomic.Int64 // offset commits that succeeded
+	CommitFailures atomic.Int64
+	CommitNanos    atomic.Int64 // time of commits, total
+	CommitLongest  atomic.Int64 // longest of these, nanoseconds
+
+	InFlight     atomic.Int64 // records sent and not answered, or in the hands of the sink
+	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered; 0: none
+	Partitions   atomic.Int64 // assigned to a sink
+	lag          atomic.Int64 // of a sink, plus one; 0: unknown
+
+	busy     atomic.Int64 // batches between poll and producer, or polled and not put
+	unstored atomic.Int64 // positions that moved and are not stored
+	sink     atomic.Bool
+}
+
+// Lag is how many records a sink is behind the ends of its partitions, as far as the last fetch knew; -1: unknown, or a
+// source.
+func (m *Meter) Lag() int64 { return m.lag.Load() - 1 }
+
+// Settled reports that nothing is under way: no record in flight, none delivered whose offset is not stored, and for a
+// sink, nothing left to consume from partitions that it knows to be its own.
+func (m *Meter) Settled() bool {
+	if m.busy.Load() != 0 || m.InFlight.Load() != 0 || m.unstored.Load() != 0 {
+		return false
+	}
+	return !m.sink.Load() || m.Lag() == 0
+}
+
+func (m *Meter) active() { m.LastActivity.Store(time.Now().UnixNano()) }
+
+func (m *Meter) polled(d time.Duration) {
+	m.Polls.Add(1)
+	m.PollNanos.Add(int64(d))
+	raise(&m.PollLongest, int64(d))
+}
+
+func (m *Meter) committed(d time.Duration) {
+	m.Commits.Add(1)
+	m.CommitNanos.Add(int64(d))
+	raise(&m.CommitLongest, int64(d))
+}
+
+// raise has one writer a field.
+func raise(a *atomic.Int64, n int64) {
+	if n > a.Load() {
+		a.Store(n)
+	}
+}
+
+// quiet resets what describes the present, when a task ends.
+func (m *Meter) quiet() {
+	m.InFlight.Store(0)
+	m.Partitions.Store(0)
+	m.lag.Store(0)
+	m.busy.Store(0)
+	m.unstored.Store(0)
+}

@@ -1,0 +1,378 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/big"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"pgregory.net/rapid"
+
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+// TestTransitions walks all pairs of states.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	allowed := map[State][]State{
+		Starting: {Running, Paused, Stopping},
+		Running:  {Paused, Stopping},
+		Paused:   {Starting, Running, Stopping},
+		Stopping: {Stopped, Failed},
+	}
+	all := []State{Starting, Running, Paused, Stopping, Stopped, Failed}
+	for _, from := range all {
+		for _, to := range all {
+			var told []Report
+			m := machine{state: from, report: func(r Report) { told = append(told, r) }}
+			want := slices.Contains(allowed[from], to)
+			if got := m.to(to, nil); got != want {
+				t.Errorf("%s to %s: got %v, want %v", from, to, got, want)
+			}
+			if (len(told) == 1) != want || (m.state == to) != (want || from == to) {
+				t.Errorf("%s to %s: told %v, now %s", from, to, told, m.state)
+			}
+		}
+	}
+}
+
+func TestConditionIsToldOnceAndTakenBack(t *testing.T) {
+	t.Parallel()
+	var told []string
+	m := machine{state: Running, report: func(r Report) { told = append(told, fmt.Sprint(r.State, r.Err)) }}
+	m.note(nil)
+	m.note(errors.New("disk"))
+	m.note(errors.New("disk"))
+	m.note(nil)
+	m.to(Stopping, nil)
+	m.note(errors.New("late"))
+	m.mute()
+	m.to(Stopped, nil)
+	want := []string{"running disk", "running <nil>", "stopping <nil>"}
+	if d := cmp.Diff(want, told); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRequestsEndAWaitThatBeginsLate(t *testing.T) {
+	t.Parallel()
+	var c control
+	_, seq, changed := c.look()
+	c.setPaused(true)
+	select {
+	case <-changed:
+	default:
+		t.Error("the channel of the look before is still open")
+	}
+	called := 0
+	c.onRequest(seq, func() { called++ })
+	if called != 1 {
+		t.Errorf("a request between look and wait: the wait was ended %d times, want 1", called)
+	}
+	paused, seq, _ := c.look()
+	c.onRequest(seq, func() { called++ })
+	c.poke()
+	c.onRequest(seq, nil)
+	c.poke()
+	if called != 2 || !paused {
+		t.Errorf("got %d calls and paused %v, want 2 and true", called, paused)
+	}
+}
+
+type counts struct{ tolerate bool }
+
+func (c counts) refused(*kgo.Record, error) bool { return c.tolerate }
+
+// TestTrackerTakesTheLongestDeliveredPrefix compares the tracker with a list of records: batches of random partitions,
+// some records dropped, answers in random order, takes at random moments.
+func TestTrackerTakesTheLongestDeliveredPrefix(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		type sent struct {
+			partition int32
+			batch     int
+			done      bool
+		}
+		parts := &record.Partitions{}
+		const lanes = 3
+		for i := range lanes {
+			parts.Intern(record.OfInt64(int64(i)))
+		}
+		meter := &Meter{}
+		tr := &tracker{answer: counts{true}, meter: meter}
+		flights := newFlights(100)
+		var list []*sent        // of all records
+		var answers []func()    // of those under way
+		last := map[int32]int{} // taken, as index into list
+		stored := 0
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0, 1: // a batch
+				b := record.NewBatch(record.FromSource, parts)
+				batch := len(list)
+				for range rapid.IntRange(0, 8).Draw(t, "records") {
+					r := b.Append()
+					r.Position = record.Position{Partition: int32(rapid.IntRange(0, lanes-1).Draw(t, "partition")), Offset: record.OfInt64(int64(len(list)))}
+					s := &sent{partition: r.Position.Partition, batch: batch}
+					if rapid.IntRange(0, 3).Draw(t, "drop") == 0 {
+						b.Drop(len(b.Records) - 1)
+						s.done = true
+					}
+					list = append(list, s)
+				}
+				f := <-flights
+				n := tr.begin(b, f)
+				meter.InFlight.Add(int64(n))
+				f.send(n)
+				for i, r := range b.Records {
+					if b.Live(i) {
+						promise, s := tr.promise(r.Position.Partition), list[batch+i]
+						var err error
+						if rapid.IntRange(0, 9).Draw(t, "refuse") == 0 {
+							err = errors.New("refused")
+						}
+						answers = append(answers, func() { s.done = true; promise(nil, err) })
+					}
+				}
+			case 2: // an answer
+				if n := len(answers); n > 0 {
+					i := rapid.IntRange(0, n-1).Draw(t, "answer")
+					answers[i]()
+					answers = slices.Delete(answers, i, i+1)
+				}
+			case 3:
+				for _, p := range tr.take() {
+					last[p.Partition] = int(p.Offset.Int())
+					stored++
+				}
+			}
+		}
+		for _, p := range tr.take() {
+			last[p.Partition] = int(p.Offset.Int())
+		}
+		for lane := range int32(lanes) {
+			want, found := 0, false
+			stuck := -1 // the batch with the first record not done: the whole batch waits
+			for _, s := range list {
+				if s.partition == lane && !s.done && stuck < 0 {
+					stuck = s.batch
+				}
+			}
+			for i, s := range list {
+				if s.partition == lane && (stuck < 0 || s.batch < stuck) {
+					want, found = i, true
+				}
+			}
+			got, ok := last[lane]
+			if ok != found || got != want {
+				t.Fatalf("partition %d: got %d (%v), want %d (%v)", lane, got, ok, want, found)
+			}
+		}
+		for _, a := range answers {
+			a()
+		}
+		tr.take()
+		if got := len(flights); got != 100 {
+			t.Fatalf("flights at home: got %d, want 100", got)
+		}
+		if got := meter.InFlight.Load(); got != 0 {
+			t.Fatalf("in flight after all answers: got %d", got)
+		}
+	})
+}
+
+func TestRefusedRecordHoldsItsPartition(t *testing.T) {
+	t.Parallel()
+	parts := &record.Partitions{}
+	b := record.NewBatch(record.FromSource, parts)
+	for i := range 2 {
+		r := b.Append()
+		r.Position = record.Position{Partition: parts.Intern(record.OfInt64(int64(i))), Offset: record.OfInt64(7)}
+	}
+	tr := &tracker{answer: counts{false}, meter: &Meter{}}
+	f := <-newFlights(1)
+	f.send(tr.begin(b, f))
+	tr.promise(0)(nil, errors.New("refused"))
+	tr.promise(1)(nil, nil)
+	got := tr.take()
+	if len(got) != 1 || got[0].Partition != 1 {
+		t.Errorf("got %v, want the position of partition 1 only (invariant 1)", got)
+	}
+}
+
+func pairs(vs ...record.Value) record.Value { return record.OfMap(vs) }
+
+func TestOffsetJSON(t *testing.T) {
+	t.Parallel()
+	str := record.OfString
+	for _, c := range []struct {
+		value record.Value
+		want  string
+	}{
+		{pairs(), `{}`},
+		{pairs(str("topic"), str("o"), str("cluster"), str("A"), str("partition"), record.OfInt32(0)), `{"cluster":"A","partition":0,"topic":"o"}`},
+		{pairs(str("a"), record.Value{}, str("b"), record.OfBool(true), str("c"), record.OfInt8(-3), str("d"), record.OfInt64(math.MaxInt64)), `{"a":null,"b":true,"c":-3,"d":9223372036854775807}`},
+		{pairs(str("x"), str("q\"b\\ \n\x01 é €")), "{\"x\":\"q\\\"b\\\\ \\n\\u0001 é €\"}"},
+		{pairs(str("b"), record.OfBytes([]byte("hi"))), `{"b":"aGk="}`},
+		{pairs(str("d"), record.OfFloat64(1)), `{"d":1.0}`},
+		{pairs(str("d"), record.OfFloat64(1.5e-4)), `{"d":1.5E-4}`},
+		{pairs(str("d"), record.OfFloat64(1e7)), `{"d":1.0E7}`},
+		{pairs(str("d"), record.OfFloat64(9999999)), `{"d":9999999.0}`},
+		{pairs(str("d"), record.OfFloat64(math.Copysign(0, -1))), `{"d":-0.0}`},
+		{pairs(str("d"), record.OfFloat64(math.NaN())), `{"d":"NaN"}`},
+		{pairs(str("d"), record.OfFloat64(math.Inf(-1))), `{"d":"-Infinity"}`},
+		{pairs(str("f"), record.OfFloat32(0.1)), `{"f":0.1}`},
+	} {
+		if err := checkFlat(c.value); err != nil {
+			t.Errorf("%s: %v", c.want, err)
+		}
+		if got := string(appendFlat(nil, c.value)); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+	for _, bad := range []record.Value{
+		record.OfString("no map"), pairs(record.OfInt8(1), str("x")), pairs(str("x"), record.OfArray(nil)), pairs(str("x"), pairs()),
+		pairs(str("x"), record.OfDecimal(big.NewInt(1), 0)), pairs(str("x"), record.OfInstant(1)),
+	} {
+		if _, ok := errors.AsType[*plugin.DataError](checkFlat(bad)); !ok {
+			t.Errorf("%s was accepted", bad.Kind())
+		}
+	}
+}
+
+func TestOffsetJSONRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var vs []record.Value
+		for _, k := range rapid.SliceOfDistinct(rapid.String(), rapid.ID[string]).Draw(t, "keys") {
+			v := rapid.OneOf(
+				rapid.Just(record.Value{}), rapid.Map(rapid.Int64(), record.OfInt64), rapid.Map(rapid.String(), record.OfString), rapid.Map(rapid.Bool(), record.OfBool),
+				rapid.Map(rapid.Float64().Filter(func(f float64) bool { return !math.IsInf(f, 0) && !math.IsNaN(f) }), record.OfFloat64),
+			).Draw(t, "value")
+			vs = append(vs, record.OfString(k), v)
+		}
+		want := record.OfMap(vs)
+		got, err := parseFlat(appendFlat(nil, want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Equal(want) {
+			t.Fatalf("got %s, want %s", appendFlat(nil, got), appendFlat(nil, want))
+		}
+	})
+}
+
+func TestDamagedOffsetsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`[`, `"x"`, `{"a":`, `{"a":[1]}`, `{"a":{}}`, ``} {
+		if v, err := parseFlat([]byte(text)); err == nil {
+			t.Errorf("%s: got %v", text, v.Kind())
+		}
+	}
+	for _, text := range [][]byte{nil, []byte(`null`)} {
+		if v, err := parseFlat(text); err != nil || !v.IsNull() {
+			t.Errorf("%q: got %v, %v, want null", text, v.Kind(), err)
+		}
+	}
+}
+
+func TestRetryWaits(t *testing.T) {
+	t.Parallel()
+	busy := plugin.Retry(errors.New("busy"), 0)
+	for _, c := range []struct {
+		name  string
+		e     graph.Errors
+		err   error
+		works int // the try that succeeds, from 1; 0: none
+		want  []time.Duration
+		ok    bool
+	}{
+		{"no retries", graph.Errors{RetryDelayMax: time.Minute}, busy, 1, nil, false},
+		{"not marked", graph.Errors{RetryTimeout: time.Hour, RetryDelayMax: time.Minute}, errors.New("broken"), 1, nil, false},
+		{"doubles", graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Minute}, busy, 4, []time.Duration{300, 600, 1200, 2400}, true},
+		{"deadline shortens the last wait", graph.Errors{RetryTimeout: 2 * time.Second, RetryDelayMax: time.Minute}, busy, 0, []time.Duration{300, 600, 1100}, false},
+		{"the error's own wait", graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Minute}, plugin.Retry(errors.New("busy"), 5*time.Second), 1, []time.Duration{5000}, true},
+		{"an own wait past the deadline", graph.Errors{RetryTimeout: time.Second, RetryDelayMax: time.Minute}, plugin.Retry(errors.New("busy"), 5*time.Second), 1, nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := &policy{Errors: c.e, meter: &Meter{}, logger: slog.New(slog.DiscardHandler)}
+				var waits []time.Duration
+				last := time.Now()
+				err := p.retry(t.Context(), c.err, func() error {
+					waits = append(waits, time.Since(last)/time.Millisecond)
+					last = time.Now()
+					if len(waits) == c.works {
+						return nil
+					}
+					return c.err
+				})
+				if d := cmp.Diff(c.want, waits); d != "" {
+					t.Error(d)
+				}
+				if (err == nil) != c.ok {
+					t.Errorf("got %v, want success %v", err, c.ok)
+				}
+				if got := p.meter.Retries.Load(); got != int64(len(c.want)) {
+					t.Errorf("retries counted: got %d, want %d", got, len(c.want))
+				}
+			})
+		})
+	}
+}
+
+func TestRetryDelayPastTheMaximumIsRandomBelowIt(t *testing.T) {
+	t.Parallel()
+	p := &policy{Errors: graph.Errors{RetryDelayMax: time.Second}}
+	for n := 2; n < 100; n++ {
+		if d := p.delay(n); d < 0 || d >= time.Second {
+			t.Errorf("delay %d: got %s, want within [0, 1s)", n, d)
+		}
+	}
+	if d := p.delay(1); d != 600*time.Millisecond {
+		t.Errorf("delay 1: got %s, want 600ms", d)
+	}
+}
+
+func TestStopEndsTheWaitForAnotherTry(t *testing.T) {
+	t.Parallel()
+	halt := make(chan struct{})
+	close(halt)
+	p := &policy{Errors: graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Hour}, meter: &Meter{}, halt: halt}
+	err := p.retry(t.Context(), plugin.Retry(errors.New("busy"), time.Hour), func() error { t.Error("tried again"); return nil })
+	if !errors.Is(err, errHalted) {
+		t.Errorf("got %v, want %v", err, errHalted)
+	}
+}
+
+func TestTopicGroups(t *testing.T) {
+	t.Parallel()
+	groups, err := newGroups([]graph.TopicGroup{
+		{Name: "a", Include: []string{"app-.*", "x"}, Exclude: []string{"app-old.*"}},
+		{Name: "b", Include: []string{"app-.*"}},
+		{Name: "default"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]string{"app-1": "a", "x": "a", "xx": "default", "app-old-1": "b", "my-app-1": "default"} {
+		i := slices.IndexFunc(groups, func(g topicGroup) bool { return g.takes(topic, g.Name == "default") })
+		if got := groups[i].Name; got != want {
+			t.Errorf("%s: got group %s, want %s", topic, got, want)
+		}
+	}
+	_, err = newGroups([]graph.TopicGroup{{Name: "g", Include: []string{"(?=java)"}}})
+	if c, ok := errors.AsType[*plugin.ConfigError](err); !ok || c.Key != "topic.creation.g.include" {
+		t.Errorf("got %v, want an error of topic.creation.g.include", err)
+	}
+}

@@ -71,3 +71,25 @@ func TestAllCanBeRegistered(t *testing.T) {
 		}
 	}
 }
+
+// The README of a connector has a row for each setting, with its documentation.
+func TestReadmesShowEverySetting(t *testing.T) {
+	t.Parallel()
+	for _, d := range plugins.All() {
+		if d.Role() != plugin.SourceRole && d.Role() != plugin.SinkRole {
+			continue
+		}
+		readme, err := os.ReadFile(d.Name + "/README.md")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text := strings.ReplaceAll(string(readme), "`", "")
+		for _, f := range d.Spec.Fields {
+			row := "| " + f.Name + " | " + strings.ReplaceAll(f.Name, ".", "_") + " | " + strings.ToLower(f.Type.String()) + " |"
+			if !strings.Contains(text, row) || !strings.Contains(text, "| "+f.Doc+" |") {
+				t.Errorf("README of %s %s: there is no row %s … | %s |", d.Role(), d.Name, row, f.Doc)
+			}
+		}
+	}
+}

@@ -21,7 +21,7 @@ import (
 // broker, which stores nothing (source) or answers every fetch with the same batch (sink) and so allocates by the request
 // only. Nothing is taken off for client and broker, so the gates hold the task itself to less.
 const (
-	sourceGate = 0.2
+	sourceGate = 0.25
 	sinkGate   = 0.1
 )
 

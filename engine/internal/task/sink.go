@@ -8,23 +8,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
 
-const (
-	// patience is how long a sink that reads nothing waits before it looks whether its topics are there, and between looks.
-	patience = 15 * time.Second
-	// lookTimeout bounds what a sink asks about its topics in passing.
-	lookTimeout = 2 * time.Second
-	// troubleWait is the wait after a fetch error that may come again at once.
-	troubleWait = time.Second
-)
+// troubleWait is the wait after a fetch error that may come again at once.
+const troubleWait = time.Second
 
 // sink is the body of a sink task: one goroutine polls, decodes, puts and commits, so that records of a topic partition
 // reach the sink in their order (invariant 3).
@@ -500,22 +492,6 @@ func (s *sink) fetchFrom(p *part, to int64) {
 	s.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition: {Epoch: -1, Offset: to}}})
 }
 
-// measure brings the lag up to date.
-func (s *sink) measure() {
-	lag, known := int64(0), len(s.group.parts) > 0
-	for _, p := range s.group.parts {
-		if p.end < 0 || p.position < 0 {
-			known = false
-			break
-		}
-		lag += max(0, p.end-p.position)
-	}
-	if !known {
-		lag = -1
-	}
-	s.t.Meter.lag.Store(lag + 1)
-}
-
 // close commits and closes what the task has, stops the sink and leaves the group.
 func (s *sink) close(l *lives) error {
 	var errs []error
@@ -538,57 +514,4 @@ func (s *sink) close(l *lives) error {
 	s.queue.close()
 	s.joined.Wait()
 	return errors.Join(errs...)
-}
-
-// lookAround asks, when nothing was read for a while, for what fetches do not tell: where partitions end from which
-// nothing came, and whether topics exist.
-func (s *sink) lookAround(l *lives) {
-	due := !time.Now().Before(s.lookAt)
-	if due {
-		s.lookAt = time.Now().Add(s.t.patience)
-	}
-	if len(s.batch.Records) > 0 {
-		return
-	}
-	if s.t.Meter.Lag() < 0 && len(s.group.parts) > 0 && !time.Now().Before(s.endsAt) {
-		s.endsAt = time.Now().Add(lookTimeout)
-		s.findEnds(l.life)
-	}
-	task := &s.t.Instance.Task
-	if !due || len(task.Topics) == 0 {
-		return
-	}
-	found, err := s.look(l.life, task.Topics...)
-	if err != nil {
-		return // a broker that does not answer says nothing about topics
-	}
-	for _, topic := range task.Topics {
-		if isMissing(found[topic].Err) {
-			s.t.machine.note(missing("read", topic))
-			return
-		}
-	}
-	s.t.machine.note(nil)
-}
-
-func (s *sink) look(ctx context.Context, topics ...string) (kadm.TopicDetails, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	return kadm.NewClient(s.client).ListTopics(ctx, topics...)
-}
-
-// gone deals with a topic that the broker does not know under the identity that the consumer has of it. While it is not
-// there, that is a condition. Once there is another of its name, the task has to begin anew: offsets and positions of the
-// old one mean nothing there.
-func (s *sink) gone(ctx context.Context, topic string) error {
-	found, err := s.look(ctx, topic)
-	switch {
-	case err != nil: // asked again at the next fetch
-		return nil
-	case isMissing(found[topic].Err):
-		s.t.machine.note(missing("read", topic))
-		return nil
-	}
-	d := diag.New(diag.TopicMissing, diag.Place{}, "Topic `%s` was deleted and created again while the task read it. After a restart the task reads the topic that is there now, from its start.", topic)
-	return &d
 }

@@ -35,8 +35,8 @@ func produce(c *kafkatest.Cluster, topic string, values ...string) {
 	c.Produce(topic, rs...)
 }
 
-// committed is the group's offset of partition 0 of a topic, -1 without one.
-func committed(t *testing.T, c *kafkatest.Cluster, topic string) int64 {
+// committed is the group's offset of partition 0 of topic in, -1 without one.
+func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 	t.Helper()
 	client, err := c.Clients().AdminClient(nil, "test")
 	if err != nil {
@@ -86,7 +86,7 @@ func TestSinkPutsInOrderAndStopCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "records", snk.Texts(), numbers(0, 100))
-	if got := committed(t, c, "in"); got != 100 {
+	if got := committed(t, c); got != 100 {
 		t.Errorf("committed: got %d, want 100", got)
 	}
 	for i, p := range snk.Received() {
@@ -164,7 +164,7 @@ func TestRetriedPutGetsTheSameBatch(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	same(t, "puts", puts, []string{"1,2", "1,2", "1,2", "1,2", "3"})
-	if got := committed(t, c, "in"); got != 3 {
+	if got := committed(t, c); got != 3 {
 		t.Errorf("committed: got %d, want 3", got)
 	}
 }
@@ -186,7 +186,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.end(); !errors.Is(err, broken) {
 		t.Fatalf("got %v, want %v", err, broken)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, want nothing", got)
 	}
 	r = start(t, sink(t, c, snk, "in"))
@@ -194,7 +194,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.halt(); err != nil {
 		t.Fatal(err)
 	}
-	if got := committed(t, c, "in"); got != 1 {
+	if got := committed(t, c); got != 1 {
 		t.Errorf("committed: got %d, want 1", got)
 	}
 }
@@ -222,7 +222,7 @@ func TestFailedFlushRewindsToTheLastCommit(t *testing.T) {
 	if got := r.meter.CommitFailures.Load(); got != 1 {
 		t.Errorf("commit failures: got %d, want 1", got)
 	}
-	if got := committed(t, c, "in"); got != 4 {
+	if got := committed(t, c); got != 4 {
 		t.Errorf("committed: got %d, want 4", got)
 	}
 }
@@ -278,7 +278,7 @@ func TestPreCommitDecides(t *testing.T) {
 			if err := r.halt(); err != nil {
 				t.Fatal(err)
 			}
-			if got := committed(t, k, "in"); got != c.want {
+			if got := committed(t, k); got != c.want {
 				t.Errorf("committed: got %d, want %d", got, c.want)
 			}
 			if got := r.meter.CommitFailures.Load(); got != 0 {
@@ -330,7 +330,7 @@ func TestRewind(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, "records", snk.Texts(), []string{"0", "1", "2", "1", "2"})
-		if got := committed(t, c, "in"); got != 3 {
+		if got := committed(t, c); got != 3 {
 			t.Errorf("committed: got %d, want 3", got)
 		}
 	})
@@ -371,7 +371,7 @@ func TestPausedSinkStaysInItsGroup(t *testing.T) {
 	snk.AwaitRecords(t, 1)
 	r.Pause()
 	r.awaitState(task.Paused)
-	r.await("the commit of a pause", func() bool { return committed(t, c, "in") == 1 })
+	r.await("the commit of a pause", func() bool { return committed(t, c) == 1 })
 	produce(c, "in", "2")
 	puts := snk.Count("task.put")
 	r.Commit() // one more turn of the loop
@@ -493,7 +493,7 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("the log lacks %q:\n%s", line, r.log)
 	}
-	if got := committed(t, c, "in"); got != 2 {
+	if got := committed(t, c); got != 2 {
 		t.Errorf("committed: got %d, want 2", got)
 	}
 	if s, d := r.meter.Skipped.Load(), r.meter.DeadLetters.Load(); s != 1 || d != 1 {
@@ -541,7 +541,7 @@ func TestToleranceNoneSendsToTheQueueAndFails(t *testing.T) {
 			if got := snk.Texts(); len(got) < 2 || got[0] != "0" || got[1] != "1" {
 				t.Errorf("put: got %q, want what is before the failed record", got)
 			}
-			if got := committed(t, c, "in"); got != 2 {
+			if got := committed(t, c); got != 2 {
 				t.Errorf("committed: got %d, want 2, the failed record", got)
 			}
 		})
@@ -595,7 +595,7 @@ func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	if !ok || d.Code != diag.BrokerRefused || !strings.Contains(r.err.Error(), "dead letter queue") {
 		t.Errorf("got %v, want %s of the dead letter queue", r.err, diag.BrokerRefused)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, but the queue has not taken the record", got)
 	}
 }
@@ -650,7 +650,7 @@ func TestSinkCommitFailureIsNotFatal(t *testing.T) {
 	produce(c, "in", "1")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
-	r.await("a commit that works", func() bool { return committed(t, c, "in") == 1 })
+	r.await("a commit that works", func() bool { return committed(t, c) == 1 })
 	if got := r.meter.CommitFailures.Load(); got == 0 {
 		t.Error("the failures were not counted")
 	}
@@ -694,7 +694,7 @@ func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	r.await("the abandoned task to leave its group", func() bool { return members(t, c) == 0 })
 	close(release)
 	snk.AwaitCalls(t, "task.stop", 1)
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("an abandoned task committed %d", got)
 	}
 }

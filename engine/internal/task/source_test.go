@@ -729,6 +729,9 @@ func TestSettled(t *testing.T) {
 	src.Push(plugintest.Numbered("a", 0, 5))
 	r := start(t, source(t, c, src, o))
 	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 5 })
+	if (&task.Meter{}).Settled() {
+		t.Error("a task that has not started is settled")
+	}
 	if r.meter.Settled() {
 		t.Error("settled although an offset is not stored")
 	}
@@ -736,6 +739,12 @@ func TestSettled(t *testing.T) {
 	r.await("the task to settle", r.meter.Settled)
 	if got, want := o.all()[`{"name":"a"}`], `{"n":4}`; got != want {
 		t.Errorf("stored offset: got %s, want %s", got, want)
+	}
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if r.meter.Settled() {
+		t.Error("a task that has ended is settled")
 	}
 }
 

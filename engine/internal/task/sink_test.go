@@ -47,7 +47,7 @@ func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		t.Fatal(err)
 	}
-	o, ok := got.Lookup(c.Name(topic), 0)
+	o, ok := got.Lookup(c.Name("in"), 0)
 	if !ok {
 		return -1
 	}

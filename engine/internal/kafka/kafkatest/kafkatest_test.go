@@ -77,7 +77,7 @@ func TestConsumeAllEndsAtMarkers(t *testing.T) {
 func TestNamedPartition(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t)
-	c.CreateTopic("wide", 5, map[string]string{"cleanup.policy": "compact"})
+	c.CreateTopic("wide", 5, map[string]string{"retention.ms": "600000"})
 	c.Produce("wide", record(3, "x"), record(0, "y"))
 	for _, r := range c.ConsumeAll("wide") {
 		if want := map[string]int32{"x": 3, "y": 0}[string(r.Value)]; r.Partition != want {

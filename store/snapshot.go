@@ -1,10 +1,11 @@
 package store
 
 import (
-	"github.com/penstock/penstock/engine/config"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/penstock/penstock/engine/config"
 )
 
 // Connector is a stored configuration with what belongs to it.
@@ -14,28 +15,30 @@ type Connector struct {
 	Revision    Revision      // of the last write of Config
 	Incarnation Revision      // of the write that created it: differs after delete and create (rule 9 of D2)
 	Target      config.Target // what was asked for
-	Tasks       []config.Map  // what the instance last made of the configuration; nil: not yet
-	TasksFor    Revision      // the Revision of the Config that Tasks were made of
+	Tasks       []config.Map  // what the instance last made of the configuration; nil: not yet; empty: stopped, or no work
+	TasksFor    Revision      // the Revision of the Config that Tasks were made of; tasks of an older one do not run
 	Restarts    int           // how often a restart of the instance was asked for
-	TaskRestart map[int]int   // how often a restart was asked for, by task
+	TaskRestart map[int]int   // how often a restart was asked for, by task; nil: never
 }
 
 // Instance is the task number that stands for the instance itself in placements and statuses.
 const Instance = -1
 
-// Placement gives one instance or task to one member.
+// Placement gives one instance or task to one member. It stays as it is, epoch included, for as long as the member does.
+// What had no place in the plan before (a task of a connector that was stopped, or a name that is used again) follows
+// nobody, although its former member may still be stopping it; only its last status tells.
 type Placement struct {
 	Connector string
 	Task      int    // Instance, or from 0
 	Member    string // who runs it
 	Epoch     int64  // of the plan that placed it there
-	Follows   string // the member that ran it before, "" when nobody or the same
+	Follows   string // the member that had it in the plan before, "" when nobody or the same; it need not be here any more
 }
 
-// Plan is what the leader last published.
+// Plan is what the leader last published. What no member can run is not in it.
 type Plan struct {
-	Epoch      int64 // previous epoch + 1 (rule 2 of D2)
-	Members    []string
+	Epoch      int64       // previous epoch + 1 (rule 2 of D2); 0: there was none
+	Members    []string    // who was here, sorted
 	Placements []Placement // by connector and task
 }
 
@@ -52,7 +55,7 @@ func (s *Snapshot) Names() []string { return slices.Sorted(maps.Keys(s.Connector
 // Request asks for changes that are carried out together or not at all.
 type Request struct {
 	ID       string    // unique; the answer carries it
-	Deadline time.Time // after which the leader answers Expired instead
+	Deadline time.Time // after which the leader answers Expired instead; zero: never
 	Ops      []Op
 }
 
@@ -69,7 +72,7 @@ type Op struct {
 type PutConnector struct {
 	Name   string
 	Config config.Map
-	Target config.Target // of a connector that is created; "" means Started
+	Target config.Target // of a connector that is created; "" means Started. An update leaves the target alone
 	Create bool          // refuse when it exists
 	If     Revision      // when not 0: refuse unless the connector's Revision is this
 }
@@ -80,7 +83,7 @@ type DeleteConnector struct {
 	If   Revision // as in PutConnector
 }
 
-// SetTarget asks for a state.
+// SetTarget asks for a state. Stopping takes the tasks away; the instance makes them anew when it is started.
 type SetTarget struct {
 	Name   string
 	Target config.Target
@@ -96,21 +99,23 @@ type Restart struct {
 // PutTasks is what an instance made of its configuration.
 type PutTasks struct {
 	Name        string
-	Incarnation Revision // refused when the connector is another by now
-	For         Revision // the Revision of the configuration they were made of; older than the stored one: refused
+	Incarnation Revision // refused as Outdated when the connector is another by now
+	For         Revision // the Revision of the configuration they were made of; refused as Outdated when it is not the stored one
 	Tasks       []config.Map
 }
 
 // Refusal is why a request was not carried out. "" means that it was.
 type Refusal string
 
+// Why a request was not carried out.
 const (
 	NotFound Refusal = "not found"
 	Exists   Refusal = "exists"
 	Conflict Refusal = "changed since"
-	Outdated Refusal = "outdated" // the sender's picture of an instance is of an older configuration
-	Expired  Refusal = "expired"  // the deadline had passed before the leader saw it
-	Invalid  Refusal = "invalid"
+	Outdated Refusal = "outdated"   // the sender's picture of an instance is of an older configuration
+	Expired  Refusal = "expired"    // the deadline had passed before the leader saw it
+	Invalid  Refusal = "invalid"    // it makes no sense, whatever the state
+	Unstored Refusal = "not stored" // carrying it out failed with ErrNotStored; the reason says why
 )
 
 // Answer is what became of a request.
@@ -118,7 +123,7 @@ type Answer struct {
 	ID       string
 	Refusal  Refusal
 	Reason   string   // for people, when refused
-	Revision Revision // of the commit that carried it out
+	Revision Revision // of the commit that carried it out; 0 when refused
 }
 
 // Commit is everything that one decision of the leader writes.
@@ -131,6 +136,7 @@ type Commit struct {
 // State says how an instance or a task is, in Kafka Connect's words.
 type State string
 
+// The states that a status can tell.
 const (
 	StateUnassigned State = "UNASSIGNED"
 	StateRunning    State = "RUNNING"

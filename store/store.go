@@ -17,13 +17,17 @@ import (
 // all writes.
 type Revision int64
 
-// Errors that stores return. A caller that sees ErrFenced no longer leads and claims again; ErrClosed ends the caller;
-// ErrInUse and ErrDamaged come from opening only and name the file.
+// Errors that stores return. A caller that sees ErrFenced no longer leads and claims again; ErrClosed ends the caller.
+// ErrNotStored says that nothing of a commit was written and all is as before, such as on a full disk, whose
+// syscall.ENOSPC is in the chain; the same commit may work later. ErrInUse, ErrDamaged and ErrVersion come from opening
+// only, name the file and leave it as it is.
 var (
-	ErrFenced  = errors.New("another leader has claimed the log since")
-	ErrClosed  = errors.New("the store is closed")
-	ErrInUse   = errors.New("another process uses the store")
-	ErrDamaged = errors.New("the store's file is damaged")
+	ErrFenced    = errors.New("another leader has claimed the log since")
+	ErrClosed    = errors.New("the store is closed")
+	ErrNotStored = errors.New("nothing was stored")
+	ErrInUse     = errors.New("another process uses the store")
+	ErrDamaged   = errors.New("the store's file is damaged")
+	ErrVersion   = errors.New("the store's file was written by another version")
 )
 
 // Configs is the reader's and writer's side of the configurations. It is safe for concurrent use.
@@ -41,21 +45,25 @@ type Configs interface {
 type Log interface {
 	// Claim makes the caller the only one whose commits count; an earlier fence is worth nothing afterwards.
 	Claim(ctx context.Context) (Fence, error)
-	// Requests returns the requests that have no answer yet, in order, once there is at least one.
+	// Requests returns the requests that have no answer yet, in order, once there is at least one. They are returned again
+	// until a commit answers them.
 	Requests(ctx context.Context) ([]Request, error)
-	// Commit writes everything in c or nothing. ErrFenced when another has claimed since.
+	// Commit writes everything in c or nothing, and what c refers to belongs to the store afterwards. It returns once the
+	// commit is durable and can be read. Answers that were carried out and have no Revision get the commit's. ErrFenced
+	// when another has claimed since, ErrNotStored when writing failed without a trace.
 	Commit(ctx context.Context, f Fence, c Commit) (Revision, error)
 }
 
 // Fence is the right to commit that a claim gives.
 type Fence int64
 
-// Offsets keeps source offsets: JSON of a partition to JSON of an offset, per instance, members sorted by name. It is safe
-// for concurrent use.
+// Offsets keeps source offsets: JSON of a partition to JSON of an offset, per instance, members sorted by name. Partitions
+// are the same when their bytes are. It is safe for concurrent use; slices are copied on the way in and out.
 type Offsets interface {
-	// Read returns the offset of each partition, nil where there is none.
+	// Read returns the offset of each partition, nil where there is none, parallel to partitions.
 	Read(ctx context.Context, instance string, partitions [][]byte) ([][]byte, error)
-	// Commit stores all entries or none; when it returns nil they survive a kill of the process and of the machine.
+	// Commit stores all entries or none; when it returns nil they survive a kill of the process and of the machine, and
+	// nobody reads them before that. Of two entries of one partition the later counts.
 	Commit(ctx context.Context, instance string, entries []Offset) error
 	// List returns every entry of an instance in order of its partition.
 	List(ctx context.Context, instance string) ([]Offset, error)
@@ -73,7 +81,8 @@ type Statuses interface {
 	Put(ctx context.Context, s Status) error
 	// All returns every status, instances before their tasks, by name and number.
 	All(ctx context.Context) ([]Status, error)
-	// Forget drops the statuses of an instance that is no more, and of its tasks.
+	// Forget drops the statuses of an instance that is no more, and of its tasks. It is called once their last members have
+	// released them, since until then the statuses tell who may still be running them.
 	Forget(ctx context.Context, instance string) error
 }
 

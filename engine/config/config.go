@@ -15,6 +15,7 @@ type Map map[string]string
 // Target is the state that somebody asked for, in Kafka Connect's words. The zero value asks for nothing.
 type Target string
 
+// The states that can be asked for.
 const (
 	Started Target = "STARTED"
 	Paused  Target = "PAUSED"

@@ -38,7 +38,8 @@ const (
 	OffsetsTopic        = "offsets.storage.topic"
 	TopicGroups         = "topic.creation.groups"
 
-	TopicCreationPrefix = "topic.creation."
+	TopicCreation       = "topic.creation"
+	TopicCreationPrefix = TopicCreation + "."
 	ProducerPrefix      = "producer.override."
 	ConsumerPrefix      = "consumer.override."
 	AdminPrefix         = "admin.override."

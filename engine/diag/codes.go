@@ -56,6 +56,7 @@ const (
 	TopicsTwice      Code = "E305"
 	QueueIsInput     Code = "E306"
 	UnknownConverter Code = "E307"
+	UnknownProvider  Code = "E308"
 
 	DuplicatePipeline  Code = "E401"
 	DuplicateConnector Code = "E402"
@@ -81,6 +82,7 @@ const (
 	UnquotedCondition Code = "E604"
 	InvalidCondition  Code = "E605"
 	UnknownPredicate  Code = "E606"
+	UnknownCondition  Code = "E607"
 
 	DuplicateProperty Code = "E701"
 	SetTwice          Code = "E702"
@@ -88,11 +90,13 @@ const (
 	UnsuitableType    Code = "E704"
 	InvalidValue      Code = "E705"
 	MissingProperty   Code = "E706"
+	OverrideRefused   Code = "E707"
 )
 
 // Warnings.
 const (
 	QueueDoesNotHelp      Code = "W801"
+	NoEffect              Code = "W802"
 	ConverterWithout      Code = "W803"
 	ProbablyMisspelt      Code = "W804"
 	LostWithoutTrace      Code = "W805"
@@ -148,6 +152,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	TopicsTwice:      {TopicsTwice, "Both topics and topics_regex", "A sink reads either a list of topics or a pattern, not both."},
 	QueueIsInput:     {QueueIsInput, "Dead letter queue is also an input", "A sink that reads its own dead letter queue would loop."},
 	UnknownConverter: {UnknownConverter, "Unknown converter type", "No converter of this name is built in."},
+	UnknownProvider:  {UnknownProvider, "Unknown config provider", "No config provider of this name is built in. They look up the references that secret(\"…\") writes."},
 
 	DuplicatePipeline:  {DuplicatePipeline, "Duplicate pipeline", "Names of pipelines are unique in a folder."},
 	DuplicateConnector: {DuplicateConnector, "Duplicate connector name", "Two pipelines produce a connector of the same name."},
@@ -170,6 +175,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	UnquotedCondition: {UnquotedCondition, "Condition must be a string", "A condition is checked for every record, so it stands in quotes; bare HCL is worked out once."},
 	InvalidCondition:  {InvalidCondition, "Invalid condition", "The text of a condition is not an expression that gives true or false."},
 	UnknownPredicate:  {UnknownPredicate, "Reference to undeclared predicate", "predicate.x needs a predicate block with the name \"x\" in the same pipeline."},
+	UnknownCondition:  {UnknownCondition, "Unknown predicate type", "No predicate of this name is built in."},
 
 	DuplicateProperty: {DuplicateProperty, "Duplicate property", "One key stands twice in a map."},
 	SetTwice:          {SetTwice, "Property set twice", "A native argument and a config entry set the same property to different values."},
@@ -177,8 +183,10 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	UnsuitableType:    {UnsuitableType, "Unsuitable value type", "A setting takes a string, a number, a bool or a list of these."},
 	InvalidValue:      {InvalidValue, "Invalid value", "The value is not one that this setting takes."},
 	MissingProperty:   {MissingProperty, "Required setting is missing", "The plugin cannot work without this setting."},
+	OverrideRefused:   {OverrideRefused, "Client setting may not be overridden", "The worker's connector.client.config.override.policy does not let a connector set this property of its clients."},
 
 	QueueDoesNotHelp:      {QueueDoesNotHelp, "Dead letter queue, but errors still stop the task", "With errors.tolerance none the task stops at the first bad record, after sending it to the queue."},
+	NoEffect:              {NoEffect, "Setting has no effect here", "The setting is understood, or at least allowed, but nothing here reads it."},
 	ConverterWithout:      {ConverterWithout, "Converter setting without a converter", "Settings of a converter count only where the converter itself is chosen."},
 	ProbablyMisspelt:      {ProbablyMisspelt, "Property is probably misspelt", "The setting is not known and very close to one that is."},
 	LostWithoutTrace:      {LostWithoutTrace, "Failing records will be lost without a trace", "Errors are tolerated, but there is neither a dead letter queue nor logging."},

@@ -15,6 +15,7 @@ import (
 // Severity says whether a diagnostic stops the work. The zero value is Error, so that a forgotten severity is not lenient.
 type Severity uint8
 
+// The severities.
 const (
 	Error Severity = iota
 	Warning
@@ -36,6 +37,7 @@ type Place struct {
 	EndLine   int
 	EndColumn int
 	Context   string // the enclosing block, such as `pipeline "orders"`; may be empty
+	Hidden    bool   // a secret is written there, so that the text is not shown (invariant 6)
 }
 
 // IsZero reports whether there is no file to point at.

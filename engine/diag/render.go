@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -73,7 +74,7 @@ func (p Printer) one(b *strings.Builder, d Diagnostic) {
 
 // snippet writes the line of the place with carets under it.
 func (p Printer) snippet(b *strings.Builder, at Place) {
-	if p.Source == nil || at.Line == 0 {
+	if p.Source == nil || at.Line == 0 || at.Hidden {
 		return
 	}
 	src, err := p.Source(at.File)
@@ -91,18 +92,20 @@ func (p Printer) snippet(b *strings.Builder, at Place) {
 	}
 	before, marked := split(line, at.Column, end)
 	gutter := fmt.Sprintf("%4d", at.Line)
-	carets := strings.Repeat("^", max(1, utf8.RuneCountInString(marked)))
+	carets := strings.Repeat("^", max(1, columns(marked)))
 	if p.Color {
 		carets = "\x1b[31;1m" + carets + "\x1b[0m"
 	}
 	// Tabs are kept, so that the carets stand under what they mark whatever a tab is worth.
-	pad := strings.Map(func(r rune) rune {
+	var pad strings.Builder
+	for _, r := range before {
 		if r == '\t' {
-			return r
+			pad.WriteByte('\t')
+		} else {
+			pad.WriteString(strings.Repeat(" ", columnsOf(r)))
 		}
-		return ' '
-	}, before)
-	fmt.Fprintf(b, "\n%s │ %s\n%s │ %s%s\n", gutter, line, strings.Repeat(" ", len(gutter)), pad, carets)
+	}
+	fmt.Fprintf(b, "\n%s │ %s\n%s │ %s%s\n", gutter, line, strings.Repeat(" ", len(gutter)), pad.String(), carets)
 }
 
 // split cuts a line before column from and before column to, both counted in characters from 1.
@@ -111,6 +114,34 @@ func split(line string, from, to int) (before, marked string) {
 	from = min(max(from, 1), len(rs)+1)
 	to = min(max(to, from), len(rs)+1)
 	return string(rs[:from-1]), string(rs[from-1 : to-1])
+}
+
+// columns is how wide a text is on a terminal; a tab counts as one.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+// columnsOf is how wide a character is: nothing when it stands on another, two when it is an ideograph, a syllable of
+// Hangul, a full-width form or a picture (Unicode Standard Annex 11, W and F).
+func columnsOf(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case unicode.Is(wide, r):
+		return 2
+	}
+	return 1
+}
+
+var wide = &unicode.RangeTable{ //nolint:gochecknoglobals // a literal
+	R16: []unicode.Range16{{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xa960, 0xa97f, 1}, {0xac00, 0xd7a3, 1}, {0xf900, 0xfaff, 1}, {0xfe30, 0xfe6f, 1}, {0xff00, 0xff60, 1}, {0xffe0, 0xffe6, 1}},
+	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
 // wrap writes paragraphs at two blanks of indentation; a line that starts with four blanks is code and is kept.
@@ -126,7 +157,7 @@ func wrap(b *strings.Builder, text string) {
 		}
 		col := 0
 		for word := range strings.FieldsSeq(line) {
-			n := utf8.RuneCountInString(word)
+			n := columns(word)
 			switch {
 			case col == 0:
 				b.WriteString("  ")

@@ -14,7 +14,7 @@ import (
 
 // Graph is every pipeline of a configuration, compiled.
 type Graph struct {
-	Instances []*Instance // by name
+	Instances []*Instance // in order of their names
 	byName    map[string]*Instance
 }
 
@@ -32,6 +32,7 @@ type Instance struct {
 	Config      config.Map        // the whole flat map
 	Settings    plugin.Config     // what the connector sees: the flat map as Kafka Connect hands it over
 	TasksMax    int
+	Enforce     bool // more tasks than TasksMax are an error (Kafka Connect: tasks.max.enforce)
 	Task        Task // what all its tasks have in common
 	Fingerprint Fingerprint
 	Declared    *config.Declared // places for messages; nil when compiled from a store

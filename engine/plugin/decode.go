@@ -71,6 +71,13 @@ func (s Setting) Parse(text string, into reflect.Value) error {
 		into.SetString(text)
 	case *string:
 		into.Set(reflect.ValueOf(&text))
+	case *int:
+		n := new(int)
+		if err := s.Parse(text, reflect.ValueOf(n).Elem()); err != nil {
+			return err
+		}
+		into.Set(reflect.ValueOf(n))
+		return nil
 	case time.Duration:
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {

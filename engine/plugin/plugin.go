@@ -11,6 +11,7 @@ type Config map[string]string
 // Role is what a plugin can be in a pipeline.
 type Role uint8
 
+// The roles; 0 is none.
 const (
 	SourceRole Role = iota + 1
 	SinkRole
@@ -27,6 +28,7 @@ func (r Role) String() string { return roleNames[r] }
 // Target is the part of a record that a transform works on.
 type Target uint8
 
+// The targets.
 const (
 	NoTarget Target = iota // the whole record
 	Key
@@ -79,6 +81,7 @@ func (d Descriptor) Role() Role {
 // Uses says where a converter may stand.
 type Uses uint8
 
+// Where a converter may stand.
 const (
 	DataAndHeaders Uses = iota
 	DataOnly
@@ -91,6 +94,7 @@ type Shape struct{ Key, Value Form }
 // Form is what is known of a key or a value before any record exists.
 type Form uint8
 
+// The forms.
 const (
 	AnyForm    Form = iota // nothing is known
 	AlwaysNull             // null without a schema

@@ -15,6 +15,7 @@ type Spec struct{ Fields []Setting }
 // Type is the type of a setting, as Kafka's ConfigDef.Type has it.
 type Type uint8
 
+// The types of settings; 0 is none.
 const (
 	StringType Type = iota + 1
 	BooleanType
@@ -79,7 +80,7 @@ func (Secret) String() string { return "[hidden]" }
 //	doc:"Wait between polls."         one sentence or two
 //	oneof:"none|all"  min:"1"  max:"10000"  importance:"high|medium|low" (medium when left out)
 //
-// Types: string, *string (nil: not set), bool, int16, int, int64, float64, []string, [Secret], and time.Duration, which is
+// Types: string, *string and *int (nil: not set), bool, int16, int, int64, float64, []string, [Secret], and time.Duration, which is
 // written in milliseconds. A mistake in the tags panics: it is one of the program.
 func SpecOf(defaults any) Spec {
 	v := reflect.ValueOf(defaults)
@@ -160,6 +161,8 @@ func typeOf(sf reflect.StructField) Type {
 		return ListType
 	case reflect.TypeFor[*string]():
 		return StringType
+	case reflect.TypeFor[*int]():
+		return IntType
 	}
 	switch sf.Type.Kind() {
 	case reflect.String:
@@ -192,6 +195,11 @@ func text(v reflect.Value) (string, bool) {
 			return "", false
 		}
 		return *x, true
+	case *int:
+		if x == nil {
+			return "", false
+		}
+		return strconv.Itoa(*x), true
 	case string:
 		return x, x != ""
 	}

@@ -36,6 +36,7 @@ type Converter interface {
 // Use is what a converter converts.
 type Use uint8
 
+// The uses; 0 is none.
 const (
 	KeyUse Use = iota + 1
 	ValueUse

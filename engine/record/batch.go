@@ -3,6 +3,7 @@ package record
 // Side says on which way a batch is.
 type Side uint8
 
+// The two ways.
 const (
 	FromSource Side = iota // from a source to a topic
 	ToSink                 // from a topic to a sink

@@ -86,24 +86,27 @@ func (s *Schema) Equal(t *Schema) bool {
 		return true
 	}
 	if s == nil || t == nil || s.Kind != t.Kind || s.Optional != t.Optional || s.Name != t.Name || s.Doc != t.Doc ||
-		s.HasVersion != t.HasVersion || s.Version != t.Version || s.HasDefault != t.HasDefault ||
-		len(s.Fields) != len(t.Fields) || len(s.Params) != len(t.Params) {
+		s.HasVersion != t.HasVersion || s.Version != t.Version || s.HasDefault != t.HasDefault {
 		return false
-	}
-	for _, p := range s.Params {
-		if v, ok := t.Param(p.Key); !ok || v != p.Value {
-			return false
-		}
 	}
 	if s.HasDefault && !s.Default.Equal(t.Default) {
 		return false
 	}
-	for i := range s.Fields {
-		if s.Fields[i].Name != t.Fields[i].Name || !s.Fields[i].Schema.Equal(t.Fields[i].Schema) {
+	return s.Key.Equal(t.Key) && s.Elem.Equal(t.Elem) && sameParams(s.Params, t.Params) &&
+		slices.EqualFunc(s.Fields, t.Fields, func(f, g Field) bool { return f.Name == g.Name && f.Schema.Equal(g.Schema) })
+}
+
+// sameParams compares parameters without their order; keys are unique in each list.
+func sameParams(a, b []Param) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, p := range a {
+		if !slices.Contains(b, p) {
 			return false
 		}
 	}
-	return s.Key.Equal(t.Key) && s.Elem.Equal(t.Elem)
+	return true
 }
 
 // indexed is from how many fields on a schema keeps a map of its names.

@@ -12,6 +12,7 @@ import (
 // java.util.Date or a BigInteger.
 type Kind uint8
 
+// The kinds.
 const (
 	Null Kind = iota
 	Int8
@@ -61,13 +62,24 @@ type Dec struct {
 	Scale    int32
 }
 
-// Of… makes a Value of each kind. Strings, byte slices and elements are referred to, not copied.
+// The functions Of… make a Value of each kind. Strings, byte slices and elements are referred to, not copied.
 
-func OfInt8(n int8) Value       { return Value{uint64(n), Int8} }
-func OfInt16(n int16) Value     { return Value{uint64(n), Int16} }
-func OfInt32(n int32) Value     { return Value{uint64(n), Int32} }
-func OfInt64(n int64) Value     { return Value{uint64(n), Int64} }
+// OfInt8 makes an Int8.
+func OfInt8(n int8) Value { return Value{uint64(n), Int8} }
+
+// OfInt16 makes an Int16.
+func OfInt16(n int16) Value { return Value{uint64(n), Int16} }
+
+// OfInt32 makes an Int32.
+func OfInt32(n int32) Value { return Value{uint64(n), Int32} }
+
+// OfInt64 makes an Int64.
+func OfInt64(n int64) Value { return Value{uint64(n), Int64} }
+
+// OfFloat32 makes a Float32 with exactly these bits.
 func OfFloat32(f float32) Value { return Value{uint64(math.Float32bits(f)), Float32} }
+
+// OfFloat64 makes a Float64 with exactly these bits.
 func OfFloat64(f float64) Value { return Value{math.Float64bits(f), Float64} }
 
 // OfBool makes a Boolean.

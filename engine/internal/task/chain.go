@@ -16,7 +16,7 @@ import (
 type chain struct {
 	stages []stage
 	policy *policy
-	guard  guard
+	guard  Guard
 	// tolerated hears of each record that is skipped.
 	tolerated func(ctx context.Context, f fault)
 	// text renders a record for a message before it is cut away; nil: messages do not show records.
@@ -38,18 +38,18 @@ type stage struct {
 }
 
 // newStages makes the transforms of a task. An error is one of configuration.
-func newStages(g guard, stages []graph.Stage) ([]stage, error) {
+func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 	made := make([]stage, len(stages))
 	for i, s := range stages {
 		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix()}, name: s.Name, negate: s.Negate}
 		m.transform = s.Plugin.NewTransform(s.Target)
-		err := g.call("Configure", func() error { return m.transform.Configure(s.Settings) })
+		err := g.Call("Configure", func() error { return m.transform.Configure(s.Settings) })
 		if err != nil {
 			return nil, plugin.Permanent(fmt.Errorf("configure transform %s: %w", s.Name, err))
 		}
 		if p := s.Predicate; p != nil {
 			m.predicate = p.Plugin.NewPredicate()
-			if err := g.call("Configure", func() error { return m.predicate.Configure(p.Settings) }); err != nil {
+			if err := g.Call("Configure", func() error { return m.predicate.Configure(p.Settings) }); err != nil {
 				return nil, plugin.Permanent(fmt.Errorf("configure predicate %s: %w", p.Name, err))
 			}
 		}
@@ -62,7 +62,7 @@ func newStages(g guard, stages []graph.Stage) ([]stage, error) {
 func (c *chain) apply(ctx context.Context, b *record.Batch) error {
 	for i := range c.stages {
 		s := &c.stages[i]
-		if err := c.guard.call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
+		if err := c.guard.Call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
 			return fmt.Errorf("transform %s: %w", s.name, err)
 		}
 		b.Show()
@@ -136,7 +136,7 @@ func (c *chain) alone(ctx context.Context, b *record.Batch, s *stage, index int)
 	}
 	defer b.Show()
 	b.Unfail(index)
-	if err := c.guard.call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
+	if err := c.guard.Call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
 		return nil, err
 	}
 	for _, f := range b.TakeFailures() {

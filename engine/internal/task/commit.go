@@ -27,7 +27,7 @@ type committer struct {
 	listener   plugin.Committer // nil: the source does not ask
 	timeout    time.Duration    // for one commit
 	holds      func() bool
-	guard      guard
+	guard      Guard
 	meter      *Meter
 	logger     *slog.Logger
 	condition  func(error) // hears of a full disk, and by nil of its end
@@ -150,7 +150,7 @@ func (c *committer) tell(ctx context.Context) error {
 	for _, p := range slices.Sorted(maps.Keys(c.untold)) {
 		positions = append(positions, record.Position{Partition: p, Offset: c.untold[p]})
 	}
-	if err := c.guard.call("Committed", func() error { return c.listener.Committed(ctx, positions) }); err != nil {
+	if err := c.guard.Call("Committed", func() error { return c.listener.Committed(ctx, positions) }); err != nil {
 		return err
 	}
 	clear(c.untold)

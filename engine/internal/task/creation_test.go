@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -26,26 +27,62 @@ func TestTopicsAreMadeByTheFirstGroupThatMatches(t *testing.T) {
 	s := source(t, c, src, newOffsets(), func(g *graph.Task) {
 		g.Creation = []graph.TopicGroup{
 			{Name: "apps", Include: []string{"app-.*"}, Partitions: 3, Replicas: 1, Configs: map[string]string{"retention.ms": "1234"}},
-			{Name: "again", Include: []string{".*"}, Exclude: []string{"other"}, Partitions: 5, Replicas: 1},
+			{Name: "again", Include: []string{".*"}, Exclude: []string{c.Name("other")}, Partitions: 5, Replicas: 1},
 			{Name: "default", Partitions: 2, Replicas: -1},
 		}
 	})
 	s.CreateMissing = true
-	lookups := c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Observe: true, Count: -1})
 	r := start(t, s)
 	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 4 })
 	if err := r.halt(); err != nil {
 		t.Fatal(err)
 	}
+	client, err := c.Clients().AdminClient(nil, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
 	for topic, partitions := range map[string]int{"app-1": 3, "other": 2, "there": 1} {
-		if got := len(c.Fake().PartitionInfos(topic)); got != partitions {
+		details, err := admin.ListTopics(t.Context(), c.Name(topic))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(details[c.Name(topic)].Partitions); got != partitions {
 			t.Errorf("%s: got %d partitions, want %d", topic, got, partitions)
 		}
 	}
-	if got := c.Fake().TopicInfo("app-1").Configs["retention.ms"]; got == nil || *got != "1234" {
-		t.Errorf("retention.ms of app-1: got %v, want 1234", got)
+	configs, err := admin.DescribeTopicConfigs(t.Context(), c.Name("app-1"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := lookups.Hits(); got != 2 {
+	retention := ""
+	for _, config := range configs[0].Configs {
+		if config.Key == "retention.ms" {
+			retention = config.MaybeValue()
+		}
+	}
+	if retention != "1234" {
+		t.Errorf("retention.ms of app-1: got %q, want 1234", retention)
+	}
+}
+
+func TestATopicIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	created := c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Observe: true, Count: -1})
+	src := &plugintest.ScriptedSource{}
+	for i := range 4 {
+		src.Push(plugintest.Emit(plugintest.Row{Partition: "a", Offset: int64(i), Topic: []string{"one", "two"}[i%2], Value: "v"}))
+	}
+	s := source(t, c, src, newOffsets())
+	s.CreateMissing = true
+	r := start(t, s)
+	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 4 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if got := created.Hits(); got != 2 {
 		t.Errorf("topics were created %d times, want 2", got)
 	}
 }
@@ -73,7 +110,7 @@ func TestTopicThatMayNotBeMadeFailsTheTask(t *testing.T) {
 	src.Push(plugintest.Numbered("a", 0, 3))
 	s := source(t, c, src, newOffsets())
 	s.CreateMissing = true
-	awaitMissing(t, start(t, s), "scripted")
+	awaitMissing(t, start(t, s), c.Name("scripted"))
 }
 
 func TestMissingTopicFailsTheTaskAfterABoundedWait(t *testing.T) {
@@ -82,7 +119,7 @@ func TestMissingTopicFailsTheTaskAfterABoundedWait(t *testing.T) {
 	src := &plugintest.ScriptedSource{}
 	src.Push(plugintest.Numbered("a", 0, 3))
 	began := time.Now()
-	awaitMissing(t, start(t, source(t, c, src, newOffsets())), "scripted")
+	awaitMissing(t, start(t, source(t, c, src, newOffsets())), c.Name("scripted"))
 	if took := time.Since(began); took > patience {
 		t.Errorf("it took %s", took)
 	}
@@ -95,11 +132,9 @@ func TestTopicDeletedUnderTheTaskFailsIt(t *testing.T) {
 	src.Push(plugintest.Numbered("a", 0, 3))
 	r := start(t, source(t, c, src, newOffsets()))
 	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 3 })
-	if err := c.Fake().DeleteTopic("scripted"); err != nil {
-		t.Fatal(err)
-	}
+	c.DeleteTopic("scripted")
 	src.Push(plugintest.Numbered("a", 3, 3))
-	awaitMissing(t, r, "scripted")
+	awaitMissing(t, r, c.Name("scripted"))
 }
 
 func awaitMissing(t *testing.T, r *run, topic string) {

@@ -23,14 +23,14 @@ type converter struct {
 // converters are the three of a task.
 type converters struct{ key, value, header converter }
 
-func newConverters(g guard, t *graph.Task) (cs converters, err error) {
+func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
 	for _, c := range []struct {
 		from  graph.Converter
 		stage string
 		into  *converter
 	}{{t.Key, stageKey, &cs.key}, {t.Value, stageValue, &cs.value}, {t.Header, stageHeader, &cs.header}} {
 		made := c.from.Plugin.NewConverter()
-		if err := g.call("Configure", func() error { return made.Configure(c.from.Settings, c.from.Use) }); err != nil {
+		if err := g.Call("Configure", func() error { return made.Configure(c.from.Settings, c.from.Use) }); err != nil {
 			return cs, plugin.Permanent(fmt.Errorf("configure the %s converter: %w", c.from.Use, err))
 		}
 		*c.into = converter{made, place{c.stage, c.from.Plugin.Class}}

@@ -85,7 +85,7 @@ func (g *group) assigned(l *lives, c *kgo.Client, m map[string][]int32) {
 	g.s.t.Meter.Partitions.Store(int64(len(g.parts)))
 	if o, ok := g.s.plugin.(plugin.Opener); ok && len(added) > 0 && !g.closed {
 		sortPartitions(added)
-		if err := g.s.guard.call("Open", func() error { return o.Open(l.send, added) }); err != nil && g.err == nil {
+		if err := g.s.guard.Call("Open", func() error { return o.Open(l.send, added) }); err != nil && g.err == nil {
 			g.err = fmt.Errorf("open partitions: %w", err)
 		}
 	}

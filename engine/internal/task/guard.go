@@ -8,19 +8,19 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 )
 
-// guard calls plugins. A panic of theirs becomes an error, so that the task fails and the process does not; the stack
-// goes to the log only.
-type guard struct {
-	plugin string // as people know it
-	logger *slog.Logger
+// Guard calls plugins: every call into one goes through it. A panic of theirs becomes an error, so that the task or the
+// instance fails and the process does not; the stack goes to the log only.
+type Guard struct {
+	Plugin string // as people know it
+	Logger *slog.Logger
 }
 
-// call runs f; what is the name of the plugin's method.
-func (g guard) call(what string, f func() error) (err error) {
+// Call runs f; what is the name of the plugin's method.
+func (g Guard) Call(what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			g.logger.Error("a plugin panicked", "code", diag.Internal, "plugin", g.plugin, "call", what, "panic", p, "stack", string(debug.Stack()))
-			d := diag.New(diag.Internal, diag.Place{}, "%s of %s panicked: %s. The log has the stack.", what, g.plugin, panicText(p))
+			g.Logger.Error("a plugin panicked", "code", diag.Internal, "plugin", g.Plugin, "call", what, "panic", p, "stack", string(debug.Stack()))
+			d := diag.New(diag.Internal, diag.Place{}, "%s of %s panicked: %s. The log has the stack.", what, g.Plugin, panicText(p))
 			err = &d
 		}
 	}()

@@ -272,16 +272,21 @@ func (l *logs) String() string {
 	return l.buf.String()
 }
 
-// source is the settings of a task of a scripted source.
+// source is the settings of a task of a scripted source, whose records go to topics of this test.
 func source(t *testing.T, c *kafkatest.Cluster, s *plugintest.ScriptedSource, o store.Offsets, change ...func(*graph.Task)) task.Settings {
 	t.Helper()
+	s.Rename = c.Name
 	return task.Settings{Instance: instance("src", s.Descriptor(), change...), Clients: *c.Clients(), Offsets: o}
 }
 
+// sink is the settings of a task of a recording sink; topic and dead letter queue are of this test, and so is its group.
 func sink(t *testing.T, c *kafkatest.Cluster, s *plugintest.RecordingSink, topic string, change ...func(*graph.Task)) task.Settings {
 	t.Helper()
 	in := instance(c.Name("snk"), s.Descriptor(), change...)
-	in.Task.Topics = []string{topic}
+	in.Task.Topics = []string{c.Name(topic)}
+	if q := in.Task.DeadLetter; q != nil {
+		q.Topic = c.Name(q.Topic)
+	}
 	return task.Settings{Instance: in, Clients: *c.Clients()}
 }
 

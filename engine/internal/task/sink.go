@@ -22,7 +22,7 @@ const troubleWait = time.Second
 // reach the sink in their order (invariant 3).
 type sink struct {
 	t       *Task
-	guard   guard
+	guard   Guard
 	plugin  plugin.SinkTask
 	batch   *record.Batch
 	chain   *chain
@@ -63,7 +63,7 @@ func newSink(t *Task) (*sink, error) {
 	s.chain.tolerated = s.report
 	s.decoder = &decoder{converters: cs, chain: s.chain}
 	s.group = newGroup(s)
-	if err := g.call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSink().NewTask(); return nil }); err != nil {
+	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSink().NewTask(); return nil }); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -92,7 +92,7 @@ func (s *sink) open(l *lives) error {
 	if !t.holds() {
 		return ErrLease
 	}
-	if err := s.guard.call("Start", func() error { return s.plugin.Start(l.life, s.asks, t.Config) }); err != nil {
+	if err := s.guard.Call("Start", func() error { return s.plugin.Start(l.life, s.asks, t.Config) }); err != nil {
 		return fmt.Errorf("start the task: %w", err)
 	}
 	// The client joins the group as soon as it is made, so the plugin is ready before.
@@ -269,7 +269,7 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.active()
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
-	if err := s.guard.call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
+	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
 	}
 	return s.chain.apply(l.send, s.batch)
@@ -323,7 +323,7 @@ func (s *sink) put(l *lives) error {
 	}
 	s.t.Meter.InFlight.Store(live)
 	start := time.Now()
-	err := s.guard.call("Put", func() error { return s.plugin.Put(l.send, b) })
+	err := s.guard.Call("Put", func() error { return s.plugin.Put(l.send, b) })
 	s.t.Meter.polled(time.Since(start))
 	if err == nil || isRetry(err) {
 		live -= s.errant(l.send)
@@ -497,7 +497,7 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, s.closeParts(l, s.group.all(), s.t.holds()))
 		s.group.closed = true
 	}
-	if err := s.guard.call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
+	if err := s.guard.Call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)

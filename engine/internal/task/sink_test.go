@@ -47,7 +47,7 @@ func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		t.Fatal(err)
 	}
-	o, ok := got.Lookup("in", 0)
+	o, ok := got.Lookup(c.Name("in"), 0)
 	if !ok {
 		return -1
 	}
@@ -55,6 +55,22 @@ func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 		t.Errorf("metadata of the commit: got %q, want none", o.Metadata)
 	}
 	return o.At
+}
+
+// members is how many the group of the sink has.
+func members(t *testing.T, c *kafkatest.Cluster) int {
+	t.Helper()
+	client, err := c.Clients().AdminClient(nil, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	group := "connect-" + c.Name("snk")
+	got, err := kadm.NewClient(client).DescribeGroups(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(got[group].Members)
 }
 
 func fast(g *graph.Task) { g.FlushInterval = 20 * time.Millisecond }
@@ -74,7 +90,7 @@ func TestSinkPutsInOrderAndStopCommits(t *testing.T) {
 		t.Errorf("committed: got %d, want 100", got)
 	}
 	for i, p := range snk.Received() {
-		if p.Position.Offset.Int() != int64(i) || p.Topic != "in" || p.Timestamp <= 0 {
+		if p.Position.Offset.Int() != int64(i) || p.Topic != c.Name("in") || p.Timestamp <= 0 {
 			t.Fatalf("record %d: got %+v", i, p)
 		}
 	}
@@ -227,25 +243,28 @@ func TestFailedFlushBeforeAnyCommitRewindsToTheStart(t *testing.T) {
 
 func TestPreCommitDecides(t *testing.T) {
 	t.Parallel()
-	in := plugin.TopicPartition{Topic: "in"}
 	for name, c := range map[string]struct {
-		say  map[plugin.TopicPartition]int64
+		say  map[string]int64
 		want int64
 	}{
-		"lower":   {map[plugin.TopicPartition]int64{in: 2}, 2},
+		"lower":   {map[string]int64{"in": 2}, 2},
 		"nothing": {nil, -1},
-		"larger":  {map[plugin.TopicPartition]int64{in: 99}, -1},
-		"foreign": {map[plugin.TopicPartition]int64{{Topic: "other"}: 1, in: 4}, 4},
+		"larger":  {map[string]int64{"in": 99}, -1},
+		"foreign": {map[string]int64{"other": 1, "in": 4}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := kafkatest.Start(t, "in")
 			produce(k, "in", numbers(0, 4)...)
 			snk := &plugintest.RecordingSink{OnPreCommit: func(_ context.Context, current map[plugin.TopicPartition]int64) (map[plugin.TopicPartition]int64, error) {
-				if current[in] != 4 {
+				if current[plugin.TopicPartition{Topic: k.Name("in")}] != 4 {
 					return nil, fmt.Errorf("current is %v", current)
 				}
-				return c.say, nil
+				safe := map[plugin.TopicPartition]int64{}
+				for topic, offset := range c.say {
+					safe[plugin.TopicPartition{Topic: k.Name(topic)}] = offset
+				}
+				return safe, nil
 			}}
 			r := start(t, sink(t, k, snk, "in"))
 			snk.AwaitRecords(t, 4)
@@ -269,10 +288,10 @@ func TestPreCommitDecides(t *testing.T) {
 
 func TestRewind(t *testing.T) {
 	t.Parallel()
-	in := plugin.TopicPartition{Topic: "in"}
 	t.Run("in open", func(t *testing.T) {
 		t.Parallel()
 		c := kafkatest.Start(t, "in")
+		in := plugin.TopicPartition{Topic: c.Name("in")}
 		produce(c, "in", numbers(0, 10)...)
 		snk := &plugintest.RecordingSink{}
 		var host plugin.SinkHost
@@ -291,6 +310,7 @@ func TestRewind(t *testing.T) {
 	t.Run("in put", func(t *testing.T) {
 		t.Parallel()
 		c := kafkatest.Start(t, "in")
+		in := plugin.TopicPartition{Topic: c.Name("in")}
 		produce(c, "in", numbers(0, 3)...)
 		var once sync.Once
 		snk := &plugintest.RecordingSink{OnPut: func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
@@ -314,7 +334,7 @@ func TestRewind(t *testing.T) {
 func TestSinkPausesPartitions(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "a", "b")
-	pa := plugin.TopicPartition{Topic: "a"}
+	pa := plugin.TopicPartition{Topic: c.Name("a")}
 	var host plugin.SinkHost
 	snk := &plugintest.RecordingSink{OnTaskStart: func(_ context.Context, h plugin.SinkHost, _ plugin.Config) error {
 		host = h
@@ -322,7 +342,7 @@ func TestSinkPausesPartitions(t *testing.T) {
 		return nil
 	}}
 	s := sink(t, c, snk, "a", fast)
-	s.Instance.Task.Topics = []string{"a", "b"}
+	s.Instance.Task.Topics = []string{c.Name("a"), c.Name("b")}
 	produce(c, "a", "1")
 	produce(c, "b", "2")
 	r := start(t, s)
@@ -352,7 +372,7 @@ func TestPausedSinkStaysInItsGroup(t *testing.T) {
 	r.Commit() // one more turn of the loop
 	snk.AwaitCalls(t, "task.put", puts+1)
 	same(t, "records while paused", snk.Texts(), []string{"1"})
-	if got := len(c.Fake().GroupInfo("connect-snk").Members); got != 1 {
+	if got := members(t, c); got != 1 {
 		t.Errorf("members of the group: got %d, want 1", got)
 	}
 	r.Resume()
@@ -455,8 +475,8 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 	}
 	want := [][2]string{
 		{"own", "h"}, {"null", ""},
-		{"__connect.errors.topic", "in"}, {"__connect.errors.partition", "0"}, {"__connect.errors.offset", "1"},
-		{"__connect.errors.connector.name", "snk"}, {"__connect.errors.task.id", "0"}, {"__connect.errors.stage", "VALUE_CONVERTER"},
+		{"__connect.errors.topic", c.Name("in")}, {"__connect.errors.partition", "0"}, {"__connect.errors.offset", "1"},
+		{"__connect.errors.connector.name", c.Name("snk")}, {"__connect.errors.task.id", "0"}, {"__connect.errors.stage", "VALUE_CONVERTER"},
 		{"__connect.errors.class.name", textClass}, {"__connect.errors.exception.class.name", "org.apache.kafka.connect.errors.DataException"},
 		{"__connect.errors.exception.message", "cannot read this"},
 		{"__connect.errors.exception.stacktrace", "org.apache.kafka.connect.errors.DataException: cannot read this\nCaused by: org.apache.kafka.connect.errors.ConnectException: because\n"},
@@ -464,7 +484,7 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 	if d := cmp.Diff(want, headers); d != "" {
 		t.Error(d)
 	}
-	line := "Error encountered in task snk-0. Executing stage 'VALUE_CONVERTER' with class '" + textClass + "', where consumed record is {topic='in', partition=0, offset=1, timestamp=1730000000000, timestampType=CreateTime}."
+	line := "Error encountered in task " + c.Name("snk") + "-0. Executing stage 'VALUE_CONVERTER' with class '" + textClass + "', where consumed record is {topic='" + c.Name("in") + "', partition=0, offset=1, timestamp=1730000000000, timestampType=CreateTime}."
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("the log lacks %q:\n%s", line, r.log)
 	}
@@ -606,7 +626,7 @@ func TestSinkConsumesByRegex(t *testing.T) {
 	produce(c, "xapp-1", "2")
 	snk := &plugintest.RecordingSink{}
 	s := sink(t, c, snk, "", fast)
-	s.Instance.Task.Topics, s.Instance.Task.TopicsRegex = nil, "app-.*"
+	s.Instance.Task.Topics, s.Instance.Task.TopicsRegex = nil, c.Name("app-.*")
 	r := start(t, s)
 	snk.AwaitRecords(t, 1)
 	c.CreateTopic("app-2", 1, nil)
@@ -666,9 +686,7 @@ func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	if err := r.halt(); !errors.Is(err, task.ErrAbandoned) {
 		t.Errorf("got %v, want %v", err, task.ErrAbandoned)
 	}
-	if _, err := c.Fake().WaitGroupInfo(t.Context(), "connect-snk", func(g *kfake.GroupInfo) bool { return g == nil || len(g.Members) == 0 }); err != nil {
-		t.Errorf("the group of an abandoned task: %v", err)
-	}
+	r.await("the abandoned task to leave its group", func() bool { return members(t, c) == 0 })
 	close(release)
 	snk.AwaitCalls(t, "task.stop", 1)
 	if got := committed(t, c); got != -1 {

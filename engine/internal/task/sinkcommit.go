@@ -71,7 +71,7 @@ func (s *sink) flush(ctx context.Context, parts []*part) (map[*part]int64, error
 		if len(current) == 0 {
 			return map[*part]int64{}, nil
 		}
-		err := s.guard.call("PreCommit", func() (err error) {
+		err := s.guard.Call("PreCommit", func() (err error) {
 			say, err = pc.PreCommit(ctx, current)
 			return err
 		})
@@ -79,7 +79,7 @@ func (s *sink) flush(ctx context.Context, parts []*part) (map[*part]int64, error
 			return nil, err
 		}
 	} else if moved {
-		if err := s.guard.call("Flush", func() error { return s.plugin.Flush(ctx) }); err != nil {
+		if err := s.guard.Call("Flush", func() error { return s.plugin.Flush(ctx) }); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +170,7 @@ func (s *sink) closeParts(l *lives, parts []*part, ours bool) error {
 		tps[i] = p.TopicPartition
 	}
 	sortPartitions(tps)
-	if err := s.guard.call("Close", func() error { return c.Close(l.send, tps) }); err != nil {
+	if err := s.guard.Call("Close", func() error { return c.Close(l.send, tps) }); err != nil {
 		return fmt.Errorf("close partitions: %w", err)
 	}
 	return nil

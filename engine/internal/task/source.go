@@ -32,7 +32,7 @@ const (
 // partition is the order of the calls (invariant 3).
 type source struct {
 	t       *Task
-	guard   guard
+	guard   Guard
 	plugin  plugin.SourceTask
 	batch   *record.Batch
 	chain   *chain
@@ -71,7 +71,7 @@ func newSource(t *Task) (*source, error) {
 	s.encoder.topics = &topics{groups: groups, known: map[string]string{}, timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, adminTimeout)
 	}}
-	if err := g.call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSource().NewTask(); return nil }); err != nil {
+	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSource().NewTask(); return nil }); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -104,7 +104,7 @@ func (s *source) open(l *lives) error {
 		return ErrLease
 	}
 	h := &host{t.Logger, l.fail}
-	err = s.guard.call("Start", func() error {
+	err = s.guard.Call("Start", func() error {
 		return s.plugin.Start(l.life, h, t.Config, reader{t.Offsets, t.Instance.Name})
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *source) turn(running context.Context, l *lives) error {
 		return ErrLease
 	}
 	start := time.Now()
-	polled := s.guard.call("Poll", func() error { return s.plugin.Poll(running, s.batch) })
+	polled := s.guard.Call("Poll", func() error { return s.plugin.Poll(running, s.batch) })
 	n := len(s.batch.Records)
 	if n > 0 {
 		s.t.Meter.busy.Add(1)
@@ -203,7 +203,7 @@ func (s *source) deliver(l *lives) error {
 	case <-l.send.Done():
 		return context.Cause(l.life)
 	}
-	if err := s.guard.call("a converter", func() error { return s.encoder.encode(l.send, b, f) }); err != nil {
+	if err := s.guard.Call("a converter", func() error { return s.encoder.encode(l.send, b, f) }); err != nil {
 		f.land()
 		return err
 	}
@@ -319,7 +319,7 @@ func (s *source) close(l *lives) error {
 		s.client.Close()
 		s.refusal.drain(l.store, s.chain.policy)
 	}
-	if err := s.guard.call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
+	if err := s.guard.Call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
 		errs = append(errs, fmt.Errorf("stop the source: %w", err))
 	}
 	if s.admin != nil {

@@ -306,7 +306,7 @@ func TestLogLineShowsSourceRecordWhenAsked(t *testing.T) {
 	if r.end() == nil {
 		t.Fatal("got no error")
 	}
-	want := "where source record is = SourceRecord{sourcePartition={name=a}, sourceOffset={n=1}} ConnectRecord{topic='scripted', kafkaPartition=null, key=k, keySchema=Schema{STRING}, value=v, valueSchema=Schema{STRING}, timestamp=null, headers=ConnectHeaders(headers=)}."
+	want := "where source record is = SourceRecord{sourcePartition={name=a}, sourceOffset={n=1}} ConnectRecord{topic='" + c.Name("scripted") + "', kafkaPartition=null, key=k, keySchema=Schema{STRING}, value=v, valueSchema=Schema{STRING}, timestamp=null, headers=ConnectHeaders(headers=)}."
 	if !strings.Contains(r.log.String(), want) {
 		t.Errorf("the log lacks %q:\n%s", want, r.log)
 	}

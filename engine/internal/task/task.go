@@ -249,7 +249,7 @@ func (t *Task) newBody() (body, error) {
 // name is what Kafka Connect calls a task in log lines and client ids.
 func (t *Task) name() string { return fmt.Sprintf("%s-%d", t.Instance.Name, t.Number) }
 
-func (t *Task) guard() guard { return guard{t.Instance.Plugin.Class, t.Logger} }
+func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger} }
 
 // holds reports whether the task may still act: its worker's lease lasts and it was not abandoned.
 func (t *Task) holds() bool {

@@ -32,6 +32,9 @@ type ScriptedSource struct {
 	// OnValidate and OnAlter are the say of Validator and OffsetAlterer; nil accepts.
 	OnValidate func(c plugin.Config) []error
 	OnAlter    func(c plugin.Config, changes []plugin.OffsetChange) error
+	// Rename gives the topic of a record in place of the one that its step named, for scripts that run where topics have
+	// other names; nil leaves it. A record without a topic stays so.
+	Rename func(topic string) string
 	// Exact is what SupportsExactlyOnce answers.
 	Exact bool
 	// Bare hides every optional ability of instance and tasks.
@@ -258,7 +261,15 @@ func (t *scriptedTask) Poll(ctx context.Context, b *record.Batch) error {
 	if step == nil {
 		return nil
 	}
+	before := len(b.Records)
 	err := step(ctx, b)
+	if t.s.Rename != nil {
+		for i := range b.Records[before:] {
+			if r := &b.Records[before+i]; r.Topic != "" {
+				r.Topic = t.s.Rename(r.Topic)
+			}
+		}
+	}
 	return t.s.add(Call{Name: "task.poll", Task: t.n, Records: len(b.Records), Err: err})
 }
 

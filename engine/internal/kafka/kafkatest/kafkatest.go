@@ -9,8 +9,10 @@ package kafkatest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +32,7 @@ const Environment = "ENGINE_TEST_KAFKA"
 const patience = 30 * time.Second
 
 // Cluster is a Kafka of one test. Its helpers fail the test themselves, so they are called on the test's goroutine;
-// [Cluster.Name], [Cluster.Clients] and [Cluster.Fake] may be called from any.
+// [Cluster.Name] and [Cluster.Clients] may be called from any.
 type Cluster struct {
 	t       testing.TB
 	servers []string
@@ -43,14 +45,15 @@ type Cluster struct {
 	client *kgo.Client       // of the helpers, made when first needed
 }
 
-// Start gives a test its Kafka, with the topics named, of one partition each. It ends with the test, and so do topics made
-// by [Cluster.CreateTopic].
+// Start gives a test its Kafka, with the topics named, of one partition each. It ends with the test; of the genuine one
+// only what has a name of this test goes.
 func Start(t testing.TB, topics ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, names: map[string]string{}}
 	if servers := os.Getenv(Environment); servers != "" {
 		c.servers = strings.Split(servers, ",")
 		c.suffix = "-" + strings.ToLower(rand.Text()[:8])
+		t.Cleanup(c.remove)
 	} else {
 		c.startFake(kfake.NumBrokers(1))
 	}
@@ -89,8 +92,15 @@ func (c *Cluster) with(topics []string) *Cluster {
 	return c
 }
 
-// Fake is the fake cluster, for making it fail; nil when the genuine one is used, for which such a test is to be skipped.
-func (c *Cluster) Fake() *kfake.Cluster { return c.fake }
+// Fake is the fake cluster, for making it fail and for looking inside. Neither can be done to a genuine Kafka, so there the
+// test is skipped; the sooner a test calls it the better.
+func (c *Cluster) Fake() *kfake.Cluster {
+	c.t.Helper()
+	if c.fake == nil {
+		c.t.Skip("needs a fake Kafka, which can be made to fail and be looked into")
+	}
+	return c.fake
+}
 
 // Servers is what bootstrap.servers takes.
 func (c *Cluster) Servers() string { return strings.Join(c.servers, ",") }
@@ -131,15 +141,6 @@ func (c *Cluster) CreateTopic(topic string, partitions int32, configs map[string
 	if _, err := admin.CreateTopic(ctx, partitions, 1, values, topic); err != nil {
 		c.t.Fatalf("create topic %s: %v", topic, err)
 	}
-	if c.fake == nil {
-		c.t.Cleanup(func() {
-			ctx, cancel := c.within()
-			defer cancel()
-			if _, err := admin.DeleteTopic(ctx, topic); err != nil {
-				c.t.Logf("delete topic %s: %v", topic, err)
-			}
-		})
-	}
 	for { // a genuine cluster has an interval in which some broker does not know the topic yet
 		details, err := admin.ListTopics(ctx, topic)
 		if err != nil {
@@ -147,6 +148,49 @@ func (c *Cluster) CreateTopic(topic string, partitions int32, configs map[string
 		}
 		if d := details[topic]; d.Err == nil && len(d.Partitions) == int(partitions) {
 			return topic
+		}
+	}
+}
+
+// DeleteTopic deletes a topic.
+func (c *Cluster) DeleteTopic(topic string) {
+	c.t.Helper()
+	ctx, cancel := c.within()
+	defer cancel()
+	if _, err := kadm.NewClient(c.helper()).DeleteTopic(ctx, c.Name(topic)); err != nil {
+		c.t.Fatalf("delete topic %s: %v", topic, err)
+	}
+}
+
+// remove takes the topics and groups of this test off a genuine cluster, whoever made them.
+func (c *Cluster) remove() {
+	ctx, cancel := c.within()
+	defer cancel()
+	client, err := c.Clients().AdminClient(nil, "kafkatest")
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	topics, err := admin.ListTopics(ctx)
+	if err != nil {
+		c.t.Errorf("list the topics to remove: %v", err)
+	}
+	groups, err := admin.ListGroups(ctx)
+	if err != nil {
+		c.t.Errorf("list the groups to remove: %v", err)
+	}
+	others := func(name string) bool { return !strings.HasSuffix(name, c.suffix) }
+	if names := slices.DeleteFunc(topics.Names(), others); len(names) > 0 {
+		if got, err := admin.DeleteTopics(ctx, names...); errors.Join(err, got.Error()) != nil {
+			c.t.Errorf("remove topics: %v", errors.Join(err, got.Error()))
+		}
+	}
+	// A group that a test left to expire is not empty yet, and stays.
+	if names := slices.DeleteFunc(groups.Groups(), others); len(names) > 0 {
+		if _, err := admin.DeleteGroups(ctx, names...); err != nil {
+			c.t.Errorf("remove groups: %v", err)
 		}
 	}
 }

@@ -1,0 +1,51 @@
+# Penstock. `make help` lists what there is.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GO      ?= go
+
+.PHONY: help build run test race check lint tidy fuzz bench golden kafka kafka-stop compat clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/engine
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/engine ./cmd/engine
+
+run: build ## build, then run the quickstart until Ctrl-C
+	bin/engine run pipelines/quickstart
+
+test: ## all tests; no service needed
+	$(GO) test ./...
+
+race: ## all tests under the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+check: lint tidy race ## what CI runs
+
+lint: ## gofmt, vet, linters
+	@scripts/lint.sh
+
+tidy: ## go.mod and go.sum say what the code needs
+	$(GO) mod tidy -diff
+
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@scripts/fuzz.sh
+
+bench: ## benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+golden: ## rewrite golden files from what the code says now
+	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./cmd/engine -update
+
+kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka Connect worker too
+	@scripts/kafka.sh start .engine/kafka $(CONNECT)
+
+kafka-stop: ## stop what `make kafka` started
+	@scripts/kafka.sh stop .engine/kafka
+
+compat: ## the Kafka suites on a genuine Kafka; needs Java and Maven
+	@scripts/compat.sh
+
+clean: ## remove what was built
+	rm -rf bin

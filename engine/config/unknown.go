@@ -1,0 +1,116 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/plugin"
+)
+
+// overrides checks the settings of clients that the connector sets over the worker's (KIP-458).
+func (c *checker) overrides() {
+	used := Overrides(c.role, c.set(DeadLetterTopic))
+	for _, key := range c.keys {
+		for _, prefix := range []string{ProducerPrefix, ConsumerPrefix, AdminPrefix} {
+			name, ok := strings.CutPrefix(key, prefix)
+			if !ok || c.role == 0 {
+				continue
+			}
+			switch reason := unavailableClient(name, c.Map[key]); {
+			case !slices.Contains(used, prefix):
+				c.warn(diag.NoEffect, key, "This %s has no client that %s would reach.", c.role, c.Spelling(key))
+			case !c.worker.Allows(name):
+				c.fail(diag.OverrideRefused, key, "The worker's policy %q does not let a connector set %s of its clients.", c.worker.OverridePolicy, name)
+			case reason != "":
+				c.fail(diag.NotAvailable, key, "%s is not available. %s", c.Spelling(key), reason)
+			}
+		}
+	}
+}
+
+// misplaced warns of settings that only connectors of the other kind read.
+func (c *checker) misplaced() {
+	var others plugin.Spec
+	switch c.role {
+	case plugin.SourceRole:
+		others = plugin.SpecOf(SinkDefaults())
+	case plugin.SinkRole:
+		others = plugin.SpecOf(SourceDefaults())
+	default:
+		return
+	}
+	for _, key := range c.keys {
+		_, own := c.connector.Spec.Field(key)
+		_, other := others.Field(key)
+		if c.role == plugin.SinkRole && strings.HasPrefix(key, TopicCreationPrefix) {
+			other = true
+		}
+		if other && !own && !slices.Contains(c.reads[""], key) {
+			c.warn(diag.NoEffect, key, "A %s does not read %s; the setting belongs to a %s.", c.role, c.Spelling(key), opposite(c.role))
+		}
+	}
+}
+
+func opposite(r plugin.Role) plugin.Role {
+	if r == plugin.SourceRole {
+		return plugin.SinkRole
+	}
+	return plugin.SourceRole
+}
+
+// misspelt warns of properties that nobody reads and that are close to one that somebody does. Others are let through: a
+// map may carry what only its owner understands.
+func (c *checker) misspelt() {
+	if c.role == 0 {
+		return
+	}
+	for _, key := range c.keys {
+		prefix := c.scope(key)
+		name := strings.TrimPrefix(key, prefix)
+		if prefix == "" && within(key, groups...) {
+			if !strings.HasPrefix(key, "errors.") {
+				continue
+			}
+		}
+		if slices.Contains(c.reads[prefix], name) {
+			continue
+		}
+		near := diag.Nearest(name, c.reads[prefix])
+		if near == "" {
+			continue
+		}
+		if _, both := c.Map[prefix+near]; both && !strings.EqualFold(near, name) {
+			continue // what it might have been meant for is set as well
+		}
+		meant := prefix + near
+		if c.Spelling(key) != key {
+			meant = c.spelt(prefix, near)
+		}
+		c.warn(diag.ProbablyMisspelt, key, "%q is not a %s and would be ignored. Did you mean %q?", c.Spelling(key), c.settingOf(prefix), meant)
+	}
+}
+
+// scope is the longest prefix of a key under which settings are listed.
+func (c *checker) scope(key string) string {
+	best := ""
+	for p := range c.reads {
+		if len(p) > len(best) && strings.HasPrefix(key, p) {
+			best = p
+		}
+	}
+	return best
+}
+
+func (c *checker) settingOf(prefix string) string {
+	switch {
+	case prefix == "":
+		return "Kafka Connect setting"
+	case strings.HasPrefix(prefix, Transforms+"."):
+		return "setting of this transform"
+	case strings.HasPrefix(prefix, Predicates+"."):
+		return "setting of this predicate"
+	default:
+		return "setting of this converter"
+	}
+}

@@ -1,0 +1,257 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/plugin"
+)
+
+// Worker is the settings of a worker (Kafka Connect: WorkerConfig, StandaloneConfig), made by [ReadWorker] and not changed
+// afterwards. Defaults that differ from Kafka Connect's: offsets are committed every second, not every minute, so that a
+// kill repeats little; without converters, keys and values are JSON without schemas; without bootstrap servers, the
+// development broker serves.
+type Worker struct {
+	Bootstrap     []string      `cfg:"bootstrap.servers" importance:"high" doc:"Addresses of the Kafka cluster; without any, the development broker is started."`
+	FlushInterval time.Duration `cfg:"offset.flush.interval.ms" min:"1" importance:"low" doc:"Time between commits of offsets."`
+	FlushTimeout  time.Duration `cfg:"offset.flush.timeout.ms" min:"1" importance:"low" doc:"Longest time that one commit of offsets may take."`
+	StopTimeout   time.Duration `cfg:"task.shutdown.graceful.timeout.ms" min:"0" importance:"low" doc:"Time that tasks have to end on their own, shared by all."`
+	TopicCreation bool          `cfg:"topic.creation.enable" importance:"low" doc:"Whether sources may create topics by their topic.creation settings."`
+	OffsetsFile   string        `cfg:"offset.storage.file.filename" importance:"high" doc:"File that keeps offsets; by default one in the data folder."`
+
+	OverridePolicy    string   `cfg:"connector.client.config.override.policy,nonempty" doc:"Which client settings connectors may override: All, None, Principal or Allowlist."`
+	OverrideAllowlist []string `cfg:"connector.client.config.override.allowlist" doc:"The client settings that the policy Allowlist allows."`
+
+	// Settings of Kafka clients, without prefix. Base is for every client; the others go over it by the kind of client.
+	Base, Producer, Consumer, Admin map[string]string
+
+	converters map[plugin.Use]inherited
+}
+
+// inherited is a converter that connectors get when they do not choose one.
+type inherited struct {
+	class    string
+	settings map[string]string
+}
+
+// WorkerDefaults are the settings of a worker that sets nothing.
+func WorkerDefaults() Worker {
+	return Worker{
+		FlushInterval: time.Second, FlushTimeout: 5 * time.Second, StopTimeout: 5 * time.Second,
+		TopicCreation: true, OverridePolicy: "All",
+	}
+}
+
+// Classes of the converters that serve where nobody chooses one.
+const (
+	jsonConverter   = "org.apache.kafka.connect.json.JsonConverter"
+	simpleConverter = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+)
+
+// Converter is the class of the worker's converter for a use, with its settings, which the caller owns.
+func (w *Worker) Converter(use plugin.Use) (class string, settings map[string]string) {
+	c := w.converters[use]
+	return c.class, maps.Clone(c.settings)
+}
+
+// Allows reports whether a connector may override a setting of its Kafka clients (KIP-458, KIP-1188).
+func (w *Worker) Allows(property string) bool {
+	switch w.OverridePolicy {
+	case "None":
+		return false
+	case "Principal":
+		return slices.Contains([]string{"security.protocol", "sasl.jaas.config", "sasl.mechanism"}, property)
+	case "Allowlist":
+		return slices.Contains(w.OverrideAllowlist, property)
+	default:
+		return true
+	}
+}
+
+// ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors.
+func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
+	w := WorkerDefaults()
+	c := newChecker(d, &w, r)
+	c.references()
+	for _, s := range plugin.SpecOf(w).Fields {
+		c.read("", s.Name)
+		c.value("", s)
+	}
+	c.workerConverters()
+	c.policy()
+	c.workerProperties()
+	c.secrets()
+	if c.found.HasErrors() {
+		return &w, c.found
+	}
+	if err := plugin.Decode(plugin.Config(d.Map), &w); err != nil {
+		return &w, append(c.found, diag.Of(err, diag.InvalidValue)...)
+	}
+	w.OverridePolicy = policyName(w.OverridePolicy)
+	w.Base = clientsBase(d.Map)
+	w.Producer, w.Consumer, w.Admin = d.Map.Sub("producer."), d.Map.Sub("consumer."), d.Map.Sub("admin.")
+	w.converters = workerConverters(d.Map)
+	return &w, c.found
+}
+
+func workerConverters(m Map) map[plugin.Use]inherited {
+	cs := map[plugin.Use]inherited{}
+	for _, use := range uses() {
+		key := ConverterKey(use)
+		c := inherited{strings.TrimSpace(m[key]), m.Sub(key + ".")}
+		delete(c.settings, "plugin.version")
+		switch {
+		case c.class != "":
+		case use == plugin.HeaderUse:
+			c.class = simpleConverter
+		default:
+			c.class = jsonConverter
+			if _, set := c.settings["schemas.enable"]; !set {
+				c.settings["schemas.enable"] = "false"
+			}
+		}
+		cs[use] = c
+	}
+	return cs
+}
+
+// workerConverters checks the converters that the worker says something of.
+func (c *checker) workerConverters() {
+	all := workerConverters(c.Map)
+	for _, use := range uses() {
+		key := ConverterKey(use)
+		c.read("", key)
+		if c.set(key) || len(c.Map.Sub(key+".")) > 0 {
+			c.converter(use, all[use].class, all[use].settings)
+		}
+	}
+}
+
+// policyName is the short name of an override policy, which may be written as Kafka Connect's class.
+func policyName(text string) string {
+	return strings.TrimSuffix(simpleName(strings.TrimSpace(text)), "ConnectorClientConfigOverridePolicy")
+}
+
+func (c *checker) policy() {
+	const key = "connector.client.config.override.policy"
+	policies := []string{"All", "None", "Principal", "Allowlist"}
+	if p := c.Map[key]; c.set(key) && !slices.Contains(policies, policyName(p)) {
+		c.fail(diag.InvalidValue, key, "%s must be one of %s, not %s.", c.Spelling(key), strings.Join(policies, ", "), c.shown(key))
+	}
+}
+
+// clientProperties are the properties of Kafka clients that a worker sets without prefix for all its clients.
+var clientProperties = []string{ //nolint:gochecknoglobals // a literal
+	"bootstrap.servers", "client.dns.lookup", "client.id", "metadata.max.age.ms", "send.buffer.bytes", "receive.buffer.bytes",
+	"reconnect.backoff.ms", "reconnect.backoff.max.ms", "retry.backoff.ms", "retry.backoff.max.ms", "request.timeout.ms",
+	"socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms", "connections.max.idle.ms", "security.protocol",
+	"bootstrap.resolve.timeout.ms", "metadata.recovery.strategy", "metadata.recovery.rebootstrap.trigger.ms",
+}
+
+func clientsBase(m Map) map[string]string {
+	base := map[string]string{}
+	for _, k := range clientProperties {
+		if v, ok := m[k]; ok {
+			base[k] = v
+		}
+	}
+	return base
+}
+
+// rule refuses properties with a reason.
+type rule struct {
+	names  []string
+	accept func(value string) bool // nil: only empty text is
+	reason string
+}
+
+// workerRules says what becomes of the properties that a worker may have beyond those above. Names that end with a dot are
+// prefixes; the first rule that fits counts.
+var workerRules = []rule{ //nolint:gochecknoglobals // a literal
+	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
+	{[]string{"config.providers", "config.providers."}, nil, "This version has no config providers."},
+	{[]string{"listeners", "listeners.", "admin.listeners", "rest.", "access.control.", "response.http.headers.config"}, nil, "This version has no REST API."},
+	{[]string{
+		"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",
+		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.", "config.storage.", "status.storage.", "offset.storage.topic",
+		"offset.storage.replication.factor", "offset.storage.partitions", "internal.topics.automatic.creation.enable",
+	}, nil, "It belongs to a distributed worker, and this version runs standalone."},
+}
+
+func equals(word string) func(string) bool {
+	return func(v string) bool { return strings.EqualFold(v, word) }
+}
+
+// idle are properties of a Kafka Connect worker that are accepted and have no effect.
+var idle = []string{ //nolint:gochecknoglobals // a literal
+	"plugin.path", "plugin.discovery", "topic.tracking.enable", "topic.tracking.allow.reset",
+	"metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters", "metrics.context.",
+}
+
+// fits reports whether a property is one of some names, or lies under one that ends with a dot.
+func fits(key string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return key == n || strings.HasSuffix(n, ".") && strings.HasPrefix(key, n) })
+}
+
+// workerProperties checks the properties that are not settings of [Worker].
+func (c *checker) workerProperties() {
+	for _, key := range c.keys {
+		value := strings.TrimSpace(c.Map[key])
+		reason := refusal(key, value)
+		client := clientProperty(key)
+		if reason == "" {
+			reason = unavailableClient(client, value)
+		}
+		switch {
+		case reason != "":
+			c.fail(diag.NotAvailable, key, "%s is not available. %s", c.Spelling(key), reason)
+		case value != "" && key == "plugin.path":
+			c.warn(diag.NoEffect, key, "The connectors, transforms and converters of this program are built in; jars in %s are not loaded.", c.Spelling(key))
+		case value != "" && fits(key, idle):
+			c.warn(diag.NoEffect, key, "%s has nothing to act on here.", c.Spelling(key))
+		case client == key && !c.workerReads(key):
+			c.warn(unknownCode(key, c.workerNames()), key, "%q is not a setting of a worker and is ignored.%s", c.Spelling(key), diag.DidYouMean(key, c.workerNames()))
+		}
+	}
+}
+
+// clientProperty is a key without the prefix of a kind of client.
+func clientProperty(key string) string {
+	for _, p := range []string{"producer.", "consumer.", "admin."} {
+		if name, ok := strings.CutPrefix(key, p); ok && key != "admin.listeners" {
+			return name
+		}
+	}
+	return key
+}
+
+// refusal says why this version cannot honour a property of a worker, "" when it can.
+func refusal(key, value string) string {
+	for _, r := range workerRules {
+		if fits(key, r.names) && value != "" && (r.accept == nil || !r.accept(value)) {
+			return r.reason
+		}
+	}
+	return ""
+}
+
+// workerReads reports whether a property is one that a worker may have.
+func (c *checker) workerReads(key string) bool {
+	return slices.Contains(c.workerNames(), key) || fits(key, idle) ||
+		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.") ||
+		slices.ContainsFunc(workerRules, func(r rule) bool { return fits(key, r.names) })
+}
+
+func (c *checker) workerNames() []string {
+	return append(slices.Clone(c.reads[""]), clientProperties...)
+}
+
+func unknownCode(key string, names []string) diag.Code {
+	if diag.Nearest(key, names) != "" {
+		return diag.ProbablyMisspelt
+	}
+	return diag.NoEffect
+}

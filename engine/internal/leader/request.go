@@ -1,0 +1,281 @@
+package leader
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/internal/member"
+	"github.com/penstock/penstock/store"
+)
+
+// round is everything that a decision is made of.
+type round struct {
+	snapshot *store.Snapshot
+	requests []store.Request
+	members  []member.Member
+	needs    func(store.Connector) string // as needsOf makes it
+	replan   bool                         // the members may be others than those of the snapshot's plan
+	now      time.Time
+}
+
+// decide answers requests in their order, each seeing what those before it have done, and makes the plan that follows.
+func decide(r round) store.Commit {
+	d := draft{snapshot: r.snapshot, connectors: map[string]*store.Connector{}}
+	var answers []store.Answer
+	for _, q := range r.requests {
+		a := store.Answer{ID: q.ID}
+		if refused := d.carryOut(q, r.now); refused != nil {
+			a.Refusal, a.Reason = refused.kind, refused.reason
+		}
+		answers = append(answers, a)
+	}
+	c := store.Commit{Connectors: d.connectors, Answers: answers}
+	if r.replan || d.moves(r.needs) {
+		if p := place(r.snapshot.Plan, d.wants(r.needs), r.members); p.Epoch != r.snapshot.Plan.Epoch {
+			c.Plan = &p
+		}
+	}
+	return c
+}
+
+// refusal is why something is not carried out; nil: it is.
+type refusal struct {
+	kind   store.Refusal
+	reason string
+}
+
+func refuse(kind store.Refusal, format string, args ...any) *refusal {
+	return &refusal{kind, fmt.Sprintf(format, args...)}
+}
+
+// draft is a snapshot with the changes of some requests. Connectors whose Revision or Incarnation is 0 get that of the
+// commit in the making; no caller can have seen it, so what a caller compares with it always differs.
+type draft struct {
+	snapshot   *store.Snapshot
+	connectors map[string]*store.Connector // what differs from the snapshot; nil: taken away
+	request    map[string]*store.Connector // what the request under way changes besides
+}
+
+// carryOut carries out all operations of a request or none.
+func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
+	if !q.Deadline.IsZero() && now.After(q.Deadline) {
+		return refuse(store.Expired, "The deadline had passed by %v.", now.Sub(q.Deadline).Round(time.Millisecond))
+	}
+	d.request = map[string]*store.Connector{}
+	for _, op := range q.Ops {
+		if refused := d.operation(op); refused != nil {
+			return refused
+		}
+	}
+	maps.Copy(d.connectors, d.request)
+	return nil
+}
+
+func (d *draft) operation(op store.Op) *refusal {
+	set := 0
+	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return refuse(store.Invalid, "An operation asks for %d things, not one.", set)
+	case op.Put != nil:
+		return d.put(op.Put)
+	case op.Delete != nil:
+		return d.delete(op.Delete)
+	case op.Target != nil:
+		return d.target(op.Target)
+	case op.Restart != nil:
+		return d.restart(op.Restart)
+	default:
+		return d.tasks(op.Tasks)
+	}
+}
+
+func (d *draft) put(p *store.PutConnector) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case p.Name == "" || p.Config == nil:
+		return refuse(store.Invalid, "A connector needs a name and a configuration.")
+	case p.Target != "" && !isTarget(p.Target):
+		return refuse(store.Invalid, "%q is no state that a connector can be asked to be in.", p.Target)
+	case exists && p.Create:
+		return refuse(store.Exists, "Connector %s already exists", p.Name)
+	case p.If != 0 && c.Revision != p.If:
+		return changed(p.Name, exists)
+	case !exists:
+		c = store.Connector{Name: p.Name, Target: p.Target}
+		if c.Target == "" {
+			c.Target = config.Started
+		}
+	case maps.Equal(c.Config, p.Config):
+		return nil // and its tasks go on running
+	}
+	// The tasks of the older configuration stay until the instance has made others, so that they keep their places and a
+	// number; but they are TasksFor an older revision, and a worker runs only those of the present one (invariant 4).
+	c.Config, c.Revision = p.Config, 0
+	d.set(c)
+	return nil
+}
+
+func (d *draft) delete(p *store.DeleteConnector) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case p.If != 0 && c.Revision != p.If:
+		return changed(p.Name, true)
+	}
+	d.request[p.Name] = nil
+	return nil
+}
+
+func (d *draft) target(p *store.SetTarget) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case !isTarget(p.Target):
+		return refuse(store.Invalid, "%q is no state that a connector can be asked to be in.", p.Target)
+	case c.Target == p.Target:
+		return nil
+	}
+	c.Target = p.Target
+	if p.Target == config.Stopped {
+		// Kafka Connect writes an empty task set before the state: clients count on a stopped connector to have no tasks.
+		c.Tasks, c.TasksFor, c.TaskRestart = []config.Map{}, c.Revision, nil
+	}
+	d.set(c)
+	return nil
+}
+
+func (d *draft) restart(p *store.Restart) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case !p.Instance && len(p.Tasks) == 0:
+		return refuse(store.Invalid, "A restart names neither the connector nor a task.")
+	}
+	for _, task := range p.Tasks {
+		if task < 0 || task >= len(c.Tasks) {
+			return refuse(store.NotFound, "Unknown task: %s-%d", p.Name, task)
+		}
+	}
+	if p.Instance {
+		c.Restarts++
+	}
+	if len(p.Tasks) > 0 {
+		counts := make(map[int]int, len(c.TaskRestart)+len(p.Tasks)) // the stored map is shared
+		maps.Copy(counts, c.TaskRestart)
+		for _, task := range p.Tasks {
+			counts[task]++
+		}
+		c.TaskRestart = counts
+	}
+	d.set(c)
+	return nil
+}
+
+func (d *draft) tasks(p *store.PutTasks) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case c.Incarnation != p.Incarnation:
+		return refuse(store.Outdated, "Connector %s was deleted and created since.", p.Name)
+	case c.Revision != p.For:
+		return refuse(store.Outdated, "The tasks were made of an older configuration of connector %s.", p.Name)
+	case c.Target == config.Stopped:
+		return refuse(store.Outdated, "Connector %s has been stopped since.", p.Name)
+	case c.Tasks != nil && c.TasksFor == p.For && slices.EqualFunc(c.Tasks, p.Tasks, maps.Equal[config.Map, config.Map]):
+		return nil
+	}
+	c.Tasks, c.TasksFor = p.Tasks, p.For
+	if c.Tasks == nil {
+		c.Tasks = []config.Map{} // none, as opposed to not yet
+	}
+	c.TaskRestart = restartsOf(c.TaskRestart, len(c.Tasks))
+	d.set(c)
+	return nil
+}
+
+// restartsOf keeps the counts of the first n tasks.
+func restartsOf(counts map[int]int, n int) map[int]int {
+	var rest map[int]int
+	for task, count := range counts {
+		if task < n {
+			if rest == nil {
+				rest = map[int]int{}
+			}
+			rest[task] = count
+		}
+	}
+	return rest
+}
+
+func (d *draft) get(name string) (store.Connector, bool) {
+	for _, layer := range []map[string]*store.Connector{d.request, d.connectors} {
+		if c, ok := layer[name]; ok {
+			if c == nil {
+				return store.Connector{}, false
+			}
+			return *c, true
+		}
+	}
+	c, ok := d.snapshot.Connectors[name]
+	return c, ok
+}
+
+func (d *draft) set(c store.Connector) { d.request[c.Name] = &c }
+
+// moves reports whether the changes ask for another plan.
+func (d *draft) moves(needs func(store.Connector) string) bool {
+	for name, c := range d.connectors {
+		old, existed := d.snapshot.Connectors[name]
+		if existed != (c != nil) {
+			return true
+		}
+		if c != nil && (share(old) != share(*c) || needs(old) != needs(*c)) {
+			return true
+		}
+	}
+	return false
+}
+
+// wants lists what needs a place, in order of the connector.
+func (d *draft) wants(needs func(store.Connector) string) []want {
+	ws := make([]want, 0, len(d.snapshot.Connectors)+len(d.connectors))
+	add := func(c store.Connector) { ws = append(ws, want{c.Name, share(c), needs(c)}) }
+	for name, c := range d.snapshot.Connectors {
+		if _, differs := d.connectors[name]; !differs {
+			add(c)
+		}
+	}
+	for _, c := range d.connectors {
+		if c != nil {
+			add(*c)
+		}
+	}
+	slices.SortFunc(ws, func(x, y want) int { return strings.Compare(x.connector, y.connector) })
+	return ws
+}
+
+func isTarget(t config.Target) bool {
+	return t == config.Started || t == config.Paused || t == config.Stopped
+}
+
+func notFound(name string) *refusal { return refuse(store.NotFound, "Connector %s not found", name) }
+
+func changed(name string, exists bool) *refusal {
+	if !exists {
+		return refuse(store.Conflict, "Connector %s has been deleted since.", name)
+	}
+	return refuse(store.Conflict, "Connector %s has been changed since.", name)
+}

@@ -1,0 +1,36 @@
+package member
+
+import (
+	"math"
+	"time"
+)
+
+// Instant is a moment on a clock that never stands still or jumps while the machine runs or sleeps: the time since it was
+// started. It has no meaning on another machine.
+type Instant time.Duration
+
+// Add is the instant that lies d after i.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
+
+// Lease says until when a worker may run what it has (rule 7 of D2). The zero Lease has run out.
+type Lease struct{ until Instant }
+
+// LeaseUntil is a lease that runs out at an instant: the send time of the last answered heartbeat, plus the session.
+func LeaseUntil(i Instant) Lease { return Lease{i} }
+
+// Forever is a lease that does not run out.
+func Forever() Lease { return Lease{math.MaxInt64} }
+
+// Holds reports whether the worker may still run what it has.
+func (l Lease) Holds(now Instant) bool { return now < l.until }
+
+// Until is when the lease runs out; ok is false when it does not.
+func (l Lease) Until() (at Instant, ok bool) { return l.until, l.until != math.MaxInt64 }
+
+// Left is how long the lease holds from now on, 0 when it has run out.
+func (l Lease) Left(now Instant) time.Duration {
+	if !l.Holds(now) {
+		return 0
+	}
+	return time.Duration(l.until - now)
+}

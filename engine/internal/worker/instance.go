@@ -1,0 +1,207 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/task"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// connector is what Source and Sink have in common.
+type connector interface {
+	Start(ctx context.Context, h plugin.Host, c plugin.Config) error
+	Tasks(ctx context.Context, limit int) ([]plugin.Config, error)
+	Stop(ctx context.Context) error
+}
+
+// instance runs a connector: it starts it, asks it for tasks whenever it says that they may have changed, and stops it.
+// It implements plugin.Host.
+type instance struct {
+	w      *Worker
+	want   wish
+	report func(store.State, error)
+	log    *slog.Logger
+	guard  task.Guard
+	again  chan struct{} // has room for one: the connector, or a change of state, asks for a look
+	target atomic.Pointer[config.Target]
+	failed chan error   // has room for one
+	known  []config.Map // what the store is known to have as its tasks; nil: not known
+}
+
+// retryTasks is the wait before a failed try to make or submit task configurations is repeated; it doubles up to the
+// longest (Kafka Connect: DistributedHerder.reconfigureConnectorTasksWithExponentialBackoffRetries).
+const (
+	firstRetry   = 250 * time.Millisecond
+	longestRetry = time.Minute
+	submitWithin = 30 * time.Second
+)
+
+func newInstance(w *Worker, want wish, report func(store.State, error)) *instance {
+	i := &instance{
+		w: w, want: want, report: report, log: w.Logger.With("pipeline", want.connector.Name),
+		again: make(chan struct{}, 1), failed: make(chan error, 1),
+	}
+	i.guard = task.Guard{Plugin: want.instance.Plugin.Name, Logger: i.log}
+	i.target.Store(&want.connector.Target)
+	if c := want.connector; c.TasksFor == c.Revision {
+		i.known = c.Tasks
+	}
+	return i
+}
+
+// Logger, Reconfigure and Fail are the plugin.Host of the connector.
+
+func (i *instance) Logger() *slog.Logger { return i.log }
+
+func (i *instance) Reconfigure() {
+	select {
+	case i.again <- struct{}{}:
+	default:
+	}
+}
+
+func (i *instance) Fail(err error) {
+	select {
+	case i.failed <- err:
+	default:
+	}
+}
+
+func (i *instance) setTarget(t config.Target) {
+	i.target.Store(&t)
+	i.Reconfigure()
+}
+
+func (i *instance) resting() bool { return *i.target.Load() != config.Started }
+
+// run is the instance's goroutine. A connector that is paused or stopped is not started, or is stopped, as in Kafka
+// Connect (WorkerConnector).
+func (i *instance) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if i.resting() {
+			state := store.StatePaused
+			if *i.target.Load() == config.Stopped {
+				state = store.StateStopped
+			}
+			i.report(state, nil)
+			i.known = nil // whoever stopped the connector has taken its tasks away
+			select {
+			case <-ctx.Done():
+			case <-i.again:
+			}
+			continue
+		}
+		if err := i.active(ctx); err != nil {
+			i.report(store.StateFailed, err)
+			i.log.Error("the connector has failed", "error", err)
+			return err
+		}
+	}
+	return nil
+}
+
+// active runs the connector until it is paused or ctx is done (both nil), or it fails.
+func (i *instance) active(ctx context.Context) (err error) {
+	inst := i.want.instance
+	var c connector
+	if inst.Role == plugin.SourceRole {
+		c = inst.Plugin.NewSource()
+	} else {
+		c = inst.Plugin.NewSink()
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.w.StopBudget)
+		defer cancel()
+		stopped := i.guard.Call("Stop", func() error { return c.Stop(stop) })
+		if stopped != nil {
+			err = errors.Join(err, fmt.Errorf("stop the connector: %w", stopped))
+		}
+	}()
+	if err := i.guard.Call("Start", func() error { return c.Start(ctx, i, maps.Clone(inst.Settings)) }); err != nil {
+		return fmt.Errorf("start the connector: %w", err)
+	}
+	i.report(store.StateRunning, nil)
+	wait := firstRetry
+	for {
+		err := i.tasks(ctx, c, inst)
+		retry := (<-chan time.Time)(nil)
+		switch {
+		case err == nil:
+			wait = firstRetry
+		case ctx.Err() != nil:
+			return nil
+		case isPermanent(err):
+			return err
+		default:
+			i.log.Warn("the tasks could not be configured, trying again", "error", err, "after", wait)
+			retry = time.After(wait)
+			wait = min(2*wait, longestRetry)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-i.failed:
+			return err
+		case <-retry:
+		case <-i.again:
+		}
+		if i.resting() {
+			return nil
+		}
+	}
+}
+
+// tasks asks the connector for its tasks and submits them when they differ from what is stored.
+func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
+	var configs []plugin.Config
+	err := i.guard.Call("Tasks", func() (err error) { configs, err = c.Tasks(ctx, inst.TasksMax); return err })
+	if err != nil {
+		return fmt.Errorf("ask the connector for its tasks: %w", err)
+	}
+	if len(configs) > inst.TasksMax && inst.Enforce {
+		return plugin.Permanent(fmt.Errorf("the connector %s has generated %d tasks, more than tasks.max allows (%d)", inst.Name, len(configs), inst.TasksMax))
+	}
+	stored := make([]config.Map, len(configs))
+	for n, c := range configs {
+		stored[n] = config.Map(c)
+	}
+	if i.known != nil && slices.EqualFunc(i.known, stored, func(a, b config.Map) bool { return maps.Equal(a, b) }) {
+		return nil
+	}
+	conn := i.want.connector
+	submit, cancel := context.WithTimeout(ctx, submitWithin)
+	defer cancel()
+	answer, err := i.w.Configs.Submit(submit, store.Request{
+		ID: store.NewID(), Deadline: time.Now().Add(submitWithin),
+		Ops: []store.Op{{Tasks: &store.PutTasks{Name: conn.Name, Incarnation: conn.Incarnation, For: conn.Revision, Tasks: stored}}},
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("submit the tasks: %w", err)
+	case answer.Refusal == store.Outdated || answer.Refusal == store.NotFound:
+		// A newer configuration is on its way here and will restart this instance.
+		return nil
+	case answer.Refusal != "":
+		return fmt.Errorf("submit the tasks: %s", answer.Reason)
+	}
+	i.known = stored
+	return nil
+}
+
+func isPermanent(err error) bool {
+	_, permanent := errors.AsType[*plugin.PermanentError](err)
+	_, config := errors.AsType[*plugin.ConfigError](err)
+	_, internal := errors.AsType[*diag.Diagnostic](err)
+	return permanent || config || internal
+}

@@ -1,0 +1,151 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// identity is everything that makes a running instance or task what it is; when it differs, the thing restarts.
+type identity struct {
+	fingerprint graph.Fingerprint
+	incarnation store.Revision // equal fingerprints after delete and create still restart (rule 9 of D2)
+	restarts    int
+	config      string // of a task: a digest of what its instance made
+}
+
+// wish is one thing that should run here.
+type wish struct {
+	key
+	identity
+	connector store.Connector
+	instance  *graph.Instance
+	broken    error // the stored configuration cannot be run; instance is nil
+	config    plugin.Config
+	epoch     int64
+}
+
+// wanted is what the plan of a snapshot gives to this member.
+func (w *Worker) wanted(s *store.Snapshot) map[key]wish {
+	wishes := map[key]wish{}
+	for _, p := range s.Plan.Placements {
+		if p.Member != w.Member {
+			continue
+		}
+		c, ok := s.Connectors[p.Connector]
+		if !ok {
+			continue
+		}
+		if wish, ok := w.wish(c, p); ok {
+			wishes[wish.key] = wish
+		}
+	}
+	for name := range w.compiled {
+		if _, ok := s.Connectors[name]; !ok {
+			delete(w.compiled, name)
+		}
+	}
+	return wishes
+}
+
+func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
+	k := compiledOf(w, c)
+	want := wish{
+		key: key{c.Name, p.Task}, connector: c, instance: k.instance, broken: k.err, epoch: p.Epoch,
+		identity: identity{incarnation: c.Incarnation},
+	}
+	if k.instance != nil {
+		want.fingerprint = k.instance.Fingerprint
+	} else {
+		want.fingerprint = graph.Fingerprint(fmt.Sprintf("broken at %d", c.Revision))
+	}
+	if p.Task == store.Instance {
+		want.restarts = c.Restarts
+		return want, true
+	}
+	// Tasks run only when they were made of the stored configuration: what runs is always the image of a stored revision
+	// (invariant 4). Until the instance has said what its tasks are now, none run.
+	if k.err != nil || c.Target == config.Stopped || c.TasksFor != c.Revision || p.Task >= len(c.Tasks) {
+		return wish{}, false
+	}
+	want.config = plugin.Config(c.Tasks[p.Task])
+	want.identity.config = digest(c.Tasks[p.Task])
+	want.restarts = c.TaskRestart[p.Task]
+	return want, true
+}
+
+// compiledOf compiles a connector's configuration once a revision.
+func compiledOf(w *Worker, c store.Connector) compiled {
+	k, ok := w.compiled[c.Name]
+	if !ok || k.revision != c.Revision {
+		k = compiled{revision: c.Revision}
+		k.instance, k.err = w.Compile(c.Name, c.Config)
+		w.compiled[c.Name] = k
+	}
+	return k
+}
+
+func digest(m config.Map) string {
+	h := sha256.New()
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(h, "%d %s%d %s", len(k), k, len(m[k]), m[k])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// reconcile makes what runs here equal to the wishes, as far as it can at once: it tells what is gone or changed to stop,
+// and starts what is missing and whose place is free. It is called again whenever something has ended.
+func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
+	for k, u := range w.units {
+		if u.ended() {
+			w.settle(ctx, u, wishes)
+			continue
+		}
+		if want, ok := wishes[k]; !ok || want.identity != u.identity {
+			u.stop()
+		} else {
+			u.aim(want)
+		}
+	}
+	for k, want := range wishes {
+		if _, there := w.units[k]; !there && w.free(want) {
+			w.units[k] = w.start(ctx, want)
+		}
+	}
+}
+
+// settle takes what has ended out of the books: it is forgotten unless it failed and is still wanted as it is, in which
+// case it stays failed until something about it changes.
+func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
+	want, wanted := wishes[u.key]
+	if wanted && want.identity == u.identity && u.err != nil {
+		return
+	}
+	delete(w.units, u.key)
+	if !wanted {
+		// An older word of this unit must not outlive it, whoever runs it next writes with a newer epoch.
+		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.epoch})
+	}
+}
+
+// free reports whether nothing that still runs here stands in the way of a start: for a task, any task of its connector
+// that is on its way out, since a source partition may move from one task to another.
+func (w *Worker) free(want wish) bool {
+	if want.task == store.Instance {
+		return true
+	}
+	for k, u := range w.units {
+		if k.connector == want.connector.Name && k.task != store.Instance && u.stopping && !u.ended() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,158 @@
+// Package worker makes what runs in this process equal to what the plan gives it.
+//
+// [Worker.Run] is one loop that owns every running instance and task. It waits for a new revision or for something that
+// runs here to end, works out what should run, and calls reconcile, which is the only way that anything starts or stops:
+// a start, a changed configuration, a pause, a restart, a reload, a hand-over and the shutdown are the same call with
+// another wish. Reconcile never waits; what has been told to stop stays known until it has ended, and what takes its
+// place starts only then (invariant 5).
+//
+// Each instance and each task has one goroutine, joined by Run.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// Settings is what a worker is made of.
+type Settings struct {
+	Member   string // this worker's id in plans
+	Configs  store.Configs
+	Statuses store.Statuses
+	// Compile makes an instance of a stored configuration. Its error is shown as the instance's failure.
+	Compile func(name string, m config.Map) (*graph.Instance, error)
+	// NewTask makes a task, which does nothing before Run.
+	NewTask func(Task) Runner
+	// StopBudget bounds what a connector's Stop may take; tasks bound themselves.
+	StopBudget time.Duration
+	// Failed hears of each instance and task that fails, from its own goroutine; it must not wait. May be nil.
+	Failed func(connector string, task int, err error)
+	Logger *slog.Logger
+}
+
+// Task is a task to be made.
+type Task struct {
+	Instance *graph.Instance
+	Number   int
+	Config   plugin.Config
+	// Report takes each change of the task's state, from one goroutine at a time.
+	Report func(state store.State, err error)
+}
+
+// Runner is a task that runs: *task.Task, or a fake in tests.
+type Runner interface {
+	// Run works until ctx is done, then stops cleanly and returns nil; or returns why it failed.
+	Run(ctx context.Context) error
+	Pause()
+	Resume()
+}
+
+// Worker runs instances and tasks. Make it with New and call Run once.
+type Worker struct {
+	Settings
+	units    map[key]*unit // owned by Run's goroutine
+	compiled map[string]compiled
+	wake     chan struct{} // has room for one: something here changed
+}
+
+// key names an instance (task is store.Instance) or a task.
+type key struct {
+	connector string
+	task      int
+}
+
+// compiled is a stored configuration as an instance, kept while its revision stands.
+type compiled struct {
+	revision store.Revision
+	instance *graph.Instance
+	err      error
+}
+
+// New makes a worker; nothing runs yet.
+func New(s Settings) *Worker {
+	return &Worker{
+		Settings: s,
+		units:    map[key]*unit{},
+		compiled: map[string]compiled{},
+		wake:     make(chan struct{}, 1),
+	}
+}
+
+// Run works until ctx is done, then stops everything and returns when all of it has ended. An error is one of the store;
+// failures of instances and tasks are statuses.
+func (w *Worker) Run(ctx context.Context) error {
+	err := w.loop(ctx)
+	// The shutdown is a reconciliation with nothing wanted.
+	w.reconcile(context.WithoutCancel(ctx), nil)
+	for len(w.units) > 0 {
+		<-w.wake
+		w.reconcile(context.WithoutCancel(ctx), nil)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (w *Worker) loop(ctx context.Context) error {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var revision store.Revision
+	changed, watched := make(chan error, 1), make(chan struct{})
+	// The first look needs no waiting; after each the watcher is asked to look further.
+	look := make(chan store.Revision, 1)
+	go func() {
+		defer close(watched)
+		for after := range look {
+			_, err := w.Configs.Wait(watch, after)
+			changed <- err
+		}
+	}()
+	defer func() { cancel(); close(look); <-watched }()
+
+	waiting := false
+	for {
+		s, err := w.Configs.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		w.reconcile(ctx, w.wanted(s))
+		if !waiting {
+			revision = s.Revision
+			look <- revision
+			waiting = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-changed:
+			waiting = false
+			if err != nil {
+				return err
+			}
+		case <-w.wake:
+		}
+	}
+}
+
+// nudge makes the loop look again; it never waits.
+func (w *Worker) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// report writes a status. A store that cannot take one is told to the log only: what runs goes on running.
+func (w *Worker) report(ctx context.Context, s store.Status) {
+	if err := w.Statuses.Put(ctx, s); err != nil && !errors.Is(err, store.ErrClosed) {
+		w.Logger.Warn("the status could not be stored", "connector", s.Connector, "task", s.Task, "state", s.State, "error", err)
+	}
+}

@@ -1,0 +1,153 @@
+package transform
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+var ctx = context.Background()
+
+// steady are settings under which each transform works on the fields of order, as a struct and as a map.
+var steady = map[string]struct {
+	plugin.Config
+	keepsSchema, onlyStructs bool
+}{
+	"cast":                {Config: plugin.Config{"spec": "id:string,f0:float64,f1:boolean"}},
+	"drop":                {keepsSchema: true},
+	"drop_headers":        {Config: plugin.Config{"headers": "b"}, keepsSchema: true},
+	"extract_field":       {Config: plugin.Config{"field": "name"}},
+	"flatten":             {},
+	"header_from":         {Config: plugin.Config{"fields": "id,name", "headers": "h1,h2", "operation": "move"}},
+	"hoist_field":         {Config: plugin.Config{"field": "value"}},
+	"insert_field":        {Config: insertAll},
+	"insert_header":       {Config: plugin.Config{"header": "h", "value.literal": "[1, 2]"}, keepsSchema: true},
+	"mask_field":          {Config: plugin.Config{"fields": "name,f1,f2", "replacement": "12"}, keepsSchema: true},
+	"regex_router":        {Config: plugin.Config{"regex": "(or)ders", "replacement": "$1-x"}, keepsSchema: true},
+	"replace_field":       {Config: plugin.Config{"exclude": "f0", "renames": "id:ident,f1:first"}},
+	"set_schema_metadata": {Config: plugin.Config{"schema.name": "n", "schema.version": "2"}, onlyStructs: true},
+	"timestamp_converter": {Config: plugin.Config{"field": "id", "target.type": "string", "format": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"}},
+	"timestamp_router":    {keepsSchema: true},
+	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
+}
+
+var insertAll = plugin.Config{
+	"topic.field": "topic", "partition.field": "partition", "offset.field": "offset", "timestamp.field": "ts",
+	"static.field": "env", "static.value": "test",
+}
+
+// TestSteadyIsComplete holds the rows above to the list of transforms.
+func TestSteadyIsComplete(t *testing.T) {
+	t.Parallel()
+	for _, d := range Descriptors() {
+		if _, ok := steady[d.Name]; !ok {
+			t.Errorf("%s has no row", d.Name)
+		}
+	}
+}
+
+const batchSize = 500
+
+var someHeaders = []record.Header{
+	{Key: "a", Datum: record.Datum{Value: record.OfInt32(1)}}, {Key: "b", Datum: record.Datum{Value: record.OfString("x")}},
+}
+
+// stock fills a batch with records of the same value, as if it came from a consumer.
+func stock(b *record.Batch, d record.Datum) {
+	b.Reset()
+	for i := range batchSize {
+		r := b.Append()
+		r.Topic, r.Partition, r.Timestamp, r.Value, r.Headers = "orders", 3, 1000, d, someHeaders
+		r.Position.Offset = record.OfInt64(int64(i))
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	for _, form := range []struct {
+		name string
+		record.Datum
+	}{
+		{"struct", record.Datum{Schema: order(), Value: orderValue()}},
+		{"map", record.Datum{Value: mapOf("id", 7, "name", "a", "f0", 1, "f1", 2)}},
+	} {
+		for alias, c := range steady {
+			if form.Schema == nil && c.onlyStructs {
+				continue
+			}
+			tr := configured(t, alias, c.Config)
+			b := record.NewBatch(record.ToSink, new(record.Partitions))
+			run := func() {
+				stock(b, form.Datum)
+				if err := tr.Apply(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 10 { // until the arena has its size
+				run()
+			}
+			if allocs := testing.AllocsPerRun(20, run); allocs != 0 {
+				t.Errorf("%s on a %s: %v allocations for a batch of %d", alias, form.name, allocs, batchSize)
+			}
+			if f := b.Failures(); len(f) > 0 {
+				t.Errorf("%s on a %s: %v", alias, form.name, f[0].Err)
+			}
+		}
+	}
+}
+
+// bare is what a transform of a struct cannot do without: it copies the fields.
+func bare(b *record.Batch) {
+	for i := range b.Records {
+		r := &b.Records[i]
+		fields := r.Value.Value.Elements()
+		out := b.Values(len(fields))
+		copy(out, fields)
+		r.Value.Value = record.OfStruct(out)
+	}
+}
+
+// BenchmarkTransforms reports the time for one record of ten fields in the fastest batch, and how often the time of the
+// bare copy that is.
+func BenchmarkTransforms(b *testing.B) {
+	d := record.Datum{Schema: order(), Value: orderValue()}
+	bench := func(b *testing.B, apply func(*record.Batch)) float64 {
+		batch := record.NewBatch(record.ToSink, new(record.Partitions))
+		fastest := time.Duration(math.MaxInt64)
+		for b.Loop() {
+			stock(batch, d)
+			start := time.Now()
+			apply(batch)
+			fastest = min(fastest, time.Since(start))
+		}
+		if len(batch.Failures()) > 0 {
+			b.Fatal(batch.Failures()[0].Err)
+		}
+		each := float64(fastest.Nanoseconds()) / batchSize
+		b.ReportMetric(each, "ns/record")
+		return each
+	}
+	var base float64
+	b.Run("bare copy", func(b *testing.B) { base = bench(b, bare) })
+	run := func(name, alias string, c plugin.Config) {
+		b.Run(name, func(b *testing.B) {
+			tr := configured(b, alias, c)
+			each := bench(b, func(batch *record.Batch) {
+				if err := tr.Apply(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			})
+			if base > 0 {
+				b.ReportMetric(each/base, "×copy")
+			}
+		})
+	}
+	run("insert_field/one", "insert_field", plugin.Config{"static.field": "env", "static.value": "test"})
+	run("mask_field/one", "mask_field", plugin.Config{"fields": "name"})
+	for alias, c := range steady {
+		run(alias, alias, c.Config)
+	}
+}

@@ -1,0 +1,228 @@
+package transform
+
+import (
+	"strings"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+type insertFieldConfig struct {
+	Topic       *string `cfg:"topic.field" doc:"Name of the field for the topic. A \"!\" at the end makes the field required, a \"?\" or nothing optional; the same holds for the other names."`
+	Partition   *string `cfg:"partition.field" doc:"Name of the field for the partition of the topic. It stays empty where the record has none yet."`
+	Offset      *string `cfg:"offset.field" doc:"Name of the field for the offset in the topic. Only on the way to a sink."`
+	Timestamp   *string `cfg:"timestamp.field" doc:"Name of the field for the record's timestamp."`
+	Static      *string `cfg:"static.field" doc:"Name of the field for a fixed text."`
+	StaticValue *string `cfg:"static.value" doc:"The fixed text."`
+	Replace     bool    `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
+}
+
+var insertFieldDefaults = insertFieldConfig{Replace: true} //nolint:gochecknoglobals // a literal
+
+const insertPurpose = "field insertion"
+
+// insertField follows Kafka Connect's InsertField.
+type insertField struct {
+	single
+	target  plugin.Target
+	replace bool
+	offset  bool        // whether an offset is among them
+	inserts []insertion // in the order in which the fields are added
+	plans   memo[*insertPlan]
+}
+
+// insertion is one field that is added.
+type insertion struct {
+	origin origin
+	key    record.Value // the name, as a schemaless map has it
+	schema *record.Schema
+	text   record.Value // of fromSetting
+}
+
+// insertPlan is what becomes of structs of one schema.
+type insertPlan struct {
+	schema *record.Schema
+	nulls  nullable // among the fields that were there before
+}
+
+// origin is where an inserted value comes from.
+type origin uint8
+
+const (
+	fromTopic origin = iota
+	fromPartition
+	fromOffset
+	fromTimestamp
+	fromSetting
+)
+
+func newInsertField(target plugin.Target) plugin.Transform {
+	t := &insertField{target: target}
+	t.each = t.insert
+	return t
+}
+
+// Configure implements [plugin.Transform].
+func (t *insertField) Configure(c plugin.Config) error {
+	cfg := insertFieldDefaults
+	if err := plugin.Decode(c, &cfg); err != nil {
+		return err
+	}
+	t.plans = memo[*insertPlan]{}
+	t.replace, t.offset = cfg.Replace, cfg.Offset != nil
+	t.inserts = nil
+	t.add(fromTopic, cfg.Topic)
+	t.add(fromPartition, cfg.Partition)
+	t.add(fromOffset, cfg.Offset)
+	t.add(fromTimestamp, cfg.Timestamp)
+	t.add(fromSetting, cfg.Static)
+	if len(t.inserts) == 0 {
+		return &plugin.ConfigError{Reason: "No field insertion configured"}
+	}
+	if cfg.Static != nil {
+		if cfg.StaticValue == nil {
+			return plugin.Invalid("static.value", "null", "No value specified for static field: "+*cfg.Static)
+		}
+		t.inserts[len(t.inserts)-1].text = record.OfString(*cfg.StaticValue)
+	}
+	return nil
+}
+
+// add takes the name of a field, with its mark for required or optional.
+func (t *insertField) add(o origin, spec *string) {
+	if spec == nil {
+		return
+	}
+	name, required := strings.CutSuffix(*spec, "!")
+	if !required {
+		name = strings.TrimSuffix(*spec, "?")
+	}
+	t.inserts = append(t.inserts, insertion{origin: o, key: record.OfString(name), schema: insertedSchema(o, required)})
+}
+
+func insertedSchema(o origin, required bool) *record.Schema {
+	kind := record.String
+	switch o {
+	case fromTopic, fromSetting:
+	case fromPartition:
+		kind = record.Int32
+	case fromOffset:
+		kind = record.Int64
+	case fromTimestamp:
+		if required {
+			return record.TimestampSchema()
+		}
+		return record.Build(record.Int64).Like(record.TimestampSchema()).Optional().MustBuild()
+	}
+	if required {
+		return record.Required(kind)
+	}
+	return record.OptionalOf(kind)
+}
+
+func (t *insertField) insert(_ int, r *record.Record) error {
+	d := part(t.target, r)
+	switch {
+	case d.Value.IsNull():
+		return nil
+	case d.Schema == nil:
+		return t.intoMap(d, r)
+	default:
+		return t.intoStruct(d, r)
+	}
+}
+
+func (t *insertField) intoStruct(d *record.Datum, r *record.Record) error {
+	fields, err := structFields(d, insertPurpose)
+	if err != nil {
+		return err
+	}
+	plan, ok := t.plans.find(d.Schema)
+	if !ok {
+		if plan, err = t.planFor(d.Schema); err != nil {
+			return err
+		}
+		t.plans.add(d.Schema, plan)
+	}
+	if err := t.canHaveOffset(); err != nil {
+		return err
+	}
+	n := len(fields)
+	out := t.batch.Extend(fields, len(t.inserts))
+	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
+		return err
+	}
+	for i := range t.inserts {
+		ins := &t.inserts[i]
+		v := ins.value(r)
+		if ins.origin == fromTimestamp && !v.IsNull() {
+			v = record.OfInstant(r.Timestamp)
+		}
+		out[n+i] = v
+	}
+	*d = record.Datum{Schema: plan.schema, Value: record.OfStruct(out)}
+	return nil
+}
+
+func (t *insertField) planFor(in *record.Schema) (*insertPlan, error) {
+	b := record.Build(record.Struct).Like(in)
+	for _, f := range in.Fields {
+		b.Field(f.Name, f.Schema)
+	}
+	for _, ins := range t.inserts {
+		b.Field(ins.key.Text(), ins.schema)
+	}
+	schema, err := built(b)
+	return &insertPlan{schema, nullableOf(in.Fields)}, err
+}
+
+func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
+	entries, err := mapEntries(d.Value, insertPurpose)
+	if err != nil {
+		return err
+	}
+	if err := t.canHaveOffset(); err != nil {
+		return err
+	}
+	out := t.batch.Extend(entries, 2*len(t.inserts))
+	n := len(entries)
+	for i := range t.inserts {
+		ins := &t.inserts[i]
+		if v := ins.value(r); !v.IsNull() {
+			n = set(out, n, ins.key, v)
+		}
+	}
+	d.Value = record.OfMap(out[:n])
+	return nil
+}
+
+// canHaveOffset fails where an offset is wanted and records have none yet.
+func (t *insertField) canHaveOffset() error {
+	if t.offset && t.batch.Side != record.ToSink {
+		return plugin.Data("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
+	}
+	return nil
+}
+
+// value is what is inserted, null where the record has no such thing; a timestamp is a plain number.
+func (ins *insertion) value(r *record.Record) record.Value {
+	switch ins.origin {
+	case fromTopic:
+		if r.Topic != "" {
+			return record.OfString(r.Topic)
+		}
+	case fromPartition:
+		if r.Partition >= 0 {
+			return record.OfInt32(r.Partition)
+		}
+	case fromOffset:
+		return r.Position.Offset
+	case fromTimestamp:
+		if r.Timestamp != record.NoTimestamp {
+			return record.OfInt64(r.Timestamp)
+		}
+	case fromSetting:
+		return ins.text
+	}
+	return record.Value{}
+}

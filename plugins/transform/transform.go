@@ -1,0 +1,159 @@
+package transform
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+const (
+	javaPackage = "org.apache.kafka.connect.transforms."
+	version     = "4.3.1" // of the Kafka Connect that the transforms follow; transforms.<name>.plugin.version asks for it
+)
+
+// Descriptors lists the transforms of this package.
+func Descriptors() []plugin.Descriptor {
+	return []plugin.Descriptor{
+		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), newCast),
+		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
+		whole("drop_headers", "DropHeaders", "Removes headers.", plugin.SpecOf(dropHeadersConfig{}), newDropHeaders),
+		aimed("extract_field", "ExtractField", "Replaces the key or the value by one of its fields.",
+			plugin.SpecOf(extractFieldDefaults), newExtractField),
+		aimed("flatten", "Flatten", "Makes one struct or map of structs or maps within each other.",
+			plugin.SpecOf(flattenDefaults), newFlatten),
+		aimed("header_from", "HeaderFrom", "Moves or copies fields into headers.",
+			plugin.SpecOf(headerFromDefaults), newHeaderFrom),
+		aimed("hoist_field", "HoistField", "Wraps the key or the value into a struct, or a map, of one field.",
+			plugin.SpecOf(hoistFieldConfig{}), newHoistField),
+		aimed("insert_field", "InsertField", "Adds fields with the record's topic, partition, offset or timestamp, or a fixed text.",
+			plugin.SpecOf(insertFieldDefaults), newInsertField),
+		whole("insert_header", "InsertHeader", "Adds a header with a fixed content.",
+			plugin.SpecOf(insertHeaderConfig{}), newInsertHeader),
+		aimed("mask_field", "MaskField", "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
+			plugin.SpecOf(maskFieldDefaults), newMaskField),
+		whole("regex_router", "RegexRouter", "Gives records another topic, made of their topic by a regular expression.",
+			plugin.SpecOf(regexRouterConfig{}), newRegexRouter),
+		aimed("replace_field", "ReplaceField", "Removes and renames fields.", plugin.SpecOf(replaceFieldDefaults), newReplaceField),
+		aimed("set_schema_metadata", "SetSchemaMetadata", "Sets the name and the version of the schema.",
+			plugin.SpecOf(setSchemaMetadataDefaults), newSetSchemaMetadata),
+		aimed("timestamp_converter", "TimestampConverter", "Changes how a timestamp is written: as a text, a number, a date, a time or a timestamp.",
+			plugin.SpecOf(timestampConverterDefaults), newTimestampConverter),
+		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
+			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
+		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
+	}
+}
+
+// aimed describes a transform of the key or the value.
+func aimed(name, class, doc string, spec plugin.Spec, make func(plugin.Target) plugin.Transform) plugin.Descriptor {
+	d := whole(name, class, doc, spec, make)
+	d.Targets = true
+	return d
+}
+
+// whole describes a transform of the whole record.
+func whole(name, class, doc string, spec plugin.Spec, make func(plugin.Target) plugin.Transform) plugin.Descriptor {
+	return plugin.Descriptor{Name: name, Class: javaPackage + class, Version: version, Doc: doc, Spec: spec, NewTransform: make}
+}
+
+// single is the Apply of a transform that looks at one record at a time. The function is kept, so that a batch costs no
+// closure.
+type single struct {
+	batch *record.Batch // the one at hand, only during Apply
+	each  func(i int, r *record.Record) error
+}
+
+// Apply implements [plugin.Transform].
+func (s *single) Apply(_ context.Context, b *record.Batch) error {
+	s.batch = b
+	b.Each(s.each)
+	s.batch = nil
+	return nil
+}
+
+// part is the key or the value of a record, whichever the transform is aimed at.
+func part(t plugin.Target, r *record.Record) *record.Datum {
+	if t == plugin.Key {
+		return &r.Key
+	}
+	return &r.Value
+}
+
+// structFields are the fields of a value that must be a struct; purpose is what for (Kafka Connect:
+// Requirements.requireStruct).
+func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
+	if d.Value.Kind() != record.Struct || d.Schema.Kind != record.Struct {
+		return nil, notA("Struct objects supported", d.Value, purpose)
+	}
+	return d.Value.Elements(), nil
+}
+
+// mapEntries are the keys and values of a value that must be a map (Kafka Connect: Requirements.requireMap).
+func mapEntries(v record.Value, purpose string) ([]record.Value, error) {
+	if v.Kind() != record.Map {
+		return nil, notA("Map objects supported in absence of schema", v, purpose)
+	}
+	return v.Elements(), nil
+}
+
+func notA(wanted string, v record.Value, purpose string) error {
+	return plugin.Data("Only %s for [%s], found: %s", wanted, purpose, v.Kind().JavaClass())
+}
+
+// nullable says where a null of a struct needs a look: fields that have a default or may not be null. It holds indices.
+type nullable []int
+
+func nullableOf(fields []record.Field) (at nullable) {
+	for i, f := range fields {
+		if f.Schema.HasDefault || !f.Schema.Optional {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// fill does to fields copied from another struct what Kafka Connect's Struct does on reading and writing: where replace
+// is set a null becomes the field's default, and a null that is left must be allowed.
+func (at nullable) fill(fields []record.Field, values []record.Value, replace bool) error {
+	for _, i := range at {
+		if !values[i].IsNull() {
+			continue
+		}
+		switch s := fields[i].Schema; {
+		case replace && s.HasDefault:
+			values[i] = s.Default
+		case !s.Optional:
+			return nullForRequired(fields[i])
+		}
+	}
+	return nil
+}
+
+func nullForRequired(f record.Field) error {
+	return plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind)
+}
+
+// built ends the building of a schema that comes out of a transform.
+func built(b *record.Builder) (*record.Schema, error) {
+	s, err := b.Build()
+	if err != nil {
+		return nil, &plugin.DataError{Reason: err.Error(), Err: fmt.Errorf("build the schema that comes out: %w", err)}
+	}
+	return s, nil
+}
+
+// set puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
+// and returns how many values there are then. It needs room for one entry.
+func set(entries []record.Value, n int, key, value record.Value) int {
+	name := key.Text()
+	for i := 0; i < n; i += 2 {
+		if entries[i].Kind() == record.String && entries[i].Text() == name {
+			entries[i+1] = value
+			return n
+		}
+	}
+	entries[n], entries[n+1] = key, value
+	return n + 2
+}

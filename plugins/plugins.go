@@ -7,8 +7,11 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins/blackhole"
+	"github.com/penstock/penstock/plugins/condition"
+	"github.com/penstock/penstock/plugins/convert"
 	"github.com/penstock/penstock/plugins/datagen"
 	"github.com/penstock/penstock/plugins/file"
+	"github.com/penstock/penstock/plugins/transform"
 )
 
 // All lists the descriptors of every folder. Who builds a binary with plugins of their own appends to it.
@@ -19,5 +22,8 @@ func All() []plugin.Descriptor {
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 		},
+		convert.Descriptors(),
+		transform.Descriptors(),
+		condition.Descriptors(),
 	)
 }

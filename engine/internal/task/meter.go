@@ -32,7 +32,7 @@ type Meter struct {
 	CommitLongest  atomic.Int64 // longest of these, nanoseconds
 
 	InFlight     atomic.Int64 // records sent and not answered, or in the hands of the sink
-	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered; 0: none
+	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered, or of the start; 0: never started
 	Partitions   atomic.Int64 // assigned to a sink
 	lag          atomic.Int64 // of a sink, plus one; 0: unknown
 

@@ -413,7 +413,9 @@ func (s *sink) accept() {
 			s.t.Meter.unstored.Store(1)
 		}
 	}
-	s.t.Meter.active()
+	if len(s.messages) > 0 { // a sink is called without records too
+		s.t.Meter.active()
+	}
 	s.clear()
 }
 

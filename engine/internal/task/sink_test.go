@@ -120,7 +120,12 @@ func TestSinkPutsEmptyBatchesByTheClock(t *testing.T) {
 	c := kafkatest.Start(t, "in")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
+	snk.AwaitCalls(t, "task.put", 1)
+	before := r.meter.LastActivity.Load()
 	snk.AwaitCalls(t, "task.put", 5)
+	if after := r.meter.LastActivity.Load(); before == 0 || after != before {
+		t.Errorf("last activity: got %d after batches without records, want %d, when the task started", after, before)
+	}
 	r.await("the lag of an empty topic", func() bool { return r.meter.Lag() == 0 })
 	r.await("the task to settle", r.meter.Settled)
 }

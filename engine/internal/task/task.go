@@ -195,6 +195,7 @@ func (t *Task) work(ctx context.Context, l *lives) error {
 	}
 	err = b.open(l)
 	if err == nil {
+		t.Meter.active() // from here on quiet is the task's own
 		t.Meter.started.Store(true)
 		t.machine.to(Running, nil)
 		err = b.loop(l)

@@ -104,9 +104,13 @@ func digest(m config.Map) string {
 // reconcile makes what runs here equal to the wishes, as far as it can at once: it tells what is gone or changed to stop,
 // and starts what is missing and whose place is free. It is called again whenever something has ended.
 func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
+	healed := map[key]int{} // attempts of what is started anew because it had failed
 	for k, u := range w.units {
 		if u.ended() {
 			w.settle(ctx, u, wishes)
+			if want, ok := wishes[k]; ok && want.identity == u.identity && u.err != nil {
+				healed[k] = u.heal.attempt
+			}
 			continue
 		}
 		if want, ok := wishes[k]; !ok || want.identity != u.identity {
@@ -117,18 +121,19 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 	}
 	for k, want := range wishes {
 		if _, there := w.units[k]; !there && w.free(want) {
-			w.units[k] = w.start(ctx, want)
+			w.units[k] = w.start(ctx, want, healed[k])
 		}
 	}
 }
 
 // settle takes what has ended out of the books: it is forgotten unless it failed and is still wanted as it is, in which
-// case it stays failed until something about it changes.
+// case it stays failed until it is time to heal it, or until something about it changes.
 func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	want, wanted := wishes[u.key]
-	if wanted && want.identity == u.identity && u.err != nil {
+	if wanted && want.identity == u.identity && u.err != nil && !w.heals(ctx, u) {
 		return
 	}
+	u.heal.forget()
 	delete(w.units, u.key)
 	if !wanted {
 		// An older word of this unit must not outlive it, whoever runs it next writes with a newer epoch.

@@ -33,6 +33,7 @@ type sink struct {
 	asks   *sinkHost
 	group  *group
 	polls  kafka.Poll
+	quit   func() // closes the client, once
 	ended  chan struct{}
 	joined sync.WaitGroup
 
@@ -99,10 +100,11 @@ func (s *sink) open(l *lives) error {
 	if s.client, err = t.Clients.ConsumerClient(task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name, opts...); err != nil {
 		return fmt.Errorf("make the consumer: %w", err)
 	}
+	s.quit = sync.OnceFunc(s.client.CloseAllowingRebalance)
 	s.joined.Go(func() {
 		select {
 		case <-t.abandoned:
-			s.client.CloseAllowingRebalance() // the plugin hangs; the partitions go to others
+			s.quit() // the plugin hangs; the partitions go to others
 		case <-s.ended:
 		}
 	})
@@ -503,15 +505,17 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
+	s.joined.Wait()
 	if s.client != nil {
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
-		if err := s.client.LeaveGroupContext(l.last); err != nil {
-			errs = append(errs, fmt.Errorf("leave the group: %w", err))
+		if !s.t.gone() {
+			if err := s.client.LeaveGroupContext(l.last); err != nil {
+				errs = append(errs, fmt.Errorf("leave the group: %w", err))
+			}
 		}
-		s.client.CloseAllowingRebalance()
+		s.quit()
 	}
 	s.queue.close()
-	s.joined.Wait()
 	return errors.Join(errs...)
 }

@@ -35,10 +35,10 @@ var rooms = map[string][]string{
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",
 	},
 	// A seventeenth room beside the engine: whoever embeds the engine as a library must not link a broker.
-	"engine/broker": {"engine/diag"},
+	"engine/broker": {"engine/diag", "engine/internal/kafka"},
 
 	"store/memory": {"store"},
-	"store/file":   {"store"},
+	"store/file":   {"engine/config", "store"},
 
 	"hcl": {"engine/config", "engine/diag", "engine/plugin"},
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -45,10 +46,7 @@ func addFiles(fns table, folder string) {
 			return fileset(in(args[0].AsString()), args[1].AsString())
 		},
 	})
-	plain := table{} // a template cannot read another one, so that none reads itself
-	for name, f := range fns {
-		plain[name] = f
-	}
+	plain := maps.Clone(fns) // a template cannot read another one, so that none reads itself
 	fns["templatefile"] = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
 		Type:   function.StaticReturnType(cty.String),
@@ -120,6 +118,9 @@ func template(name string, vars cty.Value, fns table) (cty.Value, error) {
 	text, err := readText(name)
 	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
+	}
+	if tooDeep([]byte(text)) >= 0 {
+		return cty.NilVal, function.NewArgErrorf(0, "%s is nested more than %d deep", name, maxDepth)
 	}
 	e, diags := hclsyntax.ParseTemplate([]byte(strings.ReplaceAll(text, "\r\n", "\n")), name, hcl2.InitialPos)
 	if diags.HasErrors() {

@@ -217,7 +217,7 @@ func (l *loader) collect(s *source) {
 			l.declare(top, spec, b)
 		}
 	}
-	l.lost = l.lost || len(s.broken) > 0 && len(s.body.Blocks) == 0
+	l.lost = l.lost || s.lost
 }
 
 func (l *loader) declare(top *scope, spec *block, b *hclsyntax.Block) {

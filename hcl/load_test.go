@@ -2,6 +2,7 @@ package hcl_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -104,6 +105,26 @@ func TestLoadGivesTheSameForCRLFAndMarks(t *testing.T) {
 	}
 }
 
+// TestDeepNestingEnds: HCL's parser recurses, and a full stack cannot be recovered from.
+func TestDeepNestingEnds(t *testing.T) {
+	t.Parallel()
+	for i, s := range []string{"[", "(", "{", "!", "-", "true ? 1 : ", `"${`, "x {\n", "[{a=", "upper("} {
+		n := 5000
+		if i == 0 {
+			n = 200_000 // enough to end the process without a bound
+		}
+		dir := folder(t, map[string]string{"a.hcl": "locals {\n  x = " + strings.Repeat(s, n) + "1\n}\n"})
+		p, found := hcl.Load(dir, options(t))
+		if len(found) == 0 || len(found) > 3 {
+			t.Errorf("%s: %d messages:\n%.500s", s, len(found), render(t, dir, p, found))
+		}
+	}
+	fine := "pipeline \"p\" { # " + strings.Repeat("[ :-( ", 2000) + "\n  source \"file\" {\n    topic = \"" + strings.Repeat("{-", 2000) + "\"\n  }\n}\n"
+	if got := len(load(t, fine).Pipelines); got != 1 {
+		t.Errorf("%d pipelines, want 1: brackets in text are not nesting", got)
+	}
+}
+
 // TestOrigins holds where every key of a map was written.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
@@ -199,9 +220,7 @@ func TestVariablesTakeTheLastValue(t *testing.T) {
 			t.Parallel()
 			all := map[string]string{"named.vars.hcl": "v = \"named\"\n", "a.hcl": files["a.hcl"]}
 			if tt.auto {
-				for k, v := range auto {
-					all[k] = v
-				}
+				maps.Copy(all, auto)
 			}
 			dir := folder(t, all)
 			o := options(t)
@@ -315,6 +334,41 @@ pipeline "fine" {
 	}
 	if diff := cmp.Diff([]string{"some-a", "fine"}, names); diff != "" {
 		t.Errorf("pipelines (-want +got):\n%s", diff)
+	}
+}
+
+// TestSyntaxErrorsHaveNoEchoes: a name that may stand in a broken block is not called undeclared.
+func TestSyntaxErrorsHaveNoEchoes(t *testing.T) {
+	t.Parallel()
+	user := "pipeline \"p\" {\n  use = [defaults.d]\n  source \"file\" {\n    topic = \"${local.a}${var.v}\"\n    file  = var.fiel\n  }\n}\n"
+	all := "variable \"v\" {\n  default = 1\n}\nlocals {\n  a = 1\n}\ndefaults \"d\" {\n}\n"
+	tests := map[string]string{
+		"in the block":   "locals {\n  a = 'x'\n}\nvariable \"v\" {\n  default =\n}\ndefaults \"d\" {\n  x\n}\n",
+		"brace missing":  "pipeline \"q\" {\n  source \"file\" {\n  }\n" + all,
+		"brace too many": "}\n" + all,
+		"quote missing":  "locals {\n  b = \"x\n}\n" + all,
+		"not text":       "\xff" + all,
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, map[string]string{"a.hcl": user, "b.hcl": text})
+			p, found := hcl.Load(dir, options(t))
+			for _, d := range found {
+				if d.Code > "E2" {
+					t.Errorf("an echo: %v", d.Error())
+				}
+			}
+			if len(found) == 0 || len(p.Pipelines) > 0 {
+				t.Errorf("%d messages and %d pipelines", len(found), len(p.Pipelines))
+			}
+		})
+	}
+	// An error in a pipeline hides no names.
+	dir := folder(t, map[string]string{"a.hcl": user, "b.hcl": all + "pipeline \"q\" {\n  name = 'x'\n}\n"})
+	p, found := hcl.Load(dir, options(t))
+	if diff := cmp.Diff([]diag.Code{diag.UnknownVariable, diag.InvalidCharacter}, codes(found)); diff != "" {
+		t.Errorf("codes (-want +got):\n%s%s", diff, render(t, dir, p, found))
 	}
 }
 

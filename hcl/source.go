@@ -21,6 +21,7 @@ type source struct {
 	text   []byte // UTF-8 without a byte order mark, lines end in LF
 	body   *hclsyntax.Body
 	broken []int // byte offsets of syntax errors, ascending
+	lost   bool  // blocks may be missing from body
 }
 
 // parse reads a file as far as it can be read. A parser is made for each call: hclparse's caches by name and would return
@@ -31,8 +32,12 @@ func parse(name string, raw []byte) (*source, diag.List) {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	s := &source{name: name, text: text, body: &hclsyntax.Body{}}
 	if at := invalid(text); at >= 0 {
-		s.broken = []int{at}
+		s.broken, s.lost = []int{at}, true
 		return s, diag.List{diag.New(diag.InvalidCharacter, s.place(s.span(at, at)), "The file is not UTF-8 text from here on. Save it as UTF-8.")}
+	}
+	if at := tooDeep(text); at >= 0 {
+		s.broken, s.lost = []int{at}, true
+		return s, diag.List{diag.New(diag.Syntax, s.place(s.span(at, at)), "Expressions and blocks are nested more than %d deep here.", maxDepth)}
 	}
 	file, diags := hclsyntax.ParseConfig(text, name, hcl2.InitialPos)
 	if body, ok := file.Body.(*hclsyntax.Body); ok {
@@ -43,6 +48,9 @@ func parse(name string, raw []byte) (*source, diag.List) {
 	}
 	for _, d := range diags {
 		s.broken = append(s.broken, start(d))
+		// What is not closed takes the blocks behind it along; what is wrong between two blocks may have been one.
+		s.lost = s.lost || d.Summary == "Unclosed configuration block" || d.Summary == "Invalid multi-line string" ||
+			s.block(start(d)) == nil
 	}
 	slices.Sort(s.broken)
 	return s, append(s.syntax(diags), s.numbers()...)
@@ -83,6 +91,57 @@ func invalid(text []byte) int {
 		}
 		i += n
 	}
+}
+
+// maxDepth bounds the recursion of HCL's parser, which otherwise ends the process when its stack is full.
+const maxDepth = 1000
+
+// tooDeep is the offset at which brackets, prefix operators and conditionals are nested too deeply, or -1.
+func tooDeep(text []byte) int {
+	// Counting bytes sees brackets in strings and comments too, so it only says whether a closer look is worth its time.
+	if deepest(text, func(yield func(kind byte, at int)) {
+		for i, c := range text {
+			yield(c, i)
+		}
+	}) < 0 {
+		return -1
+	}
+	tokens, _ := hclsyntax.LexConfig(text, "", hcl2.InitialPos)
+	return deepest(text, func(yield func(kind byte, at int)) {
+		for _, t := range tokens {
+			kind := byte(0)
+			if t.Type < utf8.RuneSelf { // brackets and operators are their own character
+				kind = byte(t.Type)
+			}
+			if t.Type == hclsyntax.TokenTemplateInterp || t.Type == hclsyntax.TokenTemplateControl {
+				kind = '{'
+			}
+			if t.Type == hclsyntax.TokenTemplateSeqEnd {
+				kind = '}'
+			}
+			yield(kind, t.Range.Start.Byte)
+		}
+	})
+}
+
+func deepest(text []byte, each func(yield func(kind byte, at int))) int {
+	found, depth, operators := -1, 0, 0
+	each(func(kind byte, at int) {
+		switch kind {
+		case '[', '(', '{':
+			depth++
+		case ']', ')', '}':
+			depth = max(0, depth-1)
+		case '!', '-', '?':
+			operators++
+		case '\n':
+			operators = 0
+		}
+		if found < 0 && depth+operators > maxDepth {
+			found = min(at, len(text))
+		}
+	})
+	return found
 }
 
 // numbers refuses literals with so large an exponent that writing them out would take for ever.
@@ -140,14 +199,22 @@ func (s *source) column(at int) int {
 	return 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }
 
-// context is the header of the top-level block around an offset.
-func (s *source) context(at int) string {
+// block is the top-level block around an offset, or nil.
+func (s *source) block(at int) *hclsyntax.Block {
 	blocks := s.body.Blocks
 	i := sort.Search(len(blocks), func(i int) bool { return blocks[i].TypeRange.Start.Byte > at })
-	if i == 0 || at > blocks[i-1].CloseBraceRange.End.Byte {
-		return ""
+	if i == 0 || at >= blocks[i-1].Range().End.Byte {
+		return nil
 	}
-	return header(blocks[i-1])
+	return blocks[i-1]
+}
+
+// context is the header of the block around an offset.
+func (s *source) context(at int) string {
+	if b := s.block(at); b != nil {
+		return header(b)
+	}
+	return ""
 }
 
 // header is a block's first line as people write it, such as pipeline "orders".

@@ -12,7 +12,7 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 )
 
-var ( //nolint:gochecknoglobals // literals
+var (
 	dottedName = regexp.MustCompile(`^\s*"?([\p{L}_][\p{L}\p{N}_-]*(?:\.[\p{L}\p{N}_-]+)+)"?\s*[=:]`)
 	quotedName = regexp.MustCompile(`^\s*"([^"]*)"\s*=`)
 	colonName  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s*:`)
@@ -210,10 +210,10 @@ func (s *source) guess() (*brace, int) {
 				}
 			}
 		}
-		switch t.Type {
-		case hclsyntax.TokenOBrace:
+		if t.Type == hclsyntax.TokenOBrace {
 			open = append(open, brace{t.Range, indent, first})
-		case hclsyntax.TokenCBrace:
+		}
+		if t.Type == hclsyntax.TokenCBrace {
 			open = open[:max(0, len(open)-1)]
 		}
 	}

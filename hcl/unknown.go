@@ -12,7 +12,9 @@ import (
 )
 
 // Names from other tools, with our way. One table for blocks and one for arguments.
-var ( //nolint:gochecknoglobals // literals
+//
+//nolint:gochecknoglobals // literals
+var (
 	foreignBlocks = map[string]string{
 		"module":    "There are no modules: share settings with defaults, and repeat a pipeline with for_each.",
 		"template":  "There are no templates: share settings with defaults, and repeat a pipeline with for_each.",

@@ -25,12 +25,14 @@ type Connector struct {
 const Instance = -1
 
 // Placement gives one instance or task to one member. It stays as it is, epoch included, for as long as the member does.
+// What had no place in the plan before (a task of a connector that was stopped, or a name that is used again) follows
+// nobody, although its former member may still be stopping it; only its last status tells.
 type Placement struct {
 	Connector string
 	Task      int    // Instance, or from 0
 	Member    string // who runs it
 	Epoch     int64  // of the plan that placed it there
-	Follows   string // the member that ran it before, "" when nobody or the same; it need not be here any more
+	Follows   string // the member that had it in the plan before, "" when nobody or the same; it need not be here any more
 }
 
 // Plan is what the leader last published. What no member can run is not in it.
@@ -105,6 +107,7 @@ type PutTasks struct {
 // Refusal is why a request was not carried out. "" means that it was.
 type Refusal string
 
+// Why a request was not carried out.
 const (
 	NotFound Refusal = "not found"
 	Exists   Refusal = "exists"
@@ -133,6 +136,7 @@ type Commit struct {
 // State says how an instance or a task is, in Kafka Connect's words.
 type State string
 
+// The states that a status can tell.
 const (
 	StateUnassigned State = "UNASSIGNED"
 	StateRunning    State = "RUNNING"

@@ -81,7 +81,8 @@ type Statuses interface {
 	Put(ctx context.Context, s Status) error
 	// All returns every status, instances before their tasks, by name and number.
 	All(ctx context.Context) ([]Status, error)
-	// Forget drops the statuses of an instance that is no more, and of its tasks.
+	// Forget drops the statuses of an instance that is no more, and of its tasks. It is called once their last members have
+	// released them, since until then the statuses tell who may still be running them.
 	Forget(ctx context.Context, instance string) error
 }
 

@@ -176,12 +176,10 @@ func (b *Broker) Close() error {
 }
 
 // ask runs f, which may ask the cluster, unless the broker is closing.
-func (b *Broker) ask(f func()) bool {
+func (b *Broker) ask(f func()) {
 	b.gate.RLock()
 	defer b.gate.RUnlock()
-	if b.closed {
-		return false
+	if !b.closed {
+		f()
 	}
-	f()
-	return true
 }

@@ -505,6 +505,40 @@ func TestDeletedRecordsKeepTheEnd(t *testing.T) {
 	}
 }
 
+// TestCompactedTopicsNeedKeys: what compaction would drop is refused when it comes; the rest of a request gets through.
+func TestCompactedTopicsNeedKeys(t *testing.T) {
+	t.Parallel()
+	b := start(t, Settings{Topics: []Topic{
+		{Name: "state", Partitions: 2, Config: map[string]string{"cleanup.policy": "compact,delete"}}, {Name: "orders"},
+	}})
+	for _, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression()} {
+		client := dial(t, b.Addr(), kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(20*time.Millisecond))
+		results := client.ProduceSync(within(t),
+			&kgo.Record{Topic: "state", Partition: 0, Value: []byte("lost")},
+			&kgo.Record{Topic: "state", Partition: 1, Key: []byte{}, Value: []byte("empty key")},
+			&kgo.Record{Topic: "orders", Value: []byte("no key")},
+		)
+		for _, r := range results {
+			want := error(nil)
+			if string(r.Record.Value) == "lost" {
+				want = kerr.InvalidRecord
+			}
+			if !errors.Is(r.Err, want) {
+				t.Errorf("%s: got %v, want %v", r.Record.Value, r.Err, want)
+			}
+		}
+	}
+	careless := dial(t, b.Addr(), kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite())
+	careless.ProduceSync(within(t), &kgo.Record{Topic: "state", Partition: 0, Value: []byte("lost")})
+	produce(t, careless, "orders", "after")
+	if err := waitFor(func() bool { return b.cluster.PartitionInfo("orders", 0).HighWatermark == 3 }); err != nil {
+		t.Error(err)
+	}
+	if got := b.cluster.PartitionInfo("state", 0).HighWatermark; got != 0 {
+		t.Errorf("got %d records without a key", got)
+	}
+}
+
 // TestDiskNearlyFull: producers wait, with nothing lost, until there is space; the owner is told both times.
 func TestDiskNearlyFull(t *testing.T) {
 	t.Parallel()
@@ -520,7 +554,7 @@ func TestDiskNearlyFull(t *testing.T) {
 	free.Store(63 << 20)
 	done := make(chan error, 1)
 	client.Produce(within(t), &kgo.Record{Topic: "orders", Value: []byte("b")}, func(_ *kgo.Record, err error) { done <- err })
-	if line := l.wait(t, diag.DiskFull.Summary()); !strings.Contains(line, "63 MB") {
+	if line := l.wait(t, string(diag.DiskFull)); !strings.Contains(line, "63 MB") {
 		t.Errorf("logged %q, want how much is left", line)
 	}
 	admin := kadm.NewClient(client)
@@ -669,7 +703,7 @@ func TestSettingsThatCannotBeChanged(t *testing.T) {
 	b := start(t, Settings{Topics: []Topic{{Name: "a"}}})
 	admin := kadm.NewClient(dial(t, b.Addr()))
 	set := func(key string) []kadm.AlterConfig {
-		return []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: kadm.StringPtr("1000")}}
+		return []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: new("1000")}}
 	}
 	if got, err := admin.AlterTopicConfigs(within(t), set("max.compaction.lag.ms"), "a"); err != nil || got[0].Err != nil {
 		t.Errorf("a setting of a topic: got %v, %v", got, err)
@@ -683,9 +717,17 @@ func TestSettingsThatCannotBeChanged(t *testing.T) {
 	if got, err := admin.AlterBrokerConfigs(within(t), set("log.cleaner.backoff.ms"), 0); err != nil || !errors.Is(got[0].Err, kerr.PolicyViolation) {
 		t.Errorf("a setting of the broker: got %v, %v, want %v", got, err, kerr.PolicyViolation)
 	}
+	acl := kadm.NewACLs().Topics("a").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpRead).Allow("User:u")
+	if got, err := admin.CreateACLs(within(t), acl); err != nil || len(got) == 0 || !errors.Is(got[0].Err, kerr.SecurityDisabled) {
+		t.Errorf("a rule of access: got %v, %v, want %v", got, err, kerr.SecurityDisabled)
+	}
+	user := kadm.UpsertSCRAM{User: "u", Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "p"}
+	if got, err := admin.AlterUserSCRAMs(within(t), nil, []kadm.UpsertSCRAM{user}); err != nil || !errors.Is(got["u"].Err, kerr.SecurityDisabled) {
+		t.Errorf("a user: got %v, %v, want %v", got, err, kerr.SecurityDisabled)
+	}
 	quotas := kmsg.NewPtrAlterClientQuotasRequest()
 	quotas.Entries = []kmsg.AlterClientQuotasRequestEntry{{
-		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: kadm.StringPtr("u")}},
+		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: new("u")}},
 		Ops:    []kmsg.AlterClientQuotasRequestEntryOp{{Key: "producer_byte_rate", Value: 1}},
 	}}
 	resp, err := quotas.RequestWith(within(t), dial(t, b.Addr()))

@@ -23,15 +23,14 @@ const victim = "PENSTOCK_TEST_BROKER_DIR"
 func serve() {
 	b, err := Start(Settings{Dir: os.Getenv(victim), Topics: []Topic{{Name: "orders", Partitions: 3}}})
 	if err != nil {
-		os.Stderr.WriteString(err.Error()) //nolint:errcheck // the parent sees that there is no address
-		os.Exit(1)
+		panic(err) // the parent sees that there is no address
 	}
 	os.Stdout.WriteString(b.Addr() + "\n") //nolint:errcheck // as above
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, os.Interrupt)
 	<-end
 	if err := b.Close(); err != nil {
-		os.Exit(1)
+		panic(err)
 	}
 }
 

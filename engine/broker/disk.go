@@ -49,7 +49,7 @@ func (d *disk) tell(full bool, free int64) {
 	}
 	message := diag.New(diag.DiskFull, diag.Place{}, "The disk of the development broker's folder %s has %d MB left, and it takes no more records until there is more. "+
 		"Producers wait and try again; nothing is lost. Free space on that disk, or delete topics.", d.dir, free>>20)
-	d.log.Error(message.Summary, "code", string(message.Code), "detail", message.Detail)
+	d.log.Error("development broker: no space left on the disk", "code", string(message.Code), "detail", message.Detail)
 }
 
 // fail is for a write that failed all the same, as by a quota. The record may be counted without being there, so nothing
@@ -59,7 +59,7 @@ func (d *disk) fail(reason string) {
 		return
 	}
 	message := diag.New(diag.DiskFull, diag.Place{}, "The development broker could not write to %s (%s), and takes no more records. Make room, then start it again.", d.dir, reason)
-	d.log.Error(message.Summary, "code", string(message.Code), "detail", message.Detail)
+	d.log.Error("development broker: a write failed", "code", string(message.Code), "detail", message.Detail)
 }
 
 // size is about how many bytes a request stores.

@@ -27,10 +27,18 @@ func (b *Broker) hook() {
 			return resp, nil, resp != nil
 		})
 	}
+	b.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (resp kmsg.Response, err error, _ bool) {
+		b.cluster.KeepControl()
+		b.ask(func() { resp, err = b.refuseWithoutKey(req.(*kmsg.ProduceRequest)) })
+		return resp, err, resp != nil || err != nil
+	})
 	b.cluster.Fault(
 		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1, When: b.disk.refuses},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorNotAvailable, Count: -1, When: b.disk.refuses},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Err: kerr.KafkaStorageError, Count: -1, When: b.disk.refuses},
+		// Kafka without an authorizer answers so; kfake would keep rules and users that nobody asks for.
+		kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeACLs, kmsg.CreateACLs, kmsg.DeleteACLs}, Err: kerr.SecurityDisabled, Count: -1},
+		kfake.Fault{Keys: []kmsg.Key{kmsg.AlterUserSCRAMCredentials}, Err: kerr.SecurityDisabled, Count: -1},
 	)
 }
 

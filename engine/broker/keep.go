@@ -120,7 +120,7 @@ func (k *keeper) warn(t *topic) {
 		if !t.deletes() {
 			consequence = "it is compacted, so nothing is deleted; delete what is not needed"
 		}
-		k.b.log.Warn("development broker: a topic is at 80 % of what this broker keeps; "+consequence, "topic", t.name, "bytes", bytes, "limit", limit)
+		k.b.log.Warn("development broker: a topic is at 80 % of what this broker keeps", "consequence", consequence, "topic", t.name, "bytes", bytes, "limit", limit)
 	}
 }
 

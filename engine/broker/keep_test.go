@@ -42,7 +42,7 @@ func TestTopicIsHeldToItsSize(t *testing.T) {
 	fill(t, client, "small", 0, 10, 1000, 1)
 	fill(t, client, "orders", 0, 42, 1000, 1)
 	fill(t, client, "orders", 1, 42, 1000, 1)
-	l.wait(t, "at 80 % of what this broker keeps; its oldest records are deleted when it reaches the limit topic=orders")
+	l.wait(t, "consequence=its oldest records are deleted when it reaches the limit topic=orders")
 	fill(t, client, "orders", 0, 100, 1000, 1)
 	if err := waitFor(func() bool { return bytesIn(b, "orders") <= 100_000 }); err != nil {
 		t.Fatalf("%v; the topic has %d bytes", err, bytesIn(b, "orders"))

@@ -96,6 +96,7 @@ func cannotListen(address string, err error) error {
 
 func (l *listener) forCluster(string, string) (net.Listener, error) { return l, nil }
 
+// Accept waits until the broker is ready.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case <-l.ready:

@@ -16,6 +16,7 @@ type logger struct {
 	disk *disk
 }
 
+// Logf is called by kfake.
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	at := slog.LevelDebug - 4
 	switch level {
@@ -32,6 +33,6 @@ func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	}
 	ctx := context.Background() //nolint:forbidigo // slog wants one, the library has none
 	if l.to.Enabled(ctx, at) {
-		l.to.Log(ctx, at, "development broker: "+fmt.Sprintf(format, args...))
+		l.to.Log(ctx, at, "development broker: "+fmt.Sprintf(format, args...)) //nolint:sloglint // kfake's own text
 	}
 }

@@ -51,8 +51,9 @@ type Transactional interface {
 	DefineTransactions()
 }
 
-// OffsetAlterer is a Source that wants a say when somebody alters or resets offsets of its stopped instance. It is called
-// on a Source that was not started. An error refuses the change.
+// OffsetAlterer is a Source or a Sink that wants a say when somebody alters or resets offsets of its stopped instance. It
+// is called on one that was not started. An error refuses the change. The partitions and offsets of a sink are those of
+// the REST API: {kafka_topic, kafka_partition} and {kafka_offset}.
 type OffsetAlterer interface {
 	AlterOffsets(ctx context.Context, c Config, changes []OffsetChange) error
 }

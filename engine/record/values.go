@@ -8,7 +8,9 @@ import (
 )
 
 // Schemas of the logical types and of a Decimal of a scale, as Kafka Connect's Date.SCHEMA and Decimal.schema make them.
-var ( //nolint:gochecknoglobals // constants that need a pointer
+//
+//nolint:gochecknoglobals // constants that need a pointer
+var (
 	dateSchema      = Build(Int32).Named(DateName).Versioned(1).MustBuild()
 	timeSchema      = Build(Int32).Named(TimeName).Versioned(1).MustBuild()
 	timestampSchema = Build(Int64).Named(TimestampName).Versioned(1).MustBuild()

@@ -10,8 +10,9 @@ import (
 // what number is behind an Instant. Numbers narrow as in Java, by their lowest bits or, from floats, to the nearest end.
 // Errors have Kafka Connect's words, which show the value: they are for whoever handles the record, not for a log.
 
+//nolint:staticcheck // Java's and Kafka Connect's words
 var (
-	errNull  = errors.New("Unable to convert a null value to a schema that requires a value") //nolint:revive,staticcheck // Kafka Connect's words
+	errNull  = errors.New("Unable to convert a null value to a schema that requires a value")
 	errTime  = errors.New("Time values must use number of milliseconds greater than 0 and less than 86400000")
 	errEmpty = errors.New("Zero length BigInteger")
 )
@@ -162,10 +163,11 @@ func ToTime(s *Schema, v Value) (Value, error) {
 	if v.Kind() == Instant && (s == nil || s.Name == TimeName) {
 		return v, nil
 	}
-	n := int64(0)
 	if v.Kind() == Instant && s.Name == TimestampName {
-		n = v.Int() - floorDiv(v.Int(), dayMillis)*dayMillis
-	} else if n, err = toInt64(s, v); err != nil {
+		return OfInstant(v.Int() - floorDiv(v.Int(), dayMillis)*dayMillis), nil
+	}
+	n, err := toInt64(s, v)
+	if err != nil {
 		return Value{}, err
 	}
 	if n = int64(int32(n)); n < 0 || n > dayMillis {
@@ -286,14 +288,14 @@ func numberOrSchema(s *Schema) string {
 
 func dateOnly(millis int64) error {
 	if millis%dayMillis != 0 {
-		return errors.New("Kafka Connect Date type should not have any time fields set to non-zero values.") //nolint:revive,staticcheck // Kafka Connect's words
+		return errors.New("Kafka Connect Date type should not have any time fields set to non-zero values.") //nolint:staticcheck // Kafka Connect's words
 	}
 	return nil
 }
 
 func timeOnly(millis int64) error {
 	if millis < 0 || millis > dayMillis {
-		return errors.New("Kafka Connect Time type should not have any date fields set to non-zero values.") //nolint:revive,staticcheck // Kafka Connect's words
+		return errors.New("Kafka Connect Time type should not have any date fields set to non-zero values.") //nolint:staticcheck // Kafka Connect's words
 	}
 	return nil
 }
@@ -323,5 +325,5 @@ func unable(s *Schema, v Value, to string) error {
 }
 
 func unableClass(d Datum, class, to string) error {
-	return fmt.Errorf("Unable to convert %s (class %s) to %s", d.AppendJava(nil), class, to) //nolint:revive,staticcheck // Kafka Connect's words
+	return fmt.Errorf("Unable to convert %s (class %s) to %s", d.AppendJava(nil), class, to) //nolint:staticcheck // Kafka Connect's words
 }

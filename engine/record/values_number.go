@@ -91,8 +91,9 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 	}
 	if text[1] == 'e' {
 		// Java wants two digits, and where there is a choice the two that are closest: 4.9E-324, not 5.0E-324.
-		two := strconv.FormatFloat(math.Abs(f), 'e', 1, bits)
-		if g, err := strconv.ParseFloat(two, bits); err == nil && g == math.Abs(f) {
+		var other [32]byte
+		two := strconv.AppendFloat(other[:0], math.Abs(f), 'e', 1, bits)
+		if g, err := strconv.ParseFloat(string(two), bits); err == nil && g == math.Abs(f) {
 			text = append(text[:0], two...)
 		}
 	}
@@ -104,13 +105,16 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 		text[1] = text[0]
 		digits = text[1:e]
 	}
-	exp, _ := strconv.Atoi(string(text[e+1:])) //nolint:errcheck // strconv wrote it
+	exp, _ := strconv.Atoi(string(text[e+1:])) // strconv wrote it
 	for len(digits) > 1 && digits[len(digits)-1] == '0' {
 		digits = digits[:len(digits)-1]
 	}
 	switch {
 	case exp < -3 || exp >= 7:
-		dst = append(append(dst, digits[0], '.'), orZero(digits[1:])...)
+		dst = append(append(dst, digits[0], '.'), digits[1:]...)
+		if len(digits) == 1 {
+			dst = append(dst, '0')
+		}
 		return strconv.AppendInt(append(dst, 'E'), int64(exp), 10)
 	case exp < 0:
 		dst = append(dst, "0.00"[:1-exp]...)
@@ -125,13 +129,6 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 		dst = append(append(dst, digits[:exp+1]...), '.')
 		return append(dst, digits[exp+1:]...)
 	}
-}
-
-func orZero(digits []byte) []byte {
-	if len(digits) == 0 {
-		return []byte("0")
-	}
-	return digits
 }
 
 // AppendDecimal appends d as Java's BigDecimal.toString prints it.
@@ -267,7 +264,7 @@ func (d *Dec) Float32() float32 { return float32(d.float(32)) }
 
 func (d *Dec) float(bits int) float64 {
 	var buf [64]byte
-	f, _ := strconv.ParseFloat(string(AppendDecimal(buf[:0], d)), bits) //nolint:errcheck // out of range gives infinity, as in Java
+	f, _ := strconv.ParseFloat(string(AppendDecimal(buf[:0], d)), bits) // out of range gives infinity, as in Java
 	return f
 }
 

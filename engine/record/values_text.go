@@ -2,7 +2,7 @@ package record
 
 import (
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -123,7 +123,7 @@ func appendTextPairs(dst []byte, s *Schema, pairs []Value) ([]byte, error) {
 
 func appendTextFields(dst []byte, s *Schema, vs []Value) ([]byte, error) {
 	if s == nil || s.Kind != Struct || len(s.Fields) != len(vs) {
-		return nil, fmt.Errorf("a struct without its schema cannot be written as text")
+		return nil, errors.New("a struct without its schema cannot be written as text")
 	}
 	dst = append(dst, '{')
 	for i, v := range vs {

@@ -12,7 +12,7 @@ import (
 )
 
 // skipped are the recorded cases that do not apply, with the reason.
-var skipped = map[string]string{ //nolint:gochecknoglobals // a literal
+var skipped = map[string]string{
 	"D1053": "an empty topic, which Kafka does not have, stands for no topic",
 }
 

@@ -8,8 +8,10 @@ import (
 // bytesConverter is org.apache.kafka.connect.converters.ByteArrayConverter.
 type bytesConverter struct{}
 
+// Configure accepts any settings: there are none.
 func (bytesConverter) Configure(plugin.Config, plugin.Use) error { return nil }
 
+// AppendData copies the bytes of a value.
 func (bytesConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	if d.Schema != nil && d.Schema.Kind != record.Bytes {
 		return nil, plugin.Data("Invalid schema type for ByteArrayConverter: %s", d.Schema.Kind)
@@ -24,6 +26,7 @@ func (bytesConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, 
 	}
 }
 
+// ReadData refers to the message.
 func (bytesConverter) ReadData(_ *record.Arena, _ string, src []byte) (record.Datum, error) {
 	d := record.Datum{Schema: record.OptionalOf(record.Bytes)}
 	if src != nil {

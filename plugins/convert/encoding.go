@@ -233,9 +233,10 @@ func malformed(b []byte) int {
 		}
 	case c >= 0xF0 && c <= 0xF4:
 		want = 3
-		if c == 0xF0 {
+		switch c {
+		case 0xF0:
 			low = 0x90
-		} else if c == 0xF4 {
+		case 0xF4:
 			high = 0x8F
 		}
 	}

@@ -50,6 +50,7 @@ type envelope struct {
 	err    error // why there is no prefix
 }
 
+// Configure reads the settings and the schema that messages are to have.
 func (j *jsonConverter) Configure(c plugin.Config, use plugin.Use) error {
 	if err := checkUse(c, use); err != nil {
 		return err
@@ -75,6 +76,7 @@ func (j *jsonConverter) Configure(c plugin.Config, use plugin.Use) error {
 	return err
 }
 
+// AppendData writes an envelope or a bare payload.
 func (j *jsonConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	if d.Schema == nil {
 		if d.Value.IsNull() {
@@ -118,6 +120,7 @@ func (j *jsonWriter) envelope(s *record.Schema, set jsonSettings) *envelope {
 	return e
 }
 
+// ReadData makes data of an envelope, of a payload of the configured schema, or of JSON without a schema.
 func (j *jsonConverter) ReadData(a *record.Arena, _ string, src []byte) (record.Datum, error) {
 	if src == nil {
 		return record.Datum{}, nil

@@ -20,6 +20,7 @@ type jsonReader struct {
 	// hollow says that a null stands where a string or bytes were expected and something else was found. Kafka Connect
 	// puts such nulls into arrays, maps and at the top, but refuses them in a struct.
 	hollow  bool
+	shape   shape
 	missing bool // there is no value at all, only a reason to look for one
 }
 
@@ -46,7 +47,10 @@ func (r *jsonReader) any() (record.Value, error) {
 		}
 		return record.OfFloat64(n.float64()), nil
 	case c == '{':
-		return r.anyMembers()
+		if r.depth == 0 {
+			return r.alike()
+		}
+		return r.members(nil)
 	case c == '[':
 		return r.elements(nil)
 	case c == 't':
@@ -59,15 +63,22 @@ func (r *jsonReader) any() (record.Value, error) {
 	return record.Value{}, r.fail("a value")
 }
 
-func (r *jsonReader) anyMembers() (record.Value, error) { return r.members(nil) }
-
 // members reads an object as a map, the values by a plan, which may be nil.
 func (r *jsonReader) members(elem *readPlan) (record.Value, error) {
 	if err := r.open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty('}'); more; {
+	return r.rest(base, !r.empty('}'), elem)
+}
+
+// rest reads the members from here on, if there are more, into the map that begins at base of the stack.
+func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, error) {
+	var seen uint64 // a bit for each kind of name; names of different bits differ
+	for i := base; i < len(r.stack); i += 2 {
+		seen |= 1 << nameHash(r.stack[i].Text())
+	}
+	for more {
 		name, err := r.name(r.arena)
 		if err != nil {
 			return record.Value{}, err
@@ -76,12 +87,19 @@ func (r *jsonReader) members(elem *readPlan) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		r.stack = append(r.stack, record.OfText(name), v)
+		key := record.OfText(name)
+		bit := uint64(1) << nameHash(key.Text())
+		if seen&bit == 0 || !r.replace(base, key.Text(), v) {
+			r.stack = append(r.stack, key, v)
+			seen |= bit
+		}
 		if more, err = r.more('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
-	r.unique(base)
+	if len(r.stack)-base > 2*fewMembers {
+		r.unique(base)
+	}
 	return record.OfMap(r.pop(base)), nil
 }
 
@@ -118,34 +136,77 @@ func (r *jsonReader) pop(base int) []record.Value {
 	return values
 }
 
-// fewMembers is up to how many names are compared one by one.
+// shape is the names of an object's members, each once.
+type shape struct {
+	quoted [][]byte       // the names in quotes as they stand in JSON
+	keys   []record.Value // the names; they belong to the shape, not to a message
+	misses int            // how many objects had another shape
+}
+
+// alike reads the object that is a whole message. Messages of a topic mostly have the same members in the same order, so
+// that it is enough to compare the names with those of an earlier message.
+func (r *jsonReader) alike() (record.Value, error) {
+	if err := r.open(); err != nil {
+		return record.Value{}, err
+	}
+	s := &r.shape
+	base := len(r.stack)
+	more, i := !r.empty('}'), 0
+	for ; more && i < len(s.keys); i++ {
+		r.blanks()
+		if !bytes.HasPrefix(r.src[r.pos:], s.quoted[i]) {
+			break
+		}
+		r.pos += len(s.quoted[i])
+		if err := r.colon(); err != nil {
+			return record.Value{}, err
+		}
+		v, err := r.any()
+		if err != nil {
+			return record.Value{}, err
+		}
+		r.stack = append(r.stack, s.keys[i], v)
+		if more, err = r.more('}'); err != nil {
+			return record.Value{}, err
+		}
+	}
+	if !more {
+		return record.OfMap(r.pop(base)), nil
+	}
+	v, err := r.rest(base, true, nil)
+	// Shapes that keep changing are learned ever more seldom.
+	if s.misses++; err == nil && s.misses&(s.misses-1) == 0 {
+		s.learn(v.Elements())
+	}
+	return v, err
+}
+
+func (s *shape) learn(pairs []record.Value) {
+	s.quoted, s.keys = nil, nil
+	for i := 0; i < len(pairs) && i < 2*mostLearned; i += 2 {
+		s.keys = append(s.keys, pairs[i].Clone())
+		s.quoted = append(s.quoted, appendString(nil, pairs[i].Text()))
+	}
+}
+
+const mostLearned = 256 // members of a shape
+
+// A name that comes again takes the place of the first, with the last value. Up to fewMembers names are compared one by
+// one; beyond that it is left to unique.
 const fewMembers = 32
 
-// unique lets each name above base count once, with its last value at its first place.
-func (r *jsonReader) unique(base int) {
+func (r *jsonReader) replace(base int, name string, v record.Value) bool {
 	pairs := r.stack[base:]
 	if len(pairs) > 2*fewMembers {
-		r.uniqueOfMany(base)
-		return
+		return false
 	}
-	var seen uint64 // a bit for each kind of name; names of different bits differ
-	kept := 0
 	for i := 0; i < len(pairs); i += 2 {
-		bit := uint64(1) << nameHash(pairs[i].Text())
-		at := kept
-		if seen&bit != 0 {
-			for at = 0; at < kept && pairs[at].Text() != pairs[i].Text(); at += 2 {
-				continue
-			}
+		if pairs[i].Text() == name {
+			pairs[i+1] = v
+			return true
 		}
-		seen |= bit
-		if at == kept {
-			pairs[kept] = pairs[i]
-			kept += 2
-		}
-		pairs[at+1] = pairs[i+1]
 	}
-	r.stack = r.stack[:base+kept]
+	return false
 }
 
 func nameHash(s string) uint {
@@ -155,7 +216,8 @@ func nameHash(s string) uint {
 	return (uint(len(s)) ^ uint(s[0])*5 ^ uint(s[len(s)-1])*11 ^ uint(s[len(s)/2])*19) & 63
 }
 
-func (r *jsonReader) uniqueOfMany(base int) {
+// unique lets each name above base count once.
+func (r *jsonReader) unique(base int) {
 	if r.dups == nil {
 		r.dups = make(map[string]int)
 	}
@@ -449,10 +511,10 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 		return record.Value{}, err
 	}
 	fields := r.arena.Values(len(p.fields))
-	var few uint64
-	seen := seenFields{few: &few}
+	var seen seenFields
 	if len(fields) > 64 {
-		seen.many = make([]bool, len(fields))
+		seen.many = r.arena.Bytes(len(fields))
+		clear(seen.many)
 	}
 	var failed failures
 	next := 0
@@ -486,24 +548,25 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 	return record.OfStruct(fields), failed.first()
 }
 
+// seenFields has a bit for each of up to 64 fields, or a byte for each of more.
 type seenFields struct {
-	few  *uint64
-	many []bool
+	few  uint64
+	many []byte
 }
 
 func (s *seenFields) set(i int) {
 	if s.many != nil {
-		s.many[i] = true
+		s.many[i] = 1
 		return
 	}
-	*s.few |= 1 << i
+	s.few |= 1 << i
 }
 
 func (s *seenFields) has(i int) bool {
 	if s.many != nil {
-		return s.many[i]
+		return s.many[i] != 0
 	}
-	return *s.few&(1<<i) != 0
+	return s.few&(1<<i) != 0
 }
 
 // failures are the fields that could not be converted; Kafka Connect reports the first in the schema's order, and of

@@ -61,11 +61,11 @@ func (s *scanner) open() error {
 
 // more says, after a value in an array or object, whether there is another one; it passes the comma or leaves.
 func (s *scanner) more(end byte) (bool, error) {
-	switch c := s.blanks(); {
-	case c == ',':
+	switch s.blanks() {
+	case ',':
 		s.pos++
 		return true, nil
-	case c == end && s.pos < len(s.src):
+	case end:
 		s.pos++
 		s.depth--
 		return false, nil
@@ -442,7 +442,7 @@ func (n *number) float32() float32 {
 }
 
 func (n *number) parse(size int) float64 {
-	f, _ := strconv.ParseFloat(string(n.text), size) //nolint:errcheck // the syntax is checked, and out of range means infinity
+	f, _ := strconv.ParseFloat(string(n.text), size) // the syntax is checked, and out of range means infinity
 	return f
 }
 

@@ -147,9 +147,9 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 			return nil, p.mismatch(kind)
 		}
 		if p.form == formObject {
-			return p.appendObject(dst, v.Elements())
+			return appendObject(dst, p.key, p.elem, v.Elements())
 		}
-		return p.appendPairs(dst, v.Elements())
+		return appendPairs(dst, p.key, p.elem, v.Elements())
 	}
 	return p.appendLogical(dst, v, kind)
 }
@@ -197,7 +197,7 @@ func (p *writePlan) appendArray(dst []byte, values []record.Value) ([]byte, erro
 	return append(dst, ']'), nil
 }
 
-func (p *writePlan) appendObject(dst []byte, pairs []record.Value) ([]byte, error) {
+func appendObject(dst []byte, key, elem *writePlan, pairs []record.Value) ([]byte, error) {
 	dst = append(dst, '{')
 	var err error
 	for i := 0; i < len(pairs); i += 2 {
@@ -205,31 +205,31 @@ func (p *writePlan) appendObject(dst []byte, pairs []record.Value) ([]byte, erro
 			dst = append(dst, ',')
 		}
 		start := len(dst)
-		if dst, err = p.key.append(dst, pairs[i]); err != nil {
+		if dst, err = key.append(dst, pairs[i]); err != nil {
 			return nil, err
 		}
 		if dst[start] != '"' {
 			// The text of what is not a string: a null key is "null".
 			dst = strconv.AppendQuote(dst[:start], string(dst[start:]))
 		}
-		if dst, err = p.elem.append(append(dst, ':'), pairs[i+1]); err != nil {
+		if dst, err = elem.append(append(dst, ':'), pairs[i+1]); err != nil {
 			return nil, err
 		}
 	}
 	return append(dst, '}'), nil
 }
 
-func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error) {
+func appendPairs(dst []byte, key, elem *writePlan, pairs []record.Value) ([]byte, error) {
 	dst = append(dst, '[')
 	var err error
 	for i := 0; i < len(pairs); i += 2 {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = p.key.append(append(dst, '['), pairs[i]); err != nil {
+		if dst, err = key.append(append(dst, '['), pairs[i]); err != nil {
 			return nil, err
 		}
-		if dst, err = p.elem.append(append(dst, ','), pairs[i+1]); err != nil {
+		if dst, err = elem.append(append(dst, ','), pairs[i+1]); err != nil {
 			return nil, err
 		}
 		dst = append(dst, ']')
@@ -241,8 +241,8 @@ func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]
 	if p.form == formDecimal {
 		return p.appendDecimal(dst, v, k)
 	}
-	name := map[form]string{formDate: "Date", formTime: "Time", formTimestamp: "Timestamp"}[p.form]
 	if k != record.Instant {
+		name := map[form]string{formDate: "Date", formTime: "Time", formTimestamp: "Timestamp"}[p.form]
 		return nil, plugin.Data("Invalid type for %s, expected Date but was class %s", name, k.JavaClass())
 	}
 	n := v.Int()
@@ -328,10 +328,10 @@ func appendSchemaless(dst []byte, v record.Value) ([]byte, error) {
 		pairs := v.Elements()
 		for i := 0; i < len(pairs); i += 2 {
 			if pairs[i].Kind() != record.String {
-				return new(writePlan).appendPairs(dst, pairs)
+				return appendPairs(dst, nil, nil, pairs)
 			}
 		}
-		return new(writePlan).appendObject(dst, pairs)
+		return appendObject(dst, nil, nil, pairs)
 	case record.Struct:
 		return nil, errMismatch() // a struct's schema is never the null schema
 	default:

@@ -30,8 +30,10 @@ var numbers = []numberFormat{ //nolint:gochecknoglobals // a literal
 // numberConverter writes numbers of one kind, the highest byte first. It takes no notice of schemas when it writes.
 type numberConverter struct{ numberFormat }
 
+// Configure has nothing to read.
 func (n *numberConverter) Configure(c plugin.Config, use plugin.Use) error { return checkUse(c, use) }
 
+// AppendData writes a number of the converter's kind and refuses others.
 func (n *numberConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	v := d.Value
 	switch k := v.Kind(); {
@@ -58,13 +60,14 @@ func (n *numberConverter) AppendData(dst []byte, _ string, d record.Datum) ([]by
 	}
 }
 
+// ReadData reads a message of exactly the right length.
 func (n *numberConverter) ReadData(_ *record.Arena, _ string, src []byte) (record.Datum, error) {
 	d := record.Datum{Schema: record.OptionalOf(n.kind)}
 	switch {
 	case src == nil:
 		return d, nil
 	case len(src) != n.size:
-		cause := fmt.Errorf("Size of data received by %s is not %d", n.reader, n.size) //nolint:revive,staticcheck // Kafka's words
+		cause := fmt.Errorf("Size of data received by %s is not %d", n.reader, n.size) //nolint:staticcheck // Kafka's words
 		return record.Datum{}, &plugin.DataError{Reason: "Failed to deserialize " + n.word + ": ", Err: cause}
 	}
 	switch n.kind {
@@ -85,8 +88,10 @@ func (n *numberConverter) ReadData(_ *record.Arena, _ string, src []byte) (recor
 // booleanConverter is org.apache.kafka.connect.converters.BooleanConverter.
 type booleanConverter struct{}
 
+// Configure has nothing to read.
 func (*booleanConverter) Configure(c plugin.Config, use plugin.Use) error { return checkUse(c, use) }
 
+// AppendData writes one byte.
 func (*booleanConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	if d.Schema != nil && d.Schema.Kind != record.Boolean {
 		return nil, plugin.Data("Invalid schema type for BooleanConverter: %s", d.Schema.Kind)
@@ -102,6 +107,7 @@ func (*booleanConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byt
 	return append(dst, 0), nil
 }
 
+// ReadData reads one byte.
 func (*booleanConverter) ReadData(_ *record.Arena, _ string, src []byte) (record.Datum, error) {
 	d := record.Datum{Schema: record.OptionalOf(record.Boolean)}
 	var cause error
@@ -109,9 +115,9 @@ func (*booleanConverter) ReadData(_ *record.Arena, _ string, src []byte) (record
 	case src == nil:
 		return d, nil
 	case len(src) != 1:
-		cause = errors.New("Size of data received by BooleanDeserializer is not 1") //nolint:revive,staticcheck // Kafka's words
+		cause = errors.New("Size of data received by BooleanDeserializer is not 1") //nolint:staticcheck // Kafka's words
 	case src[0] > 1:
-		cause = fmt.Errorf("Unexpected byte received by BooleanDeserializer: %d", src[0]) //nolint:revive,staticcheck // Kafka's words
+		cause = fmt.Errorf("Unexpected byte received by BooleanDeserializer: %d", src[0]) //nolint:staticcheck // Kafka's words
 	default:
 		d.Value = record.OfBool(src[0] == 1)
 		return d, nil

@@ -11,8 +11,10 @@ import (
 // whatever the text looks like, see [record.ParseText].
 type simpleConverter struct{ buf []byte }
 
+// Configure has nothing to read.
 func (*simpleConverter) Configure(plugin.Config, plugin.Use) error { return nil }
 
+// AppendData writes text, in base64 what is bytes.
 func (c *simpleConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	if d.Value.IsNull() {
 		return nil, nil
@@ -24,6 +26,7 @@ func (c *simpleConverter) AppendData(dst []byte, _ string, d record.Datum) ([]by
 	return encodeUTF8(dst, c.buf), nil
 }
 
+// ReadData finds out what a text means; what is nested too deeply stays bytes.
 func (*simpleConverter) ReadData(a *record.Arena, _ string, src []byte) (record.Datum, error) {
 	if src == nil {
 		return record.Datum{}, nil

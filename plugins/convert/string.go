@@ -1,8 +1,6 @@
 package convert
 
 import (
-	"fmt"
-
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
@@ -20,6 +18,7 @@ type stringConverter struct {
 	buf []byte
 }
 
+// Configure reads the encoding.
 func (s *stringConverter) Configure(c plugin.Config, use plugin.Use) error {
 	if err := checkUse(c, use); err != nil {
 		return err
@@ -30,12 +29,13 @@ func (s *stringConverter) Configure(c plugin.Config, use plugin.Use) error {
 	}
 	enc, ok := encodingOf(set.Encoding)
 	if !ok {
-		return &plugin.ConfigError{Key: "converter.encoding", Reason: fmt.Sprintf("Unsupported encoding %s", set.Encoding)}
+		return &plugin.ConfigError{Key: "converter.encoding", Reason: "Unsupported encoding " + set.Encoding}
 	}
 	*s = stringConverter{enc: enc}
 	return nil
 }
 
+// AppendData writes what Java's toString gives.
 func (s *stringConverter) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
 	if d.Value.IsNull() {
 		return nil, nil
@@ -47,6 +47,7 @@ func (s *stringConverter) AppendData(dst []byte, _ string, d record.Datum) ([]by
 	return s.enc.encode(dst, s.buf), nil
 }
 
+// ReadData decodes a message; it never fails.
 func (s *stringConverter) ReadData(a *record.Arena, _ string, src []byte) (record.Datum, error) {
 	d := record.Datum{Schema: record.OptionalOf(record.String)}
 	if src != nil {

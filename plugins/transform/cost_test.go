@@ -10,10 +10,10 @@ import (
 	"github.com/penstock/penstock/engine/record"
 )
 
-var ctx = context.Background() //nolint:gochecknoglobals // no test waits for anything
+var ctx = context.Background()
 
 // steady are settings under which each transform works on the fields of order, as a struct and as a map.
-var steady = map[string]struct { //nolint:gochecknoglobals // a literal
+var steady = map[string]struct {
 	plugin.Config
 	keepsSchema, onlyStructs bool
 }{
@@ -35,7 +35,7 @@ var steady = map[string]struct { //nolint:gochecknoglobals // a literal
 	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
 }
 
-var insertAll = plugin.Config{ //nolint:gochecknoglobals // a literal
+var insertAll = plugin.Config{
 	"topic.field": "topic", "partition.field": "partition", "offset.field": "offset", "timestamp.field": "ts",
 	"static.field": "env", "static.value": "test",
 }
@@ -52,7 +52,7 @@ func TestSteadyIsComplete(t *testing.T) {
 
 const batchSize = 500
 
-var someHeaders = []record.Header{ //nolint:gochecknoglobals // a literal
+var someHeaders = []record.Header{
 	{Key: "a", Datum: record.Datum{Value: record.OfInt32(1)}}, {Key: "b", Datum: record.Datum{Value: record.OfString("x")}},
 }
 

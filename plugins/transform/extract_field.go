@@ -48,7 +48,7 @@ func (t *extractField) extract(_ int, r *record.Record) error {
 		return t.fromMap(d)
 	}
 	if k := d.Value.Kind(); k != record.Null && k != record.Struct {
-		return plugin.Data("Only Struct objects supported for [%s], found: %s", extractPurpose, d.Value.Kind().JavaClass())
+		return notA("Struct objects supported", d.Value, extractPurpose)
 	}
 	place, ok := t.plans.find(d.Schema)
 	if !ok {

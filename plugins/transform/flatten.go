@@ -27,7 +27,6 @@ type flatten struct {
 type flatPlan struct {
 	schema *record.Schema
 	root   []flatField
-	nulls  nullable
 }
 
 // flatField is a field of a struct that is flattened, in order.
@@ -35,6 +34,7 @@ type flatField struct {
 	nested []flatField    // of a struct
 	leaves int            // how many fields come of it
 	schema *record.Schema // of anything else; nil for a struct
+	leaf   record.Field   // that comes of anything else
 }
 
 func newFlatten(target plugin.Target) plugin.Transform {
@@ -74,28 +74,33 @@ func (t *flatten) flatten(_ int, r *record.Record) error {
 		t.plans.add(d.Schema, plan)
 	}
 	out := t.batch.Values(len(plan.schema.Fields))
-	spread(plan.root, d.Value, out)
-	if err := plan.nulls.fill(plan.schema.Fields, out, false); err != nil {
+	if err := spread(plan.root, d.Value, out); err != nil {
 		return err
 	}
 	*d = record.Datum{Schema: plan.schema, Value: record.OfStruct(out)}
 	return nil
 }
 
-// spread writes the leaves of a struct; those of a null struct stay null.
-func spread(fields []flatField, v record.Value, out []record.Value) {
+// spread writes the leaves of a struct. Those of a null struct stay null, even if they are required: their default counts.
+func spread(fields []flatField, v record.Value, out []record.Value) error {
 	for i, inner := range v.Elements() {
 		f := &fields[i]
 		switch {
 		case f.schema == nil && !inner.IsNull():
-			spread(f.nested, inner, out)
-		case f.schema != nil && inner.IsNull() && f.schema.HasDefault:
-			out[0] = f.schema.Default
-		case f.schema != nil:
+			if err := spread(f.nested, inner, out); err != nil {
+				return err
+			}
+		case f.schema == nil:
+		case !inner.IsNull():
 			out[0] = inner
+		case f.schema.HasDefault:
+			out[0] = f.schema.Default
+		case !f.leaf.Schema.Optional:
+			return nullForRequired(f.leaf)
 		}
 		out = out[f.leaves:]
 	}
+	return nil
 }
 
 func (t *flatten) planFor(in *record.Schema) (*flatPlan, error) {
@@ -108,7 +113,7 @@ func (t *flatten) planFor(in *record.Schema) (*flatPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &flatPlan{schema, root, nullableOf(schema.Fields)}, nil
+	return &flatPlan{schema, root}, nil
 }
 
 // fieldsOf adds the fields of a struct to a schema. A field is optional if something around it is, and takes its default
@@ -134,11 +139,11 @@ func (t *flatten) fieldsOf(b *record.Builder, s *record.Schema, prefix string, o
 				fields[i].leaves += n.leaves
 			}
 		default:
-			fields[i] = flatField{leaves: 1, schema: f.Schema}
 			leaf, err := leafSchema(f.Schema, optional, own)
 			if err != nil {
 				return nil, err
 			}
+			fields[i] = flatField{leaves: 1, schema: f.Schema, leaf: record.Field{Name: name, Schema: leaf}}
 			b.Field(name, leaf)
 		}
 	}

@@ -2,10 +2,14 @@ package transform
 
 import "github.com/penstock/penstock/engine/record"
 
-// memo keeps what a transform worked out for the schemas that it met last, the most recent one first. Schemas that are
-// equal, even if they are two objects, share one entry, so that they give the same result (Kafka Connect: the LRUCache
-// of 16 schemas that each transform has).
-type memo[P any] struct{ entries []entry[P] }
+// memo keeps what a transform worked out for the schemas that it met last. Schemas that are equal, even if they are two
+// objects, share one entry, so that they give the same result (Kafka Connect: the LRUCache of 16 schemas that each
+// transform has).
+type memo[P any] struct {
+	last    *record.Schema // the schema before
+	plan    P              // its plan
+	entries []entry[P]     // the most recent first
+}
 
 type entry[P any] struct {
 	schema *record.Schema
@@ -18,8 +22,8 @@ const remembered = 16
 
 // find returns what was kept for a schema. A schema that was the last one costs one comparison.
 func (m *memo[P]) find(s *record.Schema) (plan P, ok bool) {
-	if len(m.entries) > 0 && (m.entries[0].schema == s || m.entries[0].twin == s) {
-		return m.entries[0].plan, true
+	if m.last == s {
+		return m.plan, true
 	}
 	return m.search(s)
 }
@@ -27,22 +31,23 @@ func (m *memo[P]) find(s *record.Schema) (plan P, ok bool) {
 func (m *memo[P]) search(s *record.Schema) (plan P, ok bool) {
 	for i := range m.entries {
 		if e := &m.entries[i]; e.schema == s || e.twin == s {
-			return m.toFront(i), true
+			return m.toFront(i, s), true
 		}
 	}
 	for i := range m.entries {
 		if e := &m.entries[i]; e.schema.Equal(s) {
 			e.twin = s
-			return m.toFront(i), true
+			return m.toFront(i, s), true
 		}
 	}
 	return plan, false
 }
 
-func (m *memo[P]) toFront(i int) P {
+func (m *memo[P]) toFront(i int, s *record.Schema) P {
 	e := m.entries[i]
 	copy(m.entries[1:i+1], m.entries[:i])
 	m.entries[0] = e
+	m.last, m.plan = s, e.plan
 	return e.plan
 }
 
@@ -53,4 +58,5 @@ func (m *memo[P]) add(s *record.Schema, plan P) {
 	}
 	copy(m.entries[1:], m.entries)
 	m.entries[0] = entry[P]{schema: s, plan: plan}
+	m.last, m.plan = s, plan
 }

@@ -114,7 +114,7 @@ func (pl *place) value(s *record.Schema, v record.Value, replace bool) (record.V
 			break
 		}
 		if v.Kind() != record.Struct {
-			return record.Value{}, plugin.Data("Only Struct objects supported for [%s], found: %s", nestedPurpose, v.Kind().JavaClass())
+			return record.Value{}, notA("Struct objects supported", v, nestedPurpose)
 		}
 		s = field
 	}

@@ -104,7 +104,7 @@ func (t *timestampConverter) convert(_ int, r *record.Record) error {
 		return t.convertSchemaless(d)
 	}
 	if k := d.Value.Kind(); t.field.Text() != "" && k != record.Null && k != record.Struct {
-		return plugin.Data("Only Struct objects supported for [%s], found: %s", timestampPurpose, k.JavaClass())
+		return notA("Struct objects supported", d.Value, timestampPurpose)
 	}
 	plan, ok := t.plans.find(d.Schema)
 	if !ok {

@@ -85,7 +85,7 @@ func part(t plugin.Target, r *record.Record) *record.Datum {
 // Requirements.requireStruct).
 func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
 	if d.Value.Kind() != record.Struct || d.Schema.Kind != record.Struct {
-		return nil, plugin.Data("Only Struct objects supported for [%s], found: %s", purpose, d.Value.Kind().JavaClass())
+		return nil, notA("Struct objects supported", d.Value, purpose)
 	}
 	return d.Value.Elements(), nil
 }
@@ -93,9 +93,13 @@ func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
 // mapEntries are the keys and values of a value that must be a map (Kafka Connect: Requirements.requireMap).
 func mapEntries(v record.Value, purpose string) ([]record.Value, error) {
 	if v.Kind() != record.Map {
-		return nil, plugin.Data("Only Map objects supported in absence of schema for [%s], found: %s", purpose, v.Kind().JavaClass())
+		return nil, notA("Map objects supported in absence of schema", v, purpose)
 	}
 	return v.Elements(), nil
+}
+
+func notA(wanted string, v record.Value, purpose string) error {
+	return plugin.Data("Only %s for [%s], found: %s", wanted, purpose, v.Kind().JavaClass())
 }
 
 // nullable says where a null of a struct needs a look: fields that have a default or may not be null. It holds indices.

@@ -350,3 +350,39 @@ func TestParseInteger(t *testing.T) {
 		}
 	}
 }
+
+// A struct that is null because it has a default leaves its fields unset, and the fields have its default.
+func TestFlattenNullStructWithDefault(t *testing.T) {
+	t.Parallel()
+	inner := record.Build(record.Struct).Field("b", record.Required(record.Int8)).
+		Default(record.OfStruct([]record.Value{record.OfInt8(9)})).MustBuild()
+	outer := record.Build(record.Struct).Field("a", inner).MustBuild()
+	tr := configured(t, "flatten", plugin.Config{})
+	r, err := apply(tr, record.Datum{Schema: outer, Value: record.OfStruct([]record.Value{{}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"type":"struct","fields":[{"name":"a.b","schema":{"type":"int8","default":{"i8":9}}}]}`
+	if got := vector.ShowSchema(r.Value.Schema); got != want || !r.Value.Value.Elements()[0].IsNull() {
+		t.Errorf("got %s of %s, want null of %s", vector.Show(r.Value.Value), got, want)
+	}
+	_, err = apply(tr, record.Datum{Schema: outer, Value: record.OfStruct([]record.Value{record.OfStruct([]record.Value{{}})})})
+	const missing = `Invalid value: null used for required field: "a.b", schema type: INT8`
+	if err == nil || err.Error() != missing {
+		t.Errorf("got %v, want %s", err, missing)
+	}
+}
+
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	for _, d := range Descriptors() {
+		for _, s := range d.Spec.Fields {
+			if s.Doc == "" {
+				t.Errorf("%s: %s has no documentation", d.Name, s.Name)
+			}
+		}
+		if d.Doc == "" || !strings.HasSuffix(d.Doc, ".") {
+			t.Errorf("%s: %q is not a sentence", d.Name, d.Doc)
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // skipped are the recorded cases that do not apply, with the reason.
-var skipped = map[string]string{ //nolint:gochecknoglobals // a literal
+var skipped = map[string]string{
 	"311":   "the message holds the identity of a Java object; ours names the field (TestInsertFieldNeedsStaticValue)",
 	"379":   repeatedNames,
 	"425":   "two entries get one name: the last one wins here, in Java that depends on a hash order",

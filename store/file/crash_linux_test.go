@@ -32,7 +32,7 @@ const roleVariable = "STORE_FILE_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if role, ok := os.LookupEnv(roleVariable); ok {
-		os.Exit(child(role, os.Args[len(os.Args)-1]))
+		os.Exit(child(role, os.Args[len(os.Args)-1])) //nolint:forbidigo // a main of its own
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -45,7 +45,7 @@ func child(role, dir string) int {
 		"limited": limitedFile,
 	}[role](dir)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err) //nolint:forbidigo // what the parent reads
+		fmt.Fprintln(os.Stderr, err) // the parent reads it
 		return 1
 	}
 	return 0
@@ -162,11 +162,37 @@ func fullDisk(dir string) error {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
 		return fmt.Errorf("%w: %w", errCannotMount, err)
 	}
+	if err := fullFromTheStart(dir); err != nil {
+		return err
+	}
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 100<<10), 0o600); err != nil {
 		return err
 	}
 	return withoutSpace(filepath.Join(dir, "data"), syscall.ENOSPC, func() error { return os.Remove(ballast) })
+}
+
+// fullFromTheStart tests that a store that cannot be made leaves nothing that looks like one.
+func fullFromTheStart(dir string) error {
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("fill the disk: %w", err)
+	}
+	data := filepath.Join(dir, "first")
+	if _, err := file.Open(data); !errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("open on a full disk: got %w, want ENOSPC", err)
+	}
+	if entries, err := os.ReadDir(data); err != nil || len(entries) != 0 {
+		return fmt.Errorf("left behind: %v, %w", entries, err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	s, err := file.Open(data)
+	if err != nil {
+		return fmt.Errorf("open with space: %w", err)
+	}
+	return errors.Join(s.Close(), os.RemoveAll(data))
 }
 
 // TestAFileThatMayNotGrow needs no rights: the system refuses to let the file grow, at bbolt's own attempt to do so.

@@ -87,6 +87,27 @@ func TestDamageIsNeverTakenForState(t *testing.T) {
 	}
 }
 
+// TestATornHeaderGoesBackOneCommit: when the power fails while bbolt writes one of its two headers, of which the first
+// bytes are always the same, the commit before is taken, whole.
+func TestATornHeaderGoesBackOneCommit(t *testing.T) {
+	t.Parallel()
+	good := goodFile(t)
+	want := contents(t, good)
+	found := map[int]bool{}
+	for _, from := range []int{0, metas / 2} {
+		bad := bytes.Clone(good)
+		garbage(rand.New(rand.NewPCG(1, uint64(from))), bad[from+16:from+80])
+		got := contents(t, bad)
+		if got == nil || !reflect.DeepEqual(got.Snapshot, want.Snapshot) {
+			t.Fatalf("header at %d: got %+v, want the same configurations", from, got)
+		}
+		found[len(got.Offsets)] = true // the last commit was that of the offsets
+	}
+	if diff := cmp.Diff(map[int]bool{0: true, len(want.Offsets): true}, found); diff != "" {
+		t.Errorf("offsets: got (+), want (-):\n%s", diff)
+	}
+}
+
 // goodFile is the content of a file with a few hundred entries and several pages.
 func goodFile(t *testing.T) []byte {
 	t.Helper()
@@ -143,7 +164,7 @@ func refusedUntouched(t *testing.T, content []byte) {
 	t.Helper()
 	dir := folder(t, content)
 	for range 2 { // the second time tells that the first left no lock behind
-		refused(t, dir, store.ErrDamaged)
+		mustRefuse(t, dir, store.ErrDamaged)
 	}
 	after, err := os.ReadFile(filepath.Join(dir, file.Name))
 	if err != nil {

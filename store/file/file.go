@@ -162,9 +162,9 @@ func (w *writer) follows(last head) error {
 
 func (w *writer) put(bucket, key, payload []byte) error {
 	b := w.tx.Bucket(bucket)
-	w.head.tally.remove(b.Get(key))
+	w.head.remove(b.Get(key))
 	sealed := seal(bucket, key, payload)
-	w.head.tally.add(sealed)
+	w.head.add(sealed)
 	return b.Put(key, sealed)
 }
 
@@ -178,7 +178,7 @@ func (w *writer) putJSON(bucket, key []byte, v any) error {
 
 func (w *writer) delete(bucket, key []byte) error {
 	b := w.tx.Bucket(bucket)
-	w.head.tally.remove(b.Get(key))
+	w.head.remove(b.Get(key))
 	return b.Delete(key)
 }
 

@@ -51,7 +51,7 @@ func TestASecondStoreIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
-	if err := refused(t, dir, store.ErrInUse); !strings.Contains(err.Error(), filepath.Join(dir, file.Name)) {
+	if err := mustRefuse(t, dir, store.ErrInUse).Err; !strings.Contains(err.Error(), filepath.Join(dir, file.Name)) {
 		t.Errorf("the error does not name the file: %v", err)
 	}
 	closeStore(t, s)
@@ -64,7 +64,7 @@ func TestAnEmptyFileIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, file.Name), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, dir, store.ErrDamaged)
+	mustRefuse(t, dir, store.ErrDamaged)
 }
 
 func TestAFileWithoutPermissionIsNotCalledDamaged(t *testing.T) {
@@ -152,8 +152,11 @@ func closeStore(t testing.TB, s store.Store) {
 	}
 }
 
-// refused opens a store that cannot be opened.
-func refused(t *testing.T, dir string, want error) error {
+// refusal is why a store was not opened.
+type refusal struct{ Err error }
+
+// mustRefuse opens a store that cannot be opened.
+func mustRefuse(t *testing.T, dir string, want error) refusal {
 	t.Helper()
 	s, err := file.Open(dir)
 	if !errors.Is(err, want) {
@@ -162,7 +165,7 @@ func refused(t *testing.T, dir string, want error) error {
 		}
 		t.Fatalf("open: got %v, want %v", err, want)
 	}
-	return err
+	return refusal{err}
 }
 
 // fill gives a store n connectors at most 100 and n offsets.

@@ -10,6 +10,11 @@ func Open() *store.Local { return store.NewLocal(nil, nil, journal{}) }
 // journal is a journal that writes nothing.
 type journal struct{}
 
+// Commit implements store.Journal.
 func (journal) Commit(*store.Snapshot, store.Commit) error { return nil }
-func (journal) Offsets([]store.InstanceOffset) error       { return nil }
-func (journal) Close() error                               { return nil }
+
+// Offsets implements store.Journal.
+func (journal) Offsets([]store.InstanceOffset) error { return nil }
+
+// Close implements store.Journal.
+func (journal) Close() error { return nil }

@@ -22,6 +22,7 @@ import (
 // Role says for what a client is used. It is a set of bits, so that a property can belong to several.
 type Role uint8
 
+// The roles of clients.
 const (
 	Producer Role = 1 << iota
 	Consumer
@@ -128,7 +129,7 @@ func Check(role Role, override map[string]string) []*plugin.ConfigError {
 
 // configErrors takes a joined error apart.
 func configErrors(err error) []*plugin.ConfigError {
-	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join, made in this package
+	if list, ok := err.(interface{ Unwrap() []error }); ok { // errors.Join, made in this package
 		var all []*plugin.ConfigError
 		for _, e := range list.Unwrap() {
 			if c, ok := errors.AsType[*plugin.ConfigError](e); ok {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/diag"
 )
@@ -77,6 +78,8 @@ func TestTranslation(t *testing.T) {
 		{Consumer, map[string]string{"check.crcs": "false"}, kgo.DisableFetchCRCValidation, true},
 		{Consumer, map[string]string{"allow.auto.create.topics": "true"}, kgo.AllowAutoTopicCreation, true},
 		{Consumer, map[string]string{"request.timeout.ms": "5000"}, kgo.RequestTimeoutOverhead, 5 * time.Second},
+		{Producer, map[string]string{"partitioner.rack.aware": "true", "client.rack": "b"}, kgo.Rack, "b"},
+		{Producer, map[string]string{"partitioner.rack.aware": "true"}, kgo.RackAwarePartitioning, true},
 		{Admin, map[string]string{"retries": "2"}, kgo.RequestRetries, int64(2)},
 	}
 	for _, test := range tests {
@@ -126,6 +129,19 @@ func TestBatchLimit(t *testing.T) {
 			t.Errorf("%v: got %d, want %d", test.given, got, test.expected)
 		}
 		client.Close()
+	}
+}
+
+func TestRetryTimeouts(t *testing.T) {
+	t.Parallel()
+	client, err := at(nil).ConsumerClient(map[string]string{"session.timeout.ms": "10000", "default.api.timeout.ms": "20000"}, "", "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	timeout := client.OptValue(kgo.RetryTimeoutFn).(func(int16) time.Duration)
+	if join, other := timeout(int16(kmsg.JoinGroup)), timeout(int16(kmsg.ListOffsets)); join != 10*time.Second || other != 20*time.Second {
+		t.Errorf("got %v to join and %v else, want the session and default.api.timeout.ms", join, other)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // somebody who looks for a fault, not to an operator.
 type logger struct{ to *slog.Logger }
 
+// Level is how much the library may say, which can change at any time.
 func (l logger) Level() kgo.LogLevel {
 	ctx := context.Background() //nolint:forbidigo // slog wants one, the library has none
 	switch {
@@ -24,13 +25,14 @@ func (l logger) Level() kgo.LogLevel {
 	return kgo.LogLevelNone
 }
 
+// Log passes a message on.
 func (l logger) Log(level kgo.LogLevel, message string, keyvals ...any) {
 	switch level {
 	case kgo.LogLevelError:
-		l.to.Error(message, keyvals...)
+		l.to.Error(message, keyvals...) //nolint:sloglint // the library's own text
 	case kgo.LogLevelWarn:
-		l.to.Warn(message, keyvals...)
+		l.to.Warn(message, keyvals...) //nolint:sloglint // as above
 	case kgo.LogLevelInfo, kgo.LogLevelDebug, kgo.LogLevelNone:
-		l.to.Debug(message, keyvals...)
+		l.to.Debug(message, keyvals...) //nolint:sloglint // as above
 	}
 }

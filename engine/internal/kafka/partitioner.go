@@ -6,6 +6,7 @@ import "github.com/twmb/franz-go/pkg/kgo"
 // one hashes keys with murmur2 as Kafka's own does, so that equal keys of Java producers and ours meet in one partition.
 type chosen struct{ otherwise kgo.Partitioner }
 
+// ForTopic makes the partitioner of one topic.
 func (c chosen) ForTopic(topic string) kgo.TopicPartitioner {
 	return &chosenTopic{otherwise: c.otherwise.ForTopic(topic)}
 }

@@ -85,6 +85,7 @@ var rules = map[string]rule{ //nolint:gochecknoglobals // a literal that nothing
 	"partitioner.ignore.keys":                  {roles: Producer, set: boolean(func(s *settings) *bool { return &s.ignoreKeys })},
 	"partitioner.adaptive.partitioning.enable": {roles: Producer, harmless: "records without a key stay with a partition until its batch is full, then move on"},
 	"partitioner.availability.timeout.ms":      {roles: Producer, harmless: "a partition without a leader is passed over by records that have no key"},
+	"partitioner.rack.aware":                   {roles: Producer, set: boolean(func(s *settings) *bool { return &s.rackAware })},
 	"max.block.ms":                             {roles: Producer, harmless: "a send waits for room for as long as its task lives, which is Kafka Connect's default too"},
 	"metadata.max.idle.ms":                     {roles: Producer, harmless: "a topic's metadata is kept for as long as its producer lives"},
 	"transaction.timeout.ms":                   {roles: Producer, set: millis(1, func(s *settings) *time.Duration { return &s.transactionTimeout })},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/plugin"
 )
@@ -35,7 +36,7 @@ type settings struct {
 	codec                                   string
 	levels                                  map[string]int
 	partitioner                             kgo.Partitioner
-	ignoreKeys                              bool
+	ignoreKeys, rackAware                   bool
 	transactionTimeout                      time.Duration
 	group, instance                         string
 	balancers                               []kgo.GroupBalancer
@@ -206,8 +207,8 @@ func (s *settings) produce() []kgo.Opt {
 	if s.deliveryTimeout < forever {
 		opts = append(opts, kgo.RecordDeliveryTimeout(max(s.deliveryTimeout, time.Second)))
 	}
-	if s.rack != "" {
-		opts = append(opts, kgo.Rack(s.rack))
+	if s.rackAware {
+		opts = append(opts, kgo.Rack(s.rack), kgo.RackAwarePartitioning())
 	}
 	if !s.idempotence {
 		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(int(s.inFlight)))
@@ -229,6 +230,7 @@ func (s *settings) consume() []kgo.Opt {
 	most := min(max(s.fetchMax, 1), 1<<30)
 	opts := []kgo.Opt{
 		s.overhead(),
+		kgo.RetryTimeoutFn(s.retryTimeout),
 		kgo.FetchMinBytes(int32(s.fetchMin)),
 		kgo.FetchMaxBytes(int32(most)),
 		kgo.BrokerMaxReadBytes(int32(min(max(2*most, 100<<20), 1<<30))),
@@ -258,6 +260,16 @@ func (s *settings) consume() []kgo.Opt {
 		opts = append(opts, kgo.AllowAutoTopicCreation())
 	}
 	return opts
+}
+
+// retryTimeout bounds a consumer's requests with all their tries. Those of a group are of no use after its session.
+func (s *settings) retryTimeout(key int16) time.Duration {
+	switch kmsg.Key(key) {
+	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat:
+		return s.session
+	default:
+		return s.apiTimeout
+	}
 }
 
 func (s *settings) administer() []kgo.Opt {

@@ -340,7 +340,7 @@ func named(ids ...string) []member.Member {
 	return ms
 }
 
-func equal(t *testing.T, what string, got, want any) {
+func equal[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s: got (+), want (-):\n%s", what, diff)

@@ -106,7 +106,7 @@ func (c *committer) store(ctx context.Context) error {
 	for _, p := range slices.Sorted(maps.Keys(c.unstored)) {
 		e := store.Offset{Partition: c.key(p)}
 		if offset := c.unstored[p]; !offset.IsNull() {
-			e.Value = appendFlat(nil, offset)
+			e.Value = flatJSON(offset)
 		}
 		entries = append(entries, e)
 	}
@@ -119,7 +119,7 @@ func (c *committer) key(n int32) []byte {
 		c.keys = append(c.keys, nil)
 	}
 	if c.keys[n] == nil {
-		c.keys[n] = appendFlat(nil, c.partitions.At(n))
+		c.keys[n] = flatJSON(c.partitions.At(n))
 	}
 	return c.keys[n]
 }

@@ -44,6 +44,7 @@ type encoder struct {
 	chain  *chain // for its policy
 	topics *topics
 	names  map[string]string // header keys in memory that outlives the batch
+	now    time.Time         // for the records of a batch that have no timestamp: a look at the clock costs as much as a conversion
 }
 
 // mostNames bounds the header keys that are remembered.
@@ -52,6 +53,7 @@ const mostNames = 1024
 // encode appends a message to f for each live record, in order. A record that cannot be converted goes the way of the
 // policy. The error is errHalted.
 func (e *encoder) encode(ctx context.Context, b *record.Batch, f *flight) error {
+	e.now = time.Now()
 	for i := 0; i < len(b.Records); i++ {
 		if !b.Live(i) {
 			continue
@@ -87,7 +89,7 @@ func (e *encoder) one(ctx context.Context, r *record.Record, f *flight) (at plac
 	if m.Topic, err = e.topics.use(ctx, r.Topic); err != nil {
 		return at, err
 	}
-	if r.Timestamp != record.NoTimestamp {
+	if m.Timestamp = e.now; r.Timestamp != record.NoTimestamp {
 		m.Timestamp = time.UnixMilli(r.Timestamp)
 	}
 	if n := len(r.Headers); n > 0 {

@@ -63,8 +63,8 @@ func (g *group) options(l *lives) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.Balancers(kgo.RangeBalancer()), kgo.BlockRebalanceOnPoll(), kgo.DisableAutoCommit(), kgo.KeepControlRecords(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.assigned(l, c, m) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, true) }),
-		kgo.OnPartitionsLost(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, false) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, true) }), //nolint:contextcheck // the stop budget bounds it
+		kgo.OnPartitionsLost(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, false) }),   //nolint:contextcheck // as above
 		kgo.AdjustFetchOffsetsFn(g.adjust),
 	}
 }
@@ -199,7 +199,7 @@ func comparePartitions(a, b plugin.TopicPartition) int {
 
 // trouble sorts the errors of a fetch: nil for what passes by itself, which is logged; waits tells that it may come again
 // at once. An error ends the task.
-func (g *group) trouble(topic string, err error) (waits bool, _ error) {
+func (g *group) trouble(ctx context.Context, topic string, err error) (waits bool, _ error) {
 	log := g.s.t.Logger
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -219,8 +219,7 @@ func (g *group) trouble(topic string, err error) (waits bool, _ error) {
 		return true, nil
 	}
 	if isMissing(err) {
-		g.s.t.machine.note(missing("read", topic))
-		return true, nil
+		return true, g.s.gone(ctx, topic)
 	}
 	return false, refusal("read", topic, err)
 }

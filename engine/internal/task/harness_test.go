@@ -153,7 +153,7 @@ type run struct {
 }
 
 // start runs a task; the test stops it, or its end does.
-func start(t *testing.T, s task.Settings) *run {
+func start(t *testing.T, s task.Settings, before ...func(*task.Task)) *run {
 	t.Helper()
 	r := &run{t: t, meter: &task.Meter{}, log: &logs{}, done: make(chan struct{}), changed: make(chan struct{})}
 	s.Report, s.Meter = r.report, r.meter
@@ -162,6 +162,9 @@ func start(t *testing.T, s task.Settings) *run {
 		s.StopBudget = 10 * time.Second
 	}
 	r.Task = task.New(s)
+	for _, f := range before {
+		f(r.Task)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.stop = cancel
 	go func() {

@@ -235,7 +235,7 @@ func TestOffsetJSON(t *testing.T) {
 		if err := checkFlat(c.value); err != nil {
 			t.Errorf("%s: %v", c.want, err)
 		}
-		if got := string(appendFlat(nil, c.value)); got != c.want {
+		if got := string(flatJSON(c.value)); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
@@ -261,12 +261,12 @@ func TestOffsetJSONRoundTrip(t *testing.T) {
 			vs = append(vs, record.OfString(k), v)
 		}
 		want := record.OfMap(vs)
-		got, err := parseFlat(appendFlat(nil, want))
+		got, err := parseFlat(flatJSON(want))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !got.Equal(want) {
-			t.Fatalf("got %s, want %s", appendFlat(nil, got), appendFlat(nil, want))
+			t.Fatalf("got %s, want %s", flatJSON(got), flatJSON(want))
 		}
 	})
 }

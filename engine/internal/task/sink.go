@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/engine/internal/kafka"
@@ -16,14 +15,8 @@ import (
 	"github.com/penstock/penstock/engine/record"
 )
 
-const (
-	// patience is how long a sink that reads nothing waits before it looks whether its topics are there, and between looks.
-	patience = 15 * time.Second
-	// lookTimeout bounds what a sink asks about its topics in passing.
-	lookTimeout = 2 * time.Second
-	// troubleWait is the wait after a fetch error that may come again at once.
-	troubleWait = time.Second
-)
+// troubleWait is the wait after a fetch error that may come again at once.
+const troubleWait = time.Second
 
 // sink is the body of a sink task: one goroutine polls, decodes, puts and commits, so that records of a topic partition
 // reach the sink in their order (invariant 3).
@@ -114,7 +107,7 @@ func (s *sink) open(l *lives) error {
 		}
 	})
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(patience)
+	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
 	return nil
 }
 
@@ -209,7 +202,7 @@ func (s *sink) applyHolds(c *kgo.Client) {
 // poll waits for records until the next commit is due, the sink's own timeout has passed, a batch comes again, or
 // somebody asks for something.
 func (s *sink) poll(l *lives, seq uint64) kgo.Fetches {
-	wait := time.Until(s.commitAt)
+	wait := min(time.Until(s.commitAt), time.Until(s.lookAt))
 	if s.again {
 		wait = min(wait, time.Until(s.retryAt))
 	}
@@ -232,7 +225,7 @@ func (s *sink) troubles(l *lives, fetches kgo.Fetches) error {
 	var end error
 	waits := false
 	fetches.EachError(func(topic string, _ int32, err error) {
-		w, err := s.group.trouble(topic, err)
+		w, err := s.group.trouble(l.life, topic, err)
 		waits = waits || w
 		if end == nil {
 			end = err
@@ -274,7 +267,7 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.Read.Add(int64(n))
 	s.t.Meter.Bytes.Add(int64(bytes))
 	s.t.Meter.active()
-	s.lookAt = time.Now().Add(patience)
+	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
 	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
@@ -289,8 +282,11 @@ func (s *sink) add(p *part, messages []*kgo.Record) (bytes int) {
 		p.touched = true
 		s.touched = append(s.touched, p)
 	}
-	if p.base < 0 {
-		p.base = messages[0].Offset
+	switch first := messages[0].Offset; {
+	case first < p.position: // the topic was made anew or its log was cut: what is known of the old one counts no more
+		p.current, p.committed, p.base = -1, -1, first
+	case p.base < 0:
+		p.base = first
 	}
 	for _, m := range messages {
 		if m.Attrs.IsControl() {
@@ -340,10 +336,13 @@ func (s *sink) put(l *lives) error {
 		return fmt.Errorf("put records into the sink: %w", err)
 	}
 	s.t.Meter.Delivered.Add(live)
+	stop := s.chain.stop
+	if stop != nil {
+		s.report(l.send, *stop)
+	}
 	s.accept()
-	if f := s.chain.stop; f != nil {
-		s.report(l.send, *f)
-		return f.exceeded()
+	if stop != nil {
+		return stop.exceeded()
 	}
 	return nil
 }
@@ -409,12 +408,14 @@ func (s *sink) accept() {
 	s.t.Meter.Dropped.Add(dropped)
 	s.takeBack()
 	for _, p := range s.touched {
-		p.current = max(p.current, p.next)
+		p.current = p.next
 		if p.current > p.committed {
 			s.t.Meter.unstored.Store(1)
 		}
 	}
-	s.t.Meter.active()
+	if len(s.messages) > 0 { // a sink is called without records too
+		s.t.Meter.active()
+	}
 	s.clear()
 }
 
@@ -435,11 +436,9 @@ func (s *sink) clear() {
 	clear(s.touched)
 	s.touched = s.touched[:0]
 	s.batch.Reset()
-	if s.chain.stop == nil { // else the failed record is still to be told of
-		clear(s.messages)
-		s.messages = s.messages[:0]
-	}
-	s.again, s.tries = false, 0
+	clear(s.messages)
+	s.messages = s.messages[:0]
+	s.again, s.tries, s.chain.stop = false, 0, nil
 	s.t.Meter.busy.Store(0)
 	s.t.Meter.InFlight.Store(0)
 }
@@ -460,7 +459,7 @@ func (s *sink) dropPart(p *part) {
 		}
 	}
 	p.touched = false
-	if !left && len(s.touched) == 0 {
+	if !left && len(s.touched) == 0 && s.chain.stop == nil {
 		s.clear()
 	}
 }
@@ -493,22 +492,6 @@ func (s *sink) fetchFrom(p *part, to int64) {
 	s.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition: {Epoch: -1, Offset: to}}})
 }
 
-// measure brings the lag up to date.
-func (s *sink) measure() {
-	lag, known := int64(0), len(s.group.parts) > 0
-	for _, p := range s.group.parts {
-		if p.end < 0 || p.position < 0 {
-			known = false
-			break
-		}
-		lag += max(0, p.end-p.position)
-	}
-	if !known {
-		lag = -1
-	}
-	s.t.Meter.lag.Store(lag + 1)
-}
-
 // close commits and closes what the task has, stops the sink and leaves the group.
 func (s *sink) close(l *lives) error {
 	var errs []error
@@ -531,34 +514,4 @@ func (s *sink) close(l *lives) error {
 	s.queue.close()
 	s.joined.Wait()
 	return errors.Join(errs...)
-}
-
-// lookAround asks, when nothing was read for a while, for what fetches do not tell: where partitions end from which
-// nothing came, and whether topics exist.
-func (s *sink) lookAround(l *lives) {
-	if len(s.batch.Records) > 0 {
-		return
-	}
-	if s.t.Meter.Lag() < 0 && len(s.group.parts) > 0 && !time.Now().Before(s.endsAt) {
-		s.endsAt = time.Now().Add(lookTimeout)
-		s.findEnds(l.life)
-	}
-	task := &s.t.Instance.Task
-	if time.Now().Before(s.lookAt) || len(task.Topics) == 0 {
-		return
-	}
-	s.lookAt = time.Now().Add(patience)
-	ctx, cancel := context.WithTimeout(l.life, lookTimeout)
-	defer cancel()
-	found, err := kadm.NewClient(s.client).ListTopics(ctx, task.Topics...)
-	if err != nil {
-		return // a broker that does not answer says nothing about topics
-	}
-	for _, topic := range task.Topics {
-		if !found.Has(topic) && isMissing(found[topic].Err) {
-			s.t.machine.note(missing("read", topic))
-			return
-		}
-	}
-	s.t.machine.note(nil)
 }

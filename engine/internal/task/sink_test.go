@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -34,8 +35,8 @@ func produce(c *kafkatest.Cluster, topic string, values ...string) {
 	c.Produce(topic, rs...)
 }
 
-// committed is the group's offset of partition 0 of a topic, -1 without one.
-func committed(t *testing.T, c *kafkatest.Cluster, topic string) int64 {
+// committed is the group's offset of partition 0 of topic in, -1 without one.
+func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 	t.Helper()
 	client, err := c.Clients().AdminClient(nil, "test")
 	if err != nil {
@@ -46,7 +47,7 @@ func committed(t *testing.T, c *kafkatest.Cluster, topic string) int64 {
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		t.Fatal(err)
 	}
-	o, ok := got.Lookup(c.Name(topic), 0)
+	o, ok := got.Lookup(c.Name("in"), 0)
 	if !ok {
 		return -1
 	}
@@ -85,7 +86,7 @@ func TestSinkPutsInOrderAndStopCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "records", snk.Texts(), numbers(0, 100))
-	if got := committed(t, c, "in"); got != 100 {
+	if got := committed(t, c); got != 100 {
 		t.Errorf("committed: got %d, want 100", got)
 	}
 	for i, p := range snk.Received() {
@@ -119,7 +120,12 @@ func TestSinkPutsEmptyBatchesByTheClock(t *testing.T) {
 	c := kafkatest.Start(t, "in")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
+	snk.AwaitCalls(t, "task.put", 1)
+	before := r.meter.LastActivity.Load()
 	snk.AwaitCalls(t, "task.put", 5)
+	if after := r.meter.LastActivity.Load(); before == 0 || after != before {
+		t.Errorf("last activity: got %d after batches without records, want %d, when the task started", after, before)
+	}
 	r.await("the lag of an empty topic", func() bool { return r.meter.Lag() == 0 })
 	r.await("the task to settle", r.meter.Settled)
 }
@@ -158,7 +164,7 @@ func TestRetriedPutGetsTheSameBatch(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	same(t, "puts", puts, []string{"1,2", "1,2", "1,2", "1,2", "3"})
-	if got := committed(t, c, "in"); got != 3 {
+	if got := committed(t, c); got != 3 {
 		t.Errorf("committed: got %d, want 3", got)
 	}
 }
@@ -180,7 +186,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.end(); !errors.Is(err, broken) {
 		t.Fatalf("got %v, want %v", err, broken)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, want nothing", got)
 	}
 	r = start(t, sink(t, c, snk, "in"))
@@ -188,7 +194,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.halt(); err != nil {
 		t.Fatal(err)
 	}
-	if got := committed(t, c, "in"); got != 1 {
+	if got := committed(t, c); got != 1 {
 		t.Errorf("committed: got %d, want 1", got)
 	}
 }
@@ -216,7 +222,7 @@ func TestFailedFlushRewindsToTheLastCommit(t *testing.T) {
 	if got := r.meter.CommitFailures.Load(); got != 1 {
 		t.Errorf("commit failures: got %d, want 1", got)
 	}
-	if got := committed(t, c, "in"); got != 4 {
+	if got := committed(t, c); got != 4 {
 		t.Errorf("committed: got %d, want 4", got)
 	}
 }
@@ -272,7 +278,7 @@ func TestPreCommitDecides(t *testing.T) {
 			if err := r.halt(); err != nil {
 				t.Fatal(err)
 			}
-			if got := committed(t, k, "in"); got != c.want {
+			if got := committed(t, k); got != c.want {
 				t.Errorf("committed: got %d, want %d", got, c.want)
 			}
 			if got := r.meter.CommitFailures.Load(); got != 0 {
@@ -324,7 +330,7 @@ func TestRewind(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, "records", snk.Texts(), []string{"0", "1", "2", "1", "2"})
-		if got := committed(t, c, "in"); got != 3 {
+		if got := committed(t, c); got != 3 {
 			t.Errorf("committed: got %d, want 3", got)
 		}
 	})
@@ -365,7 +371,7 @@ func TestPausedSinkStaysInItsGroup(t *testing.T) {
 	snk.AwaitRecords(t, 1)
 	r.Pause()
 	r.awaitState(task.Paused)
-	r.await("the commit of a pause", func() bool { return committed(t, c, "in") == 1 })
+	r.await("the commit of a pause", func() bool { return committed(t, c) == 1 })
 	produce(c, "in", "2")
 	puts := snk.Count("task.put")
 	r.Commit() // one more turn of the loop
@@ -487,7 +493,7 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("the log lacks %q:\n%s", line, r.log)
 	}
-	if got := committed(t, c, "in"); got != 2 {
+	if got := committed(t, c); got != 2 {
 		t.Errorf("committed: got %d, want 2", got)
 	}
 	if s, d := r.meter.Skipped.Load(), r.meter.DeadLetters.Load(); s != 1 || d != 1 {
@@ -535,7 +541,7 @@ func TestToleranceNoneSendsToTheQueueAndFails(t *testing.T) {
 			if got := snk.Texts(); len(got) < 2 || got[0] != "0" || got[1] != "1" {
 				t.Errorf("put: got %q, want what is before the failed record", got)
 			}
-			if got := committed(t, c, "in"); got != 2 {
+			if got := committed(t, c); got != 2 {
 				t.Errorf("committed: got %d, want 2, the failed record", got)
 			}
 		})
@@ -589,7 +595,7 @@ func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	if !ok || d.Code != diag.BrokerRefused || !strings.Contains(r.err.Error(), "dead letter queue") {
 		t.Errorf("got %v, want %s of the dead letter queue", r.err, diag.BrokerRefused)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, but the queue has not taken the record", got)
 	}
 }
@@ -644,7 +650,7 @@ func TestSinkCommitFailureIsNotFatal(t *testing.T) {
 	produce(c, "in", "1")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
-	r.await("a commit that works", func() bool { return committed(t, c, "in") == 1 })
+	r.await("a commit that works", func() bool { return committed(t, c) == 1 })
 	if got := r.meter.CommitFailures.Load(); got == 0 {
 		t.Error("the failures were not counted")
 	}
@@ -688,7 +694,7 @@ func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	r.await("the abandoned task to leave its group", func() bool { return members(t, c) == 0 })
 	close(release)
 	snk.AwaitCalls(t, "task.stop", 1)
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("an abandoned task committed %d", got)
 	}
 }
@@ -711,5 +717,227 @@ func TestOpenErrorFailsTheTask(t *testing.T) {
 	snk := &plugintest.RecordingSink{OnOpen: func(context.Context, []plugin.TopicPartition) error { return broken }}
 	if err := start(t, sink(t, c, snk, "in", fast)).end(); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+// TestBatchThatComesAgainLosesRevokedPartitions: a task that puts the same batch again and again must not put records of
+// a partition that a rebalance took away, whatever a transform made of their topic.
+func TestBatchThatComesAgainLosesRevokedPartitions(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	rename := func(g *graph.Task) {
+		fast(g)
+		g.Chain = []graph.Stage{stage("Route", func(_ *record.Batch, _ int, r *record.Record) error { r.Topic = "elsewhere"; return nil })}
+	}
+	var mu sync.Mutex
+	busy := true
+	one, two := &plugintest.RecordingSink{}, &plugintest.RecordingSink{}
+	one.OnPut = func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if busy && len(b.Records) > 0 {
+			h.Timeout(5 * time.Millisecond)
+			return plugin.Retry(errors.New("busy"), 0)
+		}
+		return nil
+	}
+	for i := range 10 {
+		c.Produce("in", &kgo.Record{Partition: int32(i % 2), Value: []byte(itoa(i))})
+	}
+	r1 := start(t, sink(t, c, one, "in", rename))
+	one.Await(t, "a put of records", func(calls []plugintest.Call) bool {
+		return slices.ContainsFunc(calls, func(c plugintest.Call) bool { return c.Name == "task.put" && c.Records > 0 })
+	})
+	r2 := start(t, sink(t, c, two, "in", rename))
+	two.AwaitCalls(t, "task.open", 1)
+	two.AwaitRecords(t, 5)
+	mu.Lock()
+	busy = false
+	mu.Unlock()
+	one.AwaitRecords(t, 5)
+	if err := errors.Join(r1.halt(), r2.halt()); err != nil {
+		t.Fatal(err)
+	}
+	all := append(one.Texts(), two.Texts()...)
+	slices.Sort(all)
+	same(t, "records, each once", all, numbers(0, 10))
+}
+
+func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1")
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in"), func(k *task.Task) { k.SetPatience(20 * time.Millisecond) })
+	snk.AwaitRecords(t, 1)
+	if err := c.Fake().DeleteTopic("in"); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the missing topic to show", func() bool {
+		d, ok := errors.AsType[*diag.Diagnostic](r.condition())
+		return ok && d.Code == diag.TopicMissing
+	})
+	if got := r.states(); got[len(got)-1] != task.Running {
+		t.Errorf("state: got %v, want running", got)
+	}
+	c.CreateTopic("in", 1, nil)
+	// One that is made anew is another topic, which a restarted task reads from its start.
+	client, err := c.Clients().ProducerClient(nil, "test") // the cluster's own remembers the topic that was
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "in", Value: []byte("2")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	d, ok := errors.AsType[*diag.Diagnostic](r.end())
+	if !ok || d.Code != diag.TopicMissing || !strings.Contains(d.Detail, "created again") {
+		t.Fatalf("got %v, want %s that says why", r.err, diag.TopicMissing)
+	}
+	if _, ok := errors.AsType[*plugin.PermanentError](r.err); ok {
+		t.Errorf("%v is permanent, but a restart cures it", r.err)
+	}
+	r = start(t, sink(t, c, snk, "in"))
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSinkAtLeastOnceUnderRandomStops stops a sink again and again; every record must have been put, in order.
+func TestSinkAtLeastOnceUnderRandomStops(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	const total = 1000
+	produce(c, "in", numbers(0, total)...)
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 2))
+	snk := &plugintest.RecordingSink{}
+	for round := 0; len(snk.Texts()) < total; round++ {
+		if round > 100 {
+			t.Fatalf("seed %d: no end after 100 rounds", seed)
+		}
+		r := start(t, sink(t, c, snk, "in", fast, func(g *graph.Task) { g.Consumer["max.poll.records"] = "7" }))
+		snk.AwaitRecords(t, min(total, len(snk.Texts())+1+random.IntN(200)))
+		if err := r.halt(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+	same(t, "records, each once since a stop commits", snk.Texts(), numbers(0, total))
+}
+
+func TestSinkConverterIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1", "2", "3")
+	tries := 0
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", func(g *graph.Task) {
+		g.Errors = graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Millisecond}
+		g.Value = converter(plugin.ValueUse, func(s string) error {
+			if s == "2" && tries < 3 {
+				tries++
+				return plugin.Retry(errors.New("registry is busy"), 0)
+			}
+			return nil
+		})
+	}))
+	snk.AwaitRecords(t, 3)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", snk.Texts(), []string{"1", "2", "3"})
+	if got := r.meter.Retries.Load(); got != 3 {
+		t.Errorf("retries: got %d, want 3", got)
+	}
+}
+
+// TestFailedFlushWhileABatchComesAgain: going back to the last commit takes the waiting batch along, also of partitions
+// of which nothing was put yet.
+func TestFailedFlushWhileABatchComesAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	var mu sync.Mutex
+	flushes, busy := 0, true
+	snk := &plugintest.RecordingSink{}
+	snk.OnFlush = func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		flushes++
+		if flushes == 2 {
+			busy = false
+			return errors.New("lost")
+		}
+		return nil
+	}
+	snk.OnPut = func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if busy && len(b.Records) > 0 && b.Records[0].Partition == 1 {
+			h.RequestCommit()
+			h.Timeout(5 * time.Millisecond)
+			return plugin.Retry(errors.New("busy"), 0)
+		}
+		return nil
+	}
+	put := func(partition int32, values ...string) {
+		for _, v := range values {
+			c.Produce("in", &kgo.Record{Partition: partition, Value: []byte(v)})
+		}
+	}
+	r := start(t, sink(t, c, snk, "in"))
+	put(0, "a")
+	snk.AwaitRecords(t, 1)
+	r.Commit()
+	r.await("the first commit", func() bool { return r.meter.Commits.Load() == 1 })
+	put(0, "b")
+	snk.AwaitRecords(t, 2)
+	put(1, "c")
+	r.await("the failed flush", func() bool { return r.meter.CommitFailures.Load() == 1 })
+	put(1, "d")
+	r.await("the rest", func() bool { return len(snk.Texts()) >= 5 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	got := snk.Texts()
+	slices.Sort(got)
+	same(t, "records", got, []string{"a", "b", "b", "c", "d"})
+}
+
+func TestWaitingSinkDoesNotTurnTheProcessor(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*graph.Task, *plugintest.RecordingSink){
+		"regex": func(g *graph.Task, _ *plugintest.RecordingSink) { g.Topics, g.TopicsRegex = nil, "in" },
+		"batch that comes again": func(_ *graph.Task, s *plugintest.RecordingSink) {
+			s.OnPut = func(_ context.Context, _ plugin.SinkHost, b *record.Batch) error {
+				if len(b.Records) > 0 {
+					return plugin.Retry(errors.New("busy"), time.Hour)
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := kafkatest.Start(t, "in")
+			produce(c, "in", "1")
+			snk := &plugintest.RecordingSink{}
+			s := sink(t, c, snk, "in")
+			change(&s.Instance.Task, snk)
+			turns := 0
+			s.Holds = func() bool { turns++; return true }
+			r := start(t, s, func(k *task.Task) { k.SetPatience(50 * time.Millisecond) })
+			began := time.Now()
+			r.await("time to pass", func() bool { return time.Since(began) > 600*time.Millisecond })
+			if err := r.halt(); err != nil {
+				t.Fatal(err)
+			}
+			// Two looks at the lease a turn, and a turn every 50 ms.
+			if turns > 80 {
+				t.Errorf("the loop turned about %d times in %s", turns/2, time.Since(began))
+			}
+		})
 	}
 }

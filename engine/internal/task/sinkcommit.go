@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -70,7 +69,7 @@ func (s *sink) flush(ctx context.Context, parts []*part) (map[*part]int64, error
 	say := current
 	if pc, ok := s.plugin.(plugin.PreCommitter); ok {
 		if len(current) == 0 {
-			return nil, nil
+			return map[*part]int64{}, nil
 		}
 		err := s.guard.Call("PreCommit", func() (err error) {
 			say, err = pc.PreCommit(ctx, current)
@@ -146,11 +145,12 @@ func (s *sink) settled() {
 	s.t.Meter.unstored.Store(unstored)
 }
 
-// goBack makes partitions go on from what was committed last.
+// goBack makes partitions go on from what was committed last. The batch in hand, which may wait for another try, goes
+// too: it is fetched again.
 func (s *sink) goBack(parts []*part) {
 	s.clear()
 	for _, p := range parts {
-		if p.current != p.committed && p.base >= 0 {
+		if p.base >= 0 && (p.position != p.base || p.current != p.committed) {
 			s.seek(p, p.base)
 		}
 	}
@@ -174,36 +174,4 @@ func (s *sink) closeParts(l *lives, parts []*part, ours bool) error {
 		return fmt.Errorf("close partitions: %w", err)
 	}
 	return nil
-}
-
-// findEnds asks where partitions end and begin from which nothing was fetched, so that the lag is known.
-func (s *sink) findEnds(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	admin := kadm.NewClient(s.client)
-	var topics []string
-	for _, p := range s.group.parts {
-		topics = append(topics, p.Topic)
-	}
-	ends, err := admin.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		return // asked again after the next poll
-	}
-	starts, err := admin.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return
-	}
-	for _, p := range s.group.parts {
-		end, ok := ends.Lookup(p.Topic, p.Partition)
-		start, ok2 := starts.Lookup(p.Topic, p.Partition)
-		if !ok || !ok2 || end.Err != nil || start.Err != nil {
-			continue
-		}
-		p.end = max(p.end, end.Offset)
-		// Without a committed offset and without a record, the position is where the log begins, if it is empty.
-		if p.position < 0 && start.Offset == end.Offset {
-			p.position = end.Offset
-		}
-	}
-	s.measure()
 }

@@ -648,6 +648,23 @@ func TestHangingPluginIsAbandonedWithinTheBudget(t *testing.T) {
 	}
 }
 
+func TestFailureCountsWhenThePluginHangsAfterwards(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	broken := errors.New("broken")
+	release := make(chan struct{})
+	src := &plugintest.ScriptedSource{OnTaskStop: func(context.Context) error { <-release; return nil }}
+	src.Push(plugintest.Fails(broken))
+	s := source(t, c, src, newOffsets())
+	s.StopBudget = 100 * time.Millisecond
+	r := start(t, s)
+	if err := r.end(); !errors.Is(err, broken) || !errors.Is(err, task.ErrAbandoned) {
+		t.Errorf("got %v, want both %v and %v", err, broken, task.ErrAbandoned)
+	}
+	close(release)
+	src.AwaitCalls(t, "task.stop", 1)
+}
+
 func TestLeaseEndsTheTask(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "scripted")
@@ -712,6 +729,9 @@ func TestSettled(t *testing.T) {
 	src.Push(plugintest.Numbered("a", 0, 5))
 	r := start(t, source(t, c, src, o))
 	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 5 })
+	if (&task.Meter{}).Settled() {
+		t.Error("a task that has not started is settled")
+	}
 	if r.meter.Settled() {
 		t.Error("settled although an offset is not stored")
 	}
@@ -720,4 +740,109 @@ func TestSettled(t *testing.T) {
 	if got, want := o.all()[`{"name":"a"}`], `{"n":4}`; got != want {
 		t.Errorf("stored offset: got %s, want %s", got, want)
 	}
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if r.meter.Settled() {
+		t.Error("a task that has ended is settled")
+	}
+}
+
+func TestOffsetsWaitForDeliveryPartitionByPartition(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted", "stuck")
+	fault := c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "stuck", Err: kerr.NotEnoughReplicas, Count: -1})
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	r := start(t, source(t, c, src, o, func(g *graph.Task) { g.FlushInterval = 5 * time.Millisecond }))
+	for i := range 3 {
+		src.Push(plugintest.Emit(
+			plugintest.Row{Partition: "a", Offset: int64(i), Value: itoa(i)}, plugintest.Row{Partition: "b", Offset: int64(i), Topic: "stuck", Value: itoa(i)},
+			plugintest.Row{Partition: "a", Offset: int64(i) + 10, Value: itoa(i)},
+		))
+		want := fmt.Sprintf(`{"n":%d}`, i+10)
+		r.await("the offset of a", func() bool { return o.all()[`{"name":"a"}`] == want })
+		if got, ok := o.all()[`{"name":"b"}`]; ok {
+			t.Fatalf("%s was stored although nothing was delivered (invariant 1)", got)
+		}
+	}
+	if fault.Hits() == 0 {
+		t.Fatal("the fault never came to pass")
+	}
+	fault.Remove()
+	r.await("the offset of b", func() bool { return o.all()[`{"name":"b"}`] == `{"n":2}` })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "stuck", values(t, c, "stuck"), numbers(0, 3))
+}
+
+func TestStopWithinTheBudgetWhenTheBrokerDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	src.Push(plugintest.Numbered("a", 0, 3))
+	s := source(t, c, src, o)
+	s.StopBudget = 500 * time.Millisecond
+	r := start(t, s)
+	src.AwaitCalls(t, "task.poll", 1)
+	r.await("records in flight", func() bool { return r.meter.InFlight.Load() == 3 })
+	if err := r.halt(); err != nil {
+		t.Errorf("a stop that cannot deliver: got %v, want nil, since what was not stored comes again", err)
+	}
+	if got := o.all(); len(got) != 0 {
+		t.Errorf("stored %v, which was not delivered", got)
+	}
+	if src.Count("task.stop") != 1 {
+		t.Error("the plugin was not stopped")
+	}
+}
+
+func TestSourceWithoutOptionalAbilities(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	src, o := &plugintest.ScriptedSource{Bare: true}, newOffsets()
+	src.Push(plugintest.Numbered("a", 0, 3))
+	r := start(t, source(t, c, src, o))
+	src.AwaitCalls(t, "task.poll", 1)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := o.all()[`{"name":"a"}`], `{"n":2}`; got != want {
+		t.Errorf("stored offset: got %s, want %s", got, want)
+	}
+}
+
+func TestNullOffsetTakesTheStoredOneAway(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	o.kept[`{"name":"a"}`] = `{"n":1}`
+	src.Push(func(_ context.Context, b *record.Batch) error {
+		plugintest.Row{Partition: "a", Value: "v"}.Append(b).Position.Offset = record.Value{}
+		return nil
+	})
+	r := start(t, source(t, c, src, o))
+	src.AwaitCalls(t, "task.poll", 1)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.all(); len(got) != 0 {
+		t.Errorf("stored: got %v, want nothing", got)
+	}
+}
+
+func TestMoreBatchesThanFlights(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	for i := range 200 {
+		src.Push(plugintest.Numbered("a", int64(5*i), 5))
+	}
+	r := start(t, source(t, c, src, o))
+	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 1000 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "topic", values(t, c, "scripted"), numbers(0, 1000))
 }

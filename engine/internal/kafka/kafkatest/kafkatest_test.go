@@ -77,11 +77,8 @@ func TestConsumeAllEndsAtMarkers(t *testing.T) {
 func TestNamedPartition(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t)
-	c.CreateTopic("wide", 5, map[string]string{"cleanup.policy": "compact"})
-	keyed := func(partition int32, value string) *kgo.Record {
-		return &kgo.Record{Partition: partition, Key: []byte("k"), Value: []byte(value)} // compacted topics want keys
-	}
-	c.Produce("wide", keyed(3, "x"), keyed(0, "y"))
+	c.CreateTopic("wide", 5, map[string]string{"retention.ms": "600000"})
+	c.Produce("wide", record(3, "x"), record(0, "y"))
 	for _, r := range c.ConsumeAll("wide") {
 		if want := map[string]int32{"x": 3, "y": 0}[string(r.Value)]; r.Partition != want {
 			t.Errorf("%s: got partition %d, want %d", r.Value, r.Partition, want)
@@ -92,7 +89,7 @@ func TestNamedPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	r := keyed(5, "beyond")
+	r := record(5, "beyond")
 	r.Topic = c.Name("wide")
 	if err := client.ProduceSync(t.Context(), r).FirstErr(); err == nil {
 		t.Error("a partition that does not exist was accepted")
@@ -102,6 +99,9 @@ func TestNamedPartition(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "orders")
+	if c.Fake() == nil {
+		t.Skip("faults need the fake")
+	}
 	h := c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: 2})
 	c.Produce("orders", record(0, "a")) // retried, as a producer's default is
 	if h.Hits() != 2 {

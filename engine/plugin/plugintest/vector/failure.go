@@ -37,7 +37,7 @@ func (e *Error) Check(stage string, index int, err error) error {
 	case !strings.HasPrefix(e.Class, "org.apache.kafka"):
 		return nil
 	case !e.matches(err.Error()):
-		return fmt.Errorf("error:\n got %s\nwant %s", err, e.text())
+		return fmt.Errorf("error:\n got %w\nwant %s", err, e.text())
 	}
 	return e.checkClass(err)
 }

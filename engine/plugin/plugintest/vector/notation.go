@@ -140,42 +140,14 @@ func Value(place *record.Schema, text json.RawMessage) (record.Value, error) {
 		err := json.Unmarshal(text, &s)
 		return record.OfString(s), err
 	}
-	var n struct {
-		I8                 *int8
-		I16                *int16
-		I32                *int32
-		I64, F32, F64      *string
-		Bytes, Buffer      *[]byte
-		Limit              *int
-		UTF16              *string
-		Dec                json.RawMessage
-		BigInt             *string
-		Instant            *string
-		List               *[]json.RawMessage
-		Map                *[][2]json.RawMessage
-		Struct             *[][2]json.RawMessage
-		Schema             json.RawMessage
-		Other, Description *string
-	}
+	var n classes
 	if err := json.Unmarshal(text, &n); err != nil {
 		return record.Value{}, fmt.Errorf("read value %s: %w", text, err)
 	}
+	if v, ok, err := n.number(); ok {
+		return v, err
+	}
 	switch {
-	case n.I8 != nil:
-		return record.OfInt8(*n.I8), nil
-	case n.I16 != nil:
-		return record.OfInt16(*n.I16), nil
-	case n.I32 != nil:
-		return record.OfInt32(*n.I32), nil
-	case n.I64 != nil:
-		i, err := strconv.ParseInt(*n.I64, 10, 64)
-		return record.OfInt64(i), err
-	case n.F32 != nil:
-		bits, err := floatBits(*n.F32, 32)
-		return record.OfFloat32(math.Float32frombits(uint32(bits))), err
-	case n.F64 != nil:
-		bits, err := floatBits(*n.F64, 64)
-		return record.OfFloat64(math.Float64frombits(bits)), err
 	case n.Bytes != nil:
 		return record.OfBytes(*n.Bytes), nil
 	case n.Buffer != nil:
@@ -185,17 +157,6 @@ func Value(place *record.Schema, text json.RawMessage) (record.Value, error) {
 		return record.OfBytes(*n.Buffer), nil
 	case n.UTF16 != nil:
 		return utf16Value(*n.UTF16)
-	case n.Dec != nil:
-		return decimal(n.Dec)
-	case n.BigInt != nil:
-		i, ok := new(big.Int).SetString(*n.BigInt, 10)
-		if !ok {
-			return record.Value{}, fmt.Errorf("not an integer: %q", *n.BigInt)
-		}
-		return record.OfBigInt(i), nil
-	case n.Instant != nil:
-		i, err := strconv.ParseInt(*n.Instant, 10, 64)
-		return record.OfInstant(i), err
 	case n.List != nil:
 		return list(place, *n.List)
 	case n.Map != nil:
@@ -206,6 +167,62 @@ func Value(place *record.Schema, text json.RawMessage) (record.Value, error) {
 		return record.Value{}, Skip("an object of class %s", *n.Other)
 	}
 	return record.Value{}, fmt.Errorf("not a value: %s", text)
+}
+
+// classes are the members of which a value has one.
+type classes struct {
+	I8            *int8
+	I16           *int16
+	I32           *int32
+	I64, F32, F64 *string
+	Dec           json.RawMessage
+	BigInt        *string
+	Instant       *string
+	Bytes, Buffer *[]byte
+	Limit         *int
+	UTF16         *string
+	List          *[]json.RawMessage
+	Map           *[][2]json.RawMessage
+	Struct        *[][2]json.RawMessage
+	Schema        json.RawMessage
+	Other         *string
+}
+
+// number makes a value of a class that is a number or an instant; ok is false for the others.
+func (n *classes) number() (v record.Value, ok bool, err error) {
+	var i int64
+	var bits uint64
+	switch {
+	case n.I8 != nil:
+		v = record.OfInt8(*n.I8)
+	case n.I16 != nil:
+		v = record.OfInt16(*n.I16)
+	case n.I32 != nil:
+		v = record.OfInt32(*n.I32)
+	case n.I64 != nil:
+		i, err = strconv.ParseInt(*n.I64, 10, 64)
+		v = record.OfInt64(i)
+	case n.Instant != nil:
+		i, err = strconv.ParseInt(*n.Instant, 10, 64)
+		v = record.OfInstant(i)
+	case n.F32 != nil:
+		bits, err = floatBits(*n.F32, 32)
+		v = record.OfFloat32(math.Float32frombits(uint32(bits)))
+	case n.F64 != nil:
+		bits, err = floatBits(*n.F64, 64)
+		v = record.OfFloat64(math.Float64frombits(bits))
+	case n.Dec != nil:
+		v, err = decimal(n.Dec)
+	case n.BigInt != nil:
+		big, isInt := new(big.Int).SetString(*n.BigInt, 10)
+		if !isInt {
+			return v, true, fmt.Errorf("not an integer: %q", *n.BigInt)
+		}
+		v = record.OfBigInt(big)
+	default:
+		return v, false, nil
+	}
+	return v, true, err
 }
 
 // floatBits reads Java's text of a float, or "NaN:" and the bits in hex.

@@ -1,7 +1,6 @@
 package vector
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -130,29 +129,23 @@ type Encoded struct {
 // Load reads a file of testdata/vectors by its name.
 func Load(tb testing.TB, file string) []Case {
 	tb.Helper()
-	f, err := os.Open(filepath.Join(root(tb), "testdata", "vectors", file))
+	text, err := os.ReadFile(filepath.Join(root(tb), "testdata", "vectors", file))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer f.Close()
 	var cases []Case
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<22)
-	for lines.Scan() {
-		var line struct {
+	for line := range bytes.Lines(text) {
+		var c struct {
 			Case
 			ExpectNewerJava *Expect `json:"expect_newer_java"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+		if err := json.Unmarshal(line, &c); err != nil {
 			tb.Fatalf("%s: case %d: %v", file, len(cases)+1, err)
 		}
-		if line.ExpectNewerJava != nil {
-			line.Expect = *line.ExpectNewerJava
+		if c.ExpectNewerJava != nil {
+			c.Expect = *c.ExpectNewerJava
 		}
-		cases = append(cases, line.Case)
-	}
-	if err := lines.Err(); err != nil {
-		tb.Fatalf("%s: %v", file, err)
+		cases = append(cases, c.Case)
 	}
 	return cases
 }

@@ -1,0 +1,87 @@
+// Package blackhole is a sink that takes everything and keeps nothing: for measuring a pipeline, and for trying one.
+package blackhole
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+// Descriptor is the sink "blackhole".
+func Descriptor() plugin.Descriptor {
+	return plugin.Descriptor{
+		Name: "blackhole", Class: "penstock.BlackholeSink", Version: "1.0.0",
+		Doc:  "Takes every record and keeps none.",
+		Spec: plugin.SpecOf(config{}), NewSink: func() plugin.Sink { return &sink{} },
+	}
+}
+
+type config struct {
+	Delay time.Duration `cfg:"delay.ms" doc:"How long to wait in each put, to play a slow system." min:"0" importance:"low"`
+}
+
+type sink struct{ config plugin.Config }
+
+func (s *sink) Start(_ context.Context, _ plugin.Host, c plugin.Config) error {
+	s.config = c
+	return plugin.Decode(c, new(config))
+}
+
+func (s *sink) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
+	return slices.Repeat([]plugin.Config{s.config}, limit), nil
+}
+
+func (s *sink) NewTask() plugin.SinkTask { return &task{} }
+
+func (s *sink) Stop(context.Context) error { return nil }
+
+// AlterOffsets accepts every change.
+func (s *sink) AlterOffsets(context.Context, plugin.Config, []plugin.OffsetChange) error { return nil }
+
+type task struct {
+	delay         time.Duration
+	records, puts atomic.Int64
+}
+
+func (t *task) Start(_ context.Context, _ plugin.SinkHost, c plugin.Config) error {
+	var bc config
+	if err := plugin.Decode(c, &bc); err != nil {
+		return err
+	}
+	t.delay = bc.Delay
+	return nil
+}
+
+// Put counts the live records once the delay has passed. When ctx ends first, the batch was not taken.
+func (t *task) Put(ctx context.Context, b *record.Batch) error {
+	if t.delay > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(t.delay):
+		}
+	}
+	var n int64
+	for i := range b.Records {
+		if b.Live(i) {
+			n++
+		}
+	}
+	t.records.Add(n)
+	t.puts.Add(1)
+	return nil
+}
+
+func (t *task) Flush(context.Context) error { return nil }
+
+// Measure tells what was taken.
+func (t *task) Measure(emit func(name, help string, value float64)) {
+	emit("records", "Records that were taken.", float64(t.records.Load()))
+	emit("puts", "Batches that were taken, empty ones included.", float64(t.puts.Load()))
+}
+
+func (t *task) Stop(context.Context) error { return nil }

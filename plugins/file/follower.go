@@ -1,0 +1,117 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/penstock/penstock/engine/record"
+)
+
+// follower reads a file that others append to, by name: it waits for the file to appear, and goes over to the new
+// content when the file was cut off or another took its name.
+type follower struct {
+	name string
+	at   int64 // position: bytes of the file that were consumed
+	log  *slog.Logger
+
+	f        *os.File
+	size     int64 // of the file when all of it had been read and no line was left to consume; else -1
+	replaced int   // looks at which the name stood for another file and this one brought nothing
+	reported bool  // that the file is missing
+}
+
+// lastLooks is how often, an interval apart, a file that lost its name is looked at before it is given up: whoever
+// rotates it renames first and then tells the writer, who goes on writing a moment longer.
+const lastLooks = 5
+
+func (w *follower) position() record.Value { return record.OfInt64(w.at) }
+
+func (w *follower) consume(n int) {
+	w.at += int64(n)
+	w.size, w.replaced = -1, 0
+}
+
+func (w *follower) read(_ context.Context, buf []byte) (int, error) {
+	if w.f == nil {
+		if found, err := w.open(); err != nil || !found {
+			return 0, err
+		}
+	}
+	info, err := w.f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	size := info.Size()
+	switch {
+	case size < w.at:
+		// What stands there now has not been read: the file was emptied and written again (logrotate: copytruncate).
+		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", size)
+		w.at = 0
+	case size == w.size:
+		return 0, w.rotate(info)
+	}
+	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), size-w.at)], w.at)
+	if n > 0 || errors.Is(err, io.EOF) {
+		err = nil // what is wrong shows again at the next read; an end before size is a file that was cut off just now
+	}
+	w.size = -1
+	if w.at+int64(n) == size {
+		w.size = size
+	}
+	return n, err
+}
+
+// open opens the file, or reports that it is not there, once.
+func (w *follower) open() (found bool, err error) {
+	info, err := os.Stat(w.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if !w.reported {
+			w.log.Warn("file does not exist; waiting for it", "file", w.name)
+			w.reported = true
+		}
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a regular file", w.name)
+	}
+	f, err := os.Open(w.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	w.f, w.size, w.replaced, w.reported = f, -1, 0, false
+	return true, nil
+}
+
+// rotate looks, when the open file brings nothing more, whether its name stands for another file by now.
+func (w *follower) rotate(open os.FileInfo) error {
+	named, err := os.Stat(w.name)
+	if err != nil || os.SameFile(open, named) {
+		w.replaced = 0
+		return nil //nolint:nilerr // without a file of that name the open one is still the newest
+	}
+	if w.replaced++; w.replaced < lastLooks {
+		return nil
+	}
+	w.log.Warn("another file has taken the name; reading it from the beginning", "file", w.name, "unfinished_bytes", open.Size()-w.at)
+	w.at = 0
+	return w.close()
+}
+
+func (w *follower) close() error {
+	if w.f == nil {
+		return nil
+	}
+	f := w.f
+	w.f = nil
+	return f.Close()
+}

@@ -108,7 +108,7 @@ func (o ours) run() (stop func()) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer out.Close() //nolint:errcheck // the process has its own
+	defer out.Close()                                                   //nolint:errcheck // the process has its own
 	command := exec.Command(os.Getenv(binaryEnvironment), "run", o.dir) //nolint:noctx,gosec // ended below, not by a context
 	command.Stdout, command.Stderr = out, out
 	if err := command.Start(); err != nil {

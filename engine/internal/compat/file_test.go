@@ -36,6 +36,12 @@ func messages(records []*kgo.Record) []message {
 	return all
 }
 
+// Classes of converters. Their settings count only beside the class, not beside that of the worker.
+const (
+	jsonClass   = "org.apache.kafka.connect.json.JsonConverter"
+	stringClass = "org.apache.kafka.connect.storage.StringConverter"
+)
+
 // both is one pipeline in two languages, but for names and connector.
 type both struct {
 	java map[string]string
@@ -49,15 +55,15 @@ func TestFileSource(t *testing.T) {
 	input := strings.Join(lines, "\n") + "\ncarriage\r\nreturn\rlast\n"
 	const count, more = 11, 2
 	for name, test := range map[string]both{
-		"json with schemas": {map[string]string{"value.converter": "org.apache.kafka.connect.json.JsonConverter"}, "value_converter \"json\" {}\nkey_converter \"json\" {}"},
+		"json with schemas": {map[string]string{"value.converter": jsonClass}, "value_converter \"json\" {}\nkey_converter \"json\" {}"},
 		"json without": {
-			map[string]string{"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false"},
+			map[string]string{"value.converter": jsonClass, "value.converter.schemas.enable": "false"},
 			"value_converter \"json\" {\n  schemas_enable = false\n}",
 		},
-		"string": {map[string]string{"key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "org.apache.kafka.connect.storage.StringConverter"}, "key_converter \"string\" {}\nvalue_converter \"string\" {}"},
+		"string": {map[string]string{"key.converter": stringClass, "value.converter": stringClass}, "key_converter \"string\" {}\nvalue_converter \"string\" {}"},
 		"chain": {
 			map[string]string{
-				"key.converter.schemas.enable": "false", "transforms": "wrap,host,key,site,hide",
+				"key.converter": jsonClass, "key.converter.schemas.enable": "false", "transforms": "wrap,host,key,site,hide",
 				"transforms.wrap.type": "org.apache.kafka.connect.transforms.HoistField$Value", "transforms.wrap.field": "line",
 				"transforms.host.type": "org.apache.kafka.connect.transforms.InsertField$Value", "transforms.host.static.field": "host", "transforms.host.static.value": "web-1",
 				"transforms.key.type": "org.apache.kafka.connect.transforms.ValueToKey", "transforms.key.fields": "host",
@@ -124,28 +130,28 @@ value_converter "json" {}`,
 func TestFileSink(t *testing.T) {
 	t.Parallel()
 	str := func(s string) *kgo.Record { return &kgo.Record{Key: []byte("k"), Value: []byte(s)} }
-	structs := `{"schema":{"type":"struct","optional":false,"name":"row","fields":[{"field":"i","type":"int32"},{"field":"f","type":"double"},{"field":"o","type":"string","optional":true},{"field":"l","type":"array","items":{"type":"int64"}},{"field":"b","type":"bytes"},{"field":"n","type":"struct","fields":[{"field":"x","type":"boolean"}]}]},"payload":%s}`
+	structs := `{"schema":{"type":"struct","optional":false,"name":"row","fields":[{"field":"i","type":"int32"},{"field":"f","type":"double"},{"field":"o","type":"string","optional":true},{"field":"l","type":"array","items":{"type":"int64"}},{"field":"n","type":"struct","fields":[{"field":"x","type":"boolean"}]}]},"payload":%s}`
 	for name, test := range map[string]struct {
 		both
 		records []*kgo.Record
 	}{
 		"json with schemas": {
-			both{map[string]string{"key.converter": "org.apache.kafka.connect.storage.StringConverter"}, "key_converter \"string\" {}\nvalue_converter \"json\" {}"},
+			both{map[string]string{"key.converter": stringClass}, "key_converter \"string\" {}\nvalue_converter \"json\" {}"},
 			[]*kgo.Record{
 				str(`{"schema":{"type":"string"},"payload":"ümläute ✓ 💧 \"\\"}`), str(`{"schema":{"type":"int64"},"payload":9007199254740993}`),
 				str(`{"schema":{"type":"double"},"payload":1e21}`), str(`{"schema":{"type":"double"},"payload":100}`), str(`{"schema":{"type":"float"},"payload":0.1}`),
-				str(fmt.Sprintf(structs, `{"i":1,"f":2.50,"o":null,"l":[1,2],"b":"AAEC","n":{"x":true}}`)),
+				str(fmt.Sprintf(structs, `{"i":1,"f":2.50,"o":null,"l":[1,2],"n":{"x":true}}`)),
 				str(`{"schema":{"type":"int64","name":"org.apache.kafka.connect.data.Timestamp","version":1},"payload":1730000000000}`),
 				str(`{"schema":{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"}},"payload":"AN4="}`),
 				{Key: []byte("k")},
 			},
 		},
 		"json without": {
-			both{map[string]string{"key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter.schemas.enable": "false"}, "key_converter \"string\" {}\nvalue_converter \"json\" {\n  schemas_enable = false\n}"},
+			both{map[string]string{"key.converter": stringClass, "value.converter": jsonClass, "value.converter.schemas.enable": "false"}, "key_converter \"string\" {}\nvalue_converter \"json\" {\n  schemas_enable = false\n}"},
 			[]*kgo.Record{str(`"text"`), str(`12345678901`), str(`1.0`), str(`true`), str(`null`), str(`[1,[2,{"a":null}],"x"]`), str(`{"a":{"b":[]}}`), {Key: []byte("k")}},
 		},
 		"string": {
-			both{map[string]string{"key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "org.apache.kafka.connect.storage.StringConverter"}, "key_converter \"string\" {}\nvalue_converter \"string\" {}"},
+			both{map[string]string{"key.converter": stringClass, "value.converter": stringClass}, "key_converter \"string\" {}\nvalue_converter \"string\" {}"},
 			[]*kgo.Record{str("plain"), str(""), str("ümläute ✓ 💧"), str("two\nlines"), str("\xff\xfe not UTF-8"), {Key: []byte("k")}},
 		},
 	} {
@@ -177,7 +183,7 @@ func TestDeadLetters(t *testing.T) {
 	java, ours := filepath.Join(t.TempDir(), "java.txt"), filepath.Join(t.TempDir(), "go.txt")
 	g.run(t, c.Name("same"), map[string]string{
 		"connector.class": "FileStreamSink", "file": java, "topics": c.Name("in"),
-		"key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false",
+		"key.converter": jsonClass, "key.converter.schemas.enable": "false", "value.converter": jsonClass, "value.converter.schemas.enable": "false",
 		"transforms": "x", "transforms.x.type": "org.apache.kafka.connect.transforms.ExtractField$Value", "transforms.x.field": "a",
 		"errors.tolerance": "all", "errors.deadletterqueue.topic.name": c.Name("java"), "errors.deadletterqueue.topic.replication.factor": "1",
 		"errors.deadletterqueue.context.headers.enable": "true",

@@ -138,7 +138,7 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 			return r.hello(changes)
 		})
 	}()
-	v := &view{screen: r.screen, rates: map[string]*rate{}}
+	v := newView(r.screen, time.Now())
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {

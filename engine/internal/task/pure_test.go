@@ -7,14 +7,17 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -374,5 +377,72 @@ func TestTopicGroups(t *testing.T) {
 	_, err = newGroups([]graph.TopicGroup{{Name: "g", Include: []string{"(?=java)"}}})
 	if c, ok := errors.AsType[*plugin.ConfigError](err); !ok || c.Key != "topic.creation.g.include" {
 		t.Errorf("got %v, want an error of topic.creation.g.include", err)
+	}
+}
+
+func TestErrorsForPeople(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err       error
+		code      diag.Code
+		permanent bool
+	}{
+		{kerr.UnknownTopicOrPartition, diag.TopicMissing, false},
+		{kerr.UnknownTopicID, diag.TopicMissing, false},
+		{kerr.MessageTooLarge, diag.BrokerRefused, true},
+		{kerr.RecordListTooLarge, diag.BrokerRefused, true},
+		{kerr.TopicAuthorizationFailed, diag.BrokerRefused, false},
+		{kerr.GroupAuthorizationFailed, diag.BrokerRefused, false},
+		{kerr.InvalidTopicException, diag.BrokerRefused, true},
+		{kerr.UnknownServerError, "", false},
+		{errors.New("other"), "", false},
+	} {
+		got := refusal("write to", "orders", fmt.Errorf("produce: %w", c.err))
+		var code diag.Code
+		if d, ok := errors.AsType[*diag.Diagnostic](got); ok {
+			code = d.Code
+			if !strings.Contains(d.Detail, "`orders`") {
+				t.Errorf("%v: %q does not name the topic", c.err, d.Detail)
+			}
+		}
+		_, permanent := errors.AsType[*plugin.PermanentError](got)
+		if code != c.code || permanent != c.permanent {
+			t.Errorf("%v: got %q, permanent %v, want %q, %v", c.err, code, permanent, c.code, c.permanent)
+		}
+	}
+	for want, err := range map[string]error{
+		"org.apache.kafka.connect.errors.DataException":      fmt.Errorf("x: %w", plugin.Data("d")),
+		"org.apache.kafka.common.config.ConfigException":     plugin.Invalid("k", "v", ""),
+		"org.apache.kafka.connect.errors.RetriableException": plugin.Retry(errors.New("r"), 0),
+		"org.apache.kafka.connect.errors.ConnectException":   errors.New("other"),
+	} {
+		if got := classOf(err); got != want {
+			t.Errorf("%v: got %s, want %s", err, got, want)
+		}
+	}
+}
+
+func TestValuesAsText(t *testing.T) {
+	t.Parallel()
+	inner := record.Build(record.Struct).Field("n", record.Required(record.Int32)).Field("s", record.OptionalOf(record.String)).MustBuild()
+	list := record.BuildArray(inner).MustBuild()
+	item := record.OfStruct([]record.Value{record.OfInt32(1), {}})
+	for want, d := range map[string]record.Datum{
+		"null":                       {},
+		"true":                       {Value: record.OfBool(true)},
+		"[3 bytes]":                  {Value: record.OfBytes([]byte("abc"))},
+		"1.5":                        {Value: record.OfFloat64(1.5)},
+		"12E-1":                      {Value: record.OfDecimal(big.NewInt(12), 1)},
+		"7":                          {Value: record.OfBigInt(big.NewInt(7))},
+		"5":                          {Value: record.OfInstant(5)},
+		"Struct{n=1,s=null}":         {Schema: inner, Value: item},
+		"[Struct{n=1,s=null}, null]": {Schema: list, Value: record.OfArray([]record.Value{item, {}})},
+		"{a=1, b=[x]}":               {Value: pairs(record.OfString("a"), record.OfInt8(1), record.OfString("b"), record.OfArray([]record.Value{record.OfString("x")}))},
+	} {
+		var s strings.Builder
+		writeDatum(&s, d)
+		if s.String() != want {
+			t.Errorf("got %s, want %s", s.String(), want)
+		}
 	}
 }

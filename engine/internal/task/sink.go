@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type sink struct {
 
 	messages []*kgo.Record // parallel to batch.Records, cut ones included
 	touched  []*part       // of the batch in hand
+	skipped  []fault       // of the batch in hand, tolerated before its first put
 	again    bool          // the batch in hand was put and comes again
 	tries    int           // of it
 	retryAt  time.Time
@@ -61,7 +63,7 @@ func newSink(t *Task) (*sink, error) {
 	s := &sink{t: t, guard: g, ended: make(chan struct{})}
 	s.batch = record.NewBatch(record.ToSink, &record.Partitions{})
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g}
-	s.chain.tolerated = s.report
+	s.chain.tolerated = func(_ context.Context, f fault) { s.skipped = append(s.skipped, f) }
 	s.decoder = &decoder{converters: cs, chain: s.chain}
 	s.group = newGroup(s)
 	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSink().NewTask(); return nil }); err != nil {
@@ -271,10 +273,20 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.active()
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
+	clear(s.skipped)
+	s.skipped = s.skipped[:0]
 	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
 	}
-	return s.chain.apply(l.send, s.batch)
+	if err := s.chain.apply(l.send, s.batch); err != nil {
+		return err
+	}
+	// The stages took the batch one after the other; a reader of the queue expects the topic's order (invariant 3).
+	slices.SortStableFunc(s.skipped, func(x, y fault) int { return cmp.Compare(x.index, y.index) })
+	for _, f := range s.skipped {
+		s.report(l.send, f)
+	}
+	return nil
 }
 
 // add appends the records of one partition, and returns the size of their keys and values. Control records count for the

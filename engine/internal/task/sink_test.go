@@ -581,6 +581,29 @@ func TestErrantRecordsAreToleratedOneByOne(t *testing.T) {
 	}
 }
 
+func TestDeadLettersAreInTheOrderOfTheTopic(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", numbers(0, 6)...)
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) {
+		g.Errors.TolerateAll = true
+		g.Value = converter(plugin.ValueUse, func(s string) error {
+			if s == "1" || s == "4" {
+				return plugin.Data("not a value")
+			}
+			return nil
+		})
+		g.Chain = []graph.Stage{failAt("One", plugin.Data("no"), "3"), failAt("Two", plugin.Data("no"), "0")}
+	}))
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "put", snk.Texts(), []string{"2", "5"})
+	same(t, "queue", values(t, c, "dlq"), []string{"0", "1", "3", "4"})
+}
+
 func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "in", "dlq")

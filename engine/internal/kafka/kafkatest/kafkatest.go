@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -269,6 +270,21 @@ func (c *Cluster) read(topic string, enough func(records []*kgo.Record, next map
 		})
 	}
 	return records
+}
+
+// Committed is the offset that a group, by the name that the broker knows, has committed of a partition; -1 without one.
+func (c *Cluster) Committed(group, topic string, partition int32) int64 {
+	c.t.Helper()
+	ctx, cancel := c.within()
+	defer cancel()
+	got, err := kadm.NewClient(c.helper()).FetchOffsets(ctx, group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		c.t.Fatalf("offsets of group %s: %v", group, err)
+	}
+	if o, ok := got.Lookup(c.Name(topic), partition); ok {
+		return o.At
+	}
+	return -1
 }
 
 // within bounds a helper. It outlives the test's own context, which is done when clean-ups run.

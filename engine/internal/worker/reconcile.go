@@ -35,6 +35,7 @@ type wish struct {
 
 // wanted is what the plan of a snapshot gives to this member.
 func (w *Worker) wanted(s *store.Snapshot) map[key]wish {
+	w.stored = s.Connectors
 	wishes := map[key]wish{}
 	for _, p := range s.Plan.Placements {
 		if p.Member != w.Member {
@@ -135,10 +136,26 @@ func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	}
 	u.heal.forget()
 	delete(w.units, u.key)
-	if !wanted {
-		// An older word of this unit must not outlive it, whoever runs it next writes with a newer epoch.
+	switch _, stored := w.stored[u.connector]; {
+	case wanted:
+	case stored:
+		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
 		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.epoch})
+	case !w.runs(u.connector):
+		if err := w.Statuses.Forget(ctx, u.connector); err != nil {
+			w.Logger.Warn("the statuses of a deleted connector could not be dropped", "connector", u.connector, "error", err)
+		}
 	}
+}
+
+// runs reports whether anything of a connector is still in the books.
+func (w *Worker) runs(connector string) bool {
+	for k := range w.units {
+		if k.connector == connector {
+			return true
+		}
+	}
+	return false
 }
 
 // free reports whether nothing that still runs here stands in the way of a start: for a task, any task of its connector

@@ -348,6 +348,10 @@ func TestDeletedThenCreatedRestarts(t *testing.T) {
 	b.awaitLine("run a/0 1 (0 of 1)", 1)
 	b.write("a", nil)
 	b.awaitLine("end a/0", 1)
+	b.await("no status of what was deleted", func() bool {
+		all, err := b.store.Statuses().All(t.Context())
+		return err == nil && len(all) == 0
+	})
 	b.put("a", "1")
 	b.awaitLine("run a/0 1 (0 of 1)", 2)
 }

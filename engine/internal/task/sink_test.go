@@ -1016,7 +1016,7 @@ func TestRewindBeforeTheFirstRecord(t *testing.T) {
 	snk := &plugintest.RecordingSink{OnTaskStart: func(_ context.Context, h plugin.SinkHost, _ plugin.Config) error { host = h; return nil }}
 	r := start(t, sink(t, c, snk, "in", fast))
 	r.await("the assignment", func() bool { return r.meter.Lag() == 0 })
-	host.Rewind(map[plugin.TopicPartition]int64{{Topic: "in"}: 1})
+	host.Rewind(map[plugin.TopicPartition]int64{{Topic: c.Name("in")}: 1})
 	puts := snk.Count("task.put")
 	snk.AwaitCalls(t, "task.put", puts+2) // the request has been looked at
 	produce(c, "in", "0", "1", "2")

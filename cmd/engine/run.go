@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,10 @@ func openStore(data string) (store.Store, error) {
 	case errors.Is(err, store.ErrDamaged):
 		return nil, refusal(diag.New(diag.DamagedState, diag.Place{},
 			"%s. It was left as it is. Restore it from a copy, or move it away: sources then begin from the start, while sinks keep their place, which the broker holds.", err))
+	case errors.Is(err, store.ErrVersion):
+		return nil, refusal(diag.New(diag.DamagedState, diag.Place{}, "%s. Use that version, or move the file away to start from the beginning.", err))
+	case errors.Is(err, syscall.ENOSPC):
+		return nil, refusal(diag.New(diag.DiskFull, diag.Place{}, "The state in %s cannot be opened: %s. Free space and start again.", shown(data), err))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder cannot be used: %s. Make it writable for this user, or choose another with -data DIR.", err))
 	default:

@@ -34,6 +34,7 @@ type sink struct {
 	asks   *sinkHost
 	group  *group
 	polls  kafka.Poll
+	quit   func() // closes the client, once
 	ended  chan struct{}
 	joined sync.WaitGroup
 
@@ -44,6 +45,7 @@ type sink struct {
 	tries    int           // of it
 	retryAt  time.Time
 	paused   bool
+	pace     pace
 	commitAt time.Time
 	lookAt   time.Time // next look at the topics
 	endsAt   time.Time // next look at the partitions' ends
@@ -101,21 +103,20 @@ func (s *sink) open(l *lives) error {
 	if s.client, err = t.Clients.ConsumerClient(task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name, opts...); err != nil {
 		return fmt.Errorf("make the consumer: %w", err)
 	}
+	s.quit = sync.OnceFunc(s.client.CloseAllowingRebalance)
 	s.joined.Go(func() {
 		select {
 		case <-t.abandoned:
-			s.client.CloseAllowingRebalance() // the plugin hangs; the partitions go to others
+			s.quit() // the plugin hangs; the partitions go to others
 		case <-s.ended:
 		}
 	})
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
+	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
+	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)
 	return nil
 }
 
-func (s *sink) interval() time.Duration {
-	return cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)
-}
 func (s *sink) timeout() time.Duration { return cmp.Or(s.t.Instance.Task.FlushTimeout, flushTimeout) }
 
 // loop polls and puts until life ends. The goroutine has the group's turn except while it polls.
@@ -138,7 +139,7 @@ func (s *sink) step(l *lives) error {
 	asked := s.t.control.takeCommit()
 	if s.asks.takeCommit() || asked || !time.Now().Before(s.commitAt) {
 		s.commit(l, s.group.all(), false)
-		s.commitAt = time.Now().Add(s.interval())
+		s.commitAt = time.Now().Add(s.pace.next())
 	}
 	s.rewind()
 	s.applyHolds(s.client)
@@ -515,15 +516,17 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
+	s.joined.Wait()
 	if s.client != nil {
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
-		if err := s.client.LeaveGroupContext(l.last); err != nil {
-			errs = append(errs, fmt.Errorf("leave the group: %w", err))
+		if !s.t.gone() {
+			if err := s.client.LeaveGroupContext(l.last); err != nil {
+				errs = append(errs, fmt.Errorf("leave the group: %w", err))
+			}
 		}
-		s.client.CloseAllowingRebalance()
+		s.quit()
 	}
 	s.queue.close()
-	s.joined.Wait()
 	return errors.Join(errs...)
 }

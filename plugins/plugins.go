@@ -7,17 +7,23 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins/blackhole"
+	"github.com/penstock/penstock/plugins/condition"
+	"github.com/penstock/penstock/plugins/convert"
 	"github.com/penstock/penstock/plugins/datagen"
 	"github.com/penstock/penstock/plugins/file"
+	"github.com/penstock/penstock/plugins/transform"
 )
 
 // All lists the descriptors of every folder. Who builds a binary with plugins of their own appends to it.
 func All() []plugin.Descriptor {
 	return slices.Concat(
-		file.Descriptors(),
 		[]plugin.Descriptor{
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 		},
+		file.Descriptors(),
+		condition.Descriptors(),
+		convert.Descriptors(),
+		transform.Descriptors(),
 	)
 }

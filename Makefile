@@ -44,7 +44,7 @@ kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka 
 kafka-stop: ## stop what `make kafka` started
 	@scripts/kafka.sh stop .engine/kafka
 
-compat: ## the Kafka suites on a genuine Kafka; needs Java and Maven
+compat: ## on a genuine Kafka and beside a genuine Kafka Connect; needs Java and Maven
 	@scripts/compat.sh
 
 clean: ## remove what was built

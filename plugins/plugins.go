@@ -17,13 +17,13 @@ import (
 // All lists the descriptors of every folder. Who builds a binary with plugins of their own appends to it.
 func All() []plugin.Descriptor {
 	return slices.Concat(
+		file.Descriptors(),
 		[]plugin.Descriptor{
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 		},
-		file.Descriptors(),
-		condition.Descriptors(),
 		convert.Descriptors(),
 		transform.Descriptors(),
+		condition.Descriptors(),
 	)
 }

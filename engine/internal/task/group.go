@@ -63,8 +63,8 @@ func (g *group) options(l *lives) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.Balancers(kgo.RangeBalancer()), kgo.BlockRebalanceOnPoll(), kgo.DisableAutoCommit(), kgo.KeepControlRecords(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.assigned(l, c, m) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, true) }),
-		kgo.OnPartitionsLost(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, false) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, true) }), //nolint:contextcheck // the stop budget bounds it
+		kgo.OnPartitionsLost(func(_ context.Context, c *kgo.Client, m map[string][]int32) { g.revoked(l, c, m, false) }),   //nolint:contextcheck // as above
 		kgo.AdjustFetchOffsetsFn(g.adjust),
 	}
 }

@@ -32,23 +32,25 @@ type Meter struct {
 	CommitLongest  atomic.Int64 // longest of these, nanoseconds
 
 	InFlight     atomic.Int64 // records sent and not answered, or in the hands of the sink
-	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered; 0: none
+	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered, or of the start; 0: never started
 	Partitions   atomic.Int64 // assigned to a sink
 	lag          atomic.Int64 // of a sink, plus one; 0: unknown
 
 	busy     atomic.Int64 // batches between poll and producer, or polled and not put
 	unstored atomic.Int64 // positions that moved and are not stored
 	sink     atomic.Bool
+	started  atomic.Bool
 }
 
 // Lag is how many records a sink is behind the ends of its partitions, as far as the last fetch knew; -1: unknown, or a
 // source.
 func (m *Meter) Lag() int64 { return m.lag.Load() - 1 }
 
-// Settled reports that nothing is under way: no record in flight, none delivered whose offset is not stored, and for a
-// sink, nothing left to consume from partitions that it knows to be its own.
+// Settled reports that a task has started, has not ended, and has nothing under way: no record in flight, none delivered
+// whose offset is not stored, and for a sink, nothing left to consume from partitions that it knows to be its own. A
+// source that is about to poll its first record is settled too; LastActivity tells how long that has lasted.
 func (m *Meter) Settled() bool {
-	if m.busy.Load() != 0 || m.InFlight.Load() != 0 || m.unstored.Load() != 0 {
+	if !m.started.Load() || m.busy.Load() != 0 || m.InFlight.Load() != 0 || m.unstored.Load() != 0 {
 		return false
 	}
 	return !m.sink.Load() || m.Lag() == 0
@@ -77,6 +79,7 @@ func raise(a *atomic.Int64, n int64) {
 
 // quiet resets what describes the present, when a task ends.
 func (m *Meter) quiet() {
+	m.started.Store(false)
 	m.InFlight.Store(0)
 	m.Partitions.Store(0)
 	m.lag.Store(0)

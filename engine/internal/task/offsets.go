@@ -43,15 +43,15 @@ func checkFlat(v record.Value) error {
 	return nil
 }
 
-// appendFlat appends the JSON of a map that checkFlat has passed.
-func appendFlat(dst []byte, v record.Value) []byte {
+// flatJSON is the JSON of a map that checkFlat has passed.
+func flatJSON(v record.Value) []byte {
 	pairs := v.Elements()
 	order := make([]int, 0, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
 		order = append(order, i)
 	}
 	slices.SortFunc(order, func(a, b int) int { return strings.Compare(pairs[a].Text(), pairs[b].Text()) })
-	dst = append(dst, '{')
+	dst := []byte{'{'}
 	for n, i := range order {
 		if n > 0 {
 			dst = append(dst, ',')
@@ -63,7 +63,7 @@ func appendFlat(dst []byte, v record.Value) []byte {
 }
 
 func appendScalar(dst []byte, v record.Value) []byte {
-	switch k := v.Kind(); k {
+	switch v.Kind() {
 	case record.Null:
 		return append(dst, "null"...)
 	case record.Boolean:
@@ -77,9 +77,11 @@ func appendScalar(dst []byte, v record.Value) []byte {
 		return appendFloat(dst, v.Float(), 32)
 	case record.Float64:
 		return appendFloat(dst, v.Float(), 64)
-	default:
+	case record.Int8, record.Int16, record.Int32, record.Int64:
 		return strconv.AppendInt(dst, v.Int(), 10)
+	case record.Array, record.Map, record.Struct, record.Decimal, record.Instant, record.BigInt:
 	}
+	panic("task: an offset that was not checked")
 }
 
 // appendString escapes what Jackson escapes: quotes, backslashes and control characters.
@@ -197,7 +199,7 @@ func (r reader) Read(ctx context.Context, partitions ...record.Value) ([]record.
 		if p.IsNull() {
 			return nil, plugin.Data("a source partition must be a Map, not null")
 		}
-		keys[i] = appendFlat(nil, p)
+		keys[i] = flatJSON(p)
 	}
 	texts, err := r.offsets.Read(ctx, r.instance, keys)
 	if err != nil {

@@ -5,26 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
 
-const (
-	// patience is how long a sink that reads nothing waits before it looks whether its topics are there, and between looks.
-	patience = 15 * time.Second
-	// lookTimeout bounds what a sink asks about its topics in passing.
-	lookTimeout = 2 * time.Second
-	// troubleWait is the wait after a fetch error that may come again at once.
-	troubleWait = time.Second
-)
+// troubleWait is the wait after a fetch error that may come again at once.
+const troubleWait = time.Second
 
 // sink is the body of a sink task: one goroutine polls, decodes, puts and commits, so that records of a topic partition
 // reach the sink in their order (invariant 3).
@@ -41,15 +34,18 @@ type sink struct {
 	asks   *sinkHost
 	group  *group
 	polls  kafka.Poll
+	quit   func() // closes the client, once
 	ended  chan struct{}
 	joined sync.WaitGroup
 
 	messages []*kgo.Record // parallel to batch.Records, cut ones included
 	touched  []*part       // of the batch in hand
+	skipped  []fault       // of the batch in hand, tolerated before its first put
 	again    bool          // the batch in hand was put and comes again
 	tries    int           // of it
 	retryAt  time.Time
 	paused   bool
+	pace     pace
 	commitAt time.Time
 	lookAt   time.Time // next look at the topics
 	endsAt   time.Time // next look at the partitions' ends
@@ -68,7 +64,7 @@ func newSink(t *Task) (*sink, error) {
 	s := &sink{t: t, guard: g, ended: make(chan struct{})}
 	s.batch = record.NewBatch(record.ToSink, &record.Partitions{})
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g}
-	s.chain.tolerated = s.report
+	s.chain.tolerated = func(_ context.Context, f fault) { s.skipped = append(s.skipped, f) }
 	s.decoder = &decoder{converters: cs, chain: s.chain}
 	s.group = newGroup(s)
 	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSink().NewTask(); return nil }); err != nil {
@@ -107,21 +103,20 @@ func (s *sink) open(l *lives) error {
 	if s.client, err = t.Clients.ConsumerClient(task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name, opts...); err != nil {
 		return fmt.Errorf("make the consumer: %w", err)
 	}
+	s.quit = sync.OnceFunc(s.client.CloseAllowingRebalance)
 	s.joined.Go(func() {
 		select {
 		case <-t.abandoned:
-			s.client.CloseAllowingRebalance() // the plugin hangs; the partitions go to others
+			s.quit() // the plugin hangs; the partitions go to others
 		case <-s.ended:
 		}
 	})
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
+	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
+	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)
 	return nil
 }
 
-func (s *sink) interval() time.Duration {
-	return cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)
-}
 func (s *sink) timeout() time.Duration { return cmp.Or(s.t.Instance.Task.FlushTimeout, flushTimeout) }
 
 // loop polls and puts until life ends. The goroutine has the group's turn except while it polls.
@@ -144,7 +139,7 @@ func (s *sink) step(l *lives) error {
 	asked := s.t.control.takeCommit()
 	if s.asks.takeCommit() || asked || !time.Now().Before(s.commitAt) {
 		s.commit(l, s.group.all(), false)
-		s.commitAt = time.Now().Add(s.interval())
+		s.commitAt = time.Now().Add(s.pace.next())
 	}
 	s.rewind()
 	s.applyHolds(s.client)
@@ -277,10 +272,20 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.active()
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
+	clear(s.skipped)
+	s.skipped = s.skipped[:0]
 	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
 	}
-	return s.chain.apply(l.send, s.batch)
+	if err := s.chain.apply(l.send, s.batch); err != nil {
+		return err
+	}
+	// The stages took the batch one after the other; a reader of the queue expects the topic's order (invariant 3).
+	slices.SortStableFunc(s.skipped, func(x, y fault) int { return cmp.Compare(x.index, y.index) })
+	for _, f := range s.skipped {
+		s.report(l.send, f)
+	}
+	return nil
 }
 
 // add appends the records of one partition, and returns the size of their keys and values. Control records count for the
@@ -421,7 +426,9 @@ func (s *sink) accept() {
 			s.t.Meter.unstored.Store(1)
 		}
 	}
-	s.t.Meter.active()
+	if len(s.messages) > 0 { // a sink is called without records too
+		s.t.Meter.active()
+	}
 	s.clear()
 }
 
@@ -498,22 +505,6 @@ func (s *sink) fetchFrom(p *part, to int64) {
 	s.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition: {Epoch: -1, Offset: to}}})
 }
 
-// measure brings the lag up to date.
-func (s *sink) measure() {
-	lag, known := int64(0), len(s.group.parts) > 0
-	for _, p := range s.group.parts {
-		if p.end < 0 || p.position < 0 {
-			known = false
-			break
-		}
-		lag += max(0, p.end-p.position)
-	}
-	if !known {
-		lag = -1
-	}
-	s.t.Meter.lag.Store(lag + 1)
-}
-
 // close commits and closes what the task has, stops the sink and leaves the group.
 func (s *sink) close(l *lives) error {
 	var errs []error
@@ -525,68 +516,17 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
+	s.joined.Wait()
 	if s.client != nil {
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
-		if err := s.client.LeaveGroupContext(l.last); err != nil {
-			errs = append(errs, fmt.Errorf("leave the group: %w", err))
+		if !s.t.gone() {
+			if err := s.client.LeaveGroupContext(l.last); err != nil {
+				errs = append(errs, fmt.Errorf("leave the group: %w", err))
+			}
 		}
-		s.client.CloseAllowingRebalance()
+		s.quit()
 	}
 	s.queue.close()
-	s.joined.Wait()
 	return errors.Join(errs...)
-}
-
-// lookAround asks, when nothing was read for a while, for what fetches do not tell: where partitions end from which
-// nothing came, and whether topics exist.
-func (s *sink) lookAround(l *lives) {
-	due := !time.Now().Before(s.lookAt)
-	if due {
-		s.lookAt = time.Now().Add(s.t.patience)
-	}
-	if len(s.batch.Records) > 0 {
-		return
-	}
-	if s.t.Meter.Lag() < 0 && len(s.group.parts) > 0 && !time.Now().Before(s.endsAt) {
-		s.endsAt = time.Now().Add(lookTimeout)
-		s.findEnds(l.life)
-	}
-	task := &s.t.Instance.Task
-	if !due || len(task.Topics) == 0 {
-		return
-	}
-	found, err := s.look(l.life, task.Topics...)
-	if err != nil {
-		return // a broker that does not answer says nothing about topics
-	}
-	for _, topic := range task.Topics {
-		if isMissing(found[topic].Err) {
-			s.t.machine.note(missing("read", topic))
-			return
-		}
-	}
-	s.t.machine.note(nil)
-}
-
-func (s *sink) look(ctx context.Context, topics ...string) (kadm.TopicDetails, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	return kadm.NewClient(s.client).ListTopics(ctx, topics...)
-}
-
-// gone deals with a topic that the broker does not know under the identity that the consumer has of it. While it is not
-// there, that is a condition. Once there is another of its name, the task has to begin anew: offsets and positions of the
-// old one mean nothing there.
-func (s *sink) gone(ctx context.Context, topic string) error {
-	found, err := s.look(ctx, topic)
-	switch {
-	case err != nil: // asked again at the next fetch
-		return nil
-	case isMissing(found[topic].Err):
-		s.t.machine.note(missing("read", topic))
-		return nil
-	}
-	d := diag.New(diag.TopicMissing, diag.Place{}, "Topic `%s` was deleted and created again while the task read it. After a restart the task reads the topic that is there now, from its start.", topic)
-	return &d
 }

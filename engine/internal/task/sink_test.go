@@ -35,8 +35,8 @@ func produce(c *kafkatest.Cluster, topic string, values ...string) {
 	c.Produce(topic, rs...)
 }
 
-// committed is the group's offset of partition 0 of a topic, -1 without one.
-func committed(t *testing.T, c *kafkatest.Cluster, topic string) int64 {
+// committed is the group's offset of partition 0 of topic in, -1 without one.
+func committed(t *testing.T, c *kafkatest.Cluster) int64 {
 	t.Helper()
 	client, err := c.Clients().AdminClient(nil, "test")
 	if err != nil {
@@ -47,7 +47,7 @@ func committed(t *testing.T, c *kafkatest.Cluster, topic string) int64 {
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		t.Fatal(err)
 	}
-	o, ok := got.Lookup(c.Name(topic), 0)
+	o, ok := got.Lookup(c.Name("in"), 0)
 	if !ok {
 		return -1
 	}
@@ -86,7 +86,7 @@ func TestSinkPutsInOrderAndStopCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "records", snk.Texts(), numbers(0, 100))
-	if got := committed(t, c, "in"); got != 100 {
+	if got := committed(t, c); got != 100 {
 		t.Errorf("committed: got %d, want 100", got)
 	}
 	for i, p := range snk.Received() {
@@ -120,7 +120,12 @@ func TestSinkPutsEmptyBatchesByTheClock(t *testing.T) {
 	c := kafkatest.Start(t, "in")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
+	snk.AwaitCalls(t, "task.put", 1)
+	before := r.meter.LastActivity.Load()
 	snk.AwaitCalls(t, "task.put", 5)
+	if after := r.meter.LastActivity.Load(); before == 0 || after != before {
+		t.Errorf("last activity: got %d after batches without records, want %d, when the task started", after, before)
+	}
 	r.await("the lag of an empty topic", func() bool { return r.meter.Lag() == 0 })
 	r.await("the task to settle", r.meter.Settled)
 }
@@ -159,7 +164,7 @@ func TestRetriedPutGetsTheSameBatch(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	same(t, "puts", puts, []string{"1,2", "1,2", "1,2", "1,2", "3"})
-	if got := committed(t, c, "in"); got != 3 {
+	if got := committed(t, c); got != 3 {
 		t.Errorf("committed: got %d, want 3", got)
 	}
 }
@@ -181,7 +186,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.end(); !errors.Is(err, broken) {
 		t.Fatalf("got %v, want %v", err, broken)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, want nothing", got)
 	}
 	r = start(t, sink(t, c, snk, "in"))
@@ -189,7 +194,7 @@ func TestPutErrorFailsTheTaskAndItsRecordsComeAgain(t *testing.T) {
 	if err := r.halt(); err != nil {
 		t.Fatal(err)
 	}
-	if got := committed(t, c, "in"); got != 1 {
+	if got := committed(t, c); got != 1 {
 		t.Errorf("committed: got %d, want 1", got)
 	}
 }
@@ -217,7 +222,7 @@ func TestFailedFlushRewindsToTheLastCommit(t *testing.T) {
 	if got := r.meter.CommitFailures.Load(); got != 1 {
 		t.Errorf("commit failures: got %d, want 1", got)
 	}
-	if got := committed(t, c, "in"); got != 4 {
+	if got := committed(t, c); got != 4 {
 		t.Errorf("committed: got %d, want 4", got)
 	}
 }
@@ -273,7 +278,7 @@ func TestPreCommitDecides(t *testing.T) {
 			if err := r.halt(); err != nil {
 				t.Fatal(err)
 			}
-			if got := committed(t, k, "in"); got != c.want {
+			if got := committed(t, k); got != c.want {
 				t.Errorf("committed: got %d, want %d", got, c.want)
 			}
 			if got := r.meter.CommitFailures.Load(); got != 0 {
@@ -325,7 +330,7 @@ func TestRewind(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, "records", snk.Texts(), []string{"0", "1", "2", "1", "2"})
-		if got := committed(t, c, "in"); got != 3 {
+		if got := committed(t, c); got != 3 {
 			t.Errorf("committed: got %d, want 3", got)
 		}
 	})
@@ -366,7 +371,7 @@ func TestPausedSinkStaysInItsGroup(t *testing.T) {
 	snk.AwaitRecords(t, 1)
 	r.Pause()
 	r.awaitState(task.Paused)
-	r.await("the commit of a pause", func() bool { return committed(t, c, "in") == 1 })
+	r.await("the commit of a pause", func() bool { return committed(t, c) == 1 })
 	produce(c, "in", "2")
 	puts := snk.Count("task.put")
 	r.Commit() // one more turn of the loop
@@ -488,7 +493,7 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("the log lacks %q:\n%s", line, r.log)
 	}
-	if got := committed(t, c, "in"); got != 2 {
+	if got := committed(t, c); got != 2 {
 		t.Errorf("committed: got %d, want 2", got)
 	}
 	if s, d := r.meter.Skipped.Load(), r.meter.DeadLetters.Load(); s != 1 || d != 1 {
@@ -536,7 +541,7 @@ func TestToleranceNoneSendsToTheQueueAndFails(t *testing.T) {
 			if got := snk.Texts(); len(got) < 2 || got[0] != "0" || got[1] != "1" {
 				t.Errorf("put: got %q, want what is before the failed record", got)
 			}
-			if got := committed(t, c, "in"); got != 2 {
+			if got := committed(t, c); got != 2 {
 				t.Errorf("committed: got %d, want 2, the failed record", got)
 			}
 		})
@@ -576,6 +581,29 @@ func TestErrantRecordsAreToleratedOneByOne(t *testing.T) {
 	}
 }
 
+func TestDeadLettersAreInTheOrderOfTheTopic(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", numbers(0, 6)...)
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) {
+		g.Errors.TolerateAll = true
+		g.Value = converter(plugin.ValueUse, func(s string) error {
+			if s == "1" || s == "4" {
+				return plugin.Data("not a value")
+			}
+			return nil
+		})
+		g.Chain = []graph.Stage{failAt("One", plugin.Data("no"), "3"), failAt("Two", plugin.Data("no"), "0")}
+	}))
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "put", snk.Texts(), []string{"2", "5"})
+	same(t, "queue", values(t, c, "dlq"), []string{"0", "1", "3", "4"})
+}
+
 func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "in", "dlq")
@@ -590,7 +618,7 @@ func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	if !ok || d.Code != diag.BrokerRefused || !strings.Contains(r.err.Error(), "dead letter queue") {
 		t.Errorf("got %v, want %s of the dead letter queue", r.err, diag.BrokerRefused)
 	}
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("committed: got %d, but the queue has not taken the record", got)
 	}
 }
@@ -645,7 +673,7 @@ func TestSinkCommitFailureIsNotFatal(t *testing.T) {
 	produce(c, "in", "1")
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in", fast))
-	r.await("a commit that works", func() bool { return committed(t, c, "in") == 1 })
+	r.await("a commit that works", func() bool { return committed(t, c) == 1 })
 	if got := r.meter.CommitFailures.Load(); got == 0 {
 		t.Error("the failures were not counted")
 	}
@@ -689,7 +717,7 @@ func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	r.await("the abandoned task to leave its group", func() bool { return members(t, c) == 0 })
 	close(release)
 	snk.AwaitCalls(t, "task.stop", 1)
-	if got := committed(t, c, "in"); got != -1 {
+	if got := committed(t, c); got != -1 {
 		t.Errorf("an abandoned task committed %d", got)
 	}
 }
@@ -766,9 +794,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in"), func(k *task.Task) { k.SetPatience(20 * time.Millisecond) })
 	snk.AwaitRecords(t, 1)
-	if err := c.Fake().DeleteTopic("in"); err != nil {
-		t.Fatal(err)
-	}
+	c.DeleteTopic("in")
 	r.await("the missing topic to show", func() bool {
 		d, ok := errors.AsType[*diag.Diagnostic](r.condition())
 		return ok && d.Code == diag.TopicMissing
@@ -783,7 +809,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "in", Value: []byte("2")}).FirstErr(); err != nil {
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: c.Name("in"), Value: []byte("2")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	d, ok := errors.AsType[*diag.Diagnostic](r.end())
@@ -934,5 +960,106 @@ func TestWaitingSinkDoesNotTurnTheProcessor(t *testing.T) {
 				t.Errorf("the loop turned about %d times in %s", turns/2, time.Since(began))
 			}
 		})
+	}
+}
+
+func TestSinkWithNothingToReadSettlesSoon(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1")
+	for round, want := range []int{1, 1} {
+		snk := &plugintest.RecordingSink{}
+		r := start(t, sink(t, c, snk, "in"))
+		if round == 0 {
+			snk.AwaitRecords(t, want)
+			r.Commit()
+		}
+		r.await("the task to settle long before the next commit is due", r.meter.Settled)
+		if err := r.halt(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPausedTaskPutsNothingAfterARebalance(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	one, two := &plugintest.RecordingSink{}, &plugintest.RecordingSink{}
+	r1 := start(t, sink(t, c, one, "in", fast))
+	one.AwaitCalls(t, "task.open", 1)
+	r1.Pause()
+	r1.awaitState(task.Paused)
+	r2 := start(t, sink(t, c, two, "in", fast))
+	two.AwaitCalls(t, "task.open", 1)
+	one.AwaitCalls(t, "task.open", 2)
+	for i := range 10 {
+		c.Produce("in", &kgo.Record{Partition: int32(i % 2), Value: []byte(itoa(i))})
+	}
+	two.AwaitRecords(t, 5)
+	puts := one.Count("task.put")
+	one.AwaitCalls(t, "task.put", puts+3)
+	same(t, "records of a paused task", one.Texts(), nil)
+	r1.Resume()
+	one.AwaitRecords(t, 5)
+	if err := errors.Join(r1.halt(), r2.halt()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRewindBeforeTheFirstRecord(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	var host plugin.SinkHost
+	snk := &plugintest.RecordingSink{OnTaskStart: func(_ context.Context, h plugin.SinkHost, _ plugin.Config) error { host = h; return nil }}
+	r := start(t, sink(t, c, snk, "in", fast))
+	r.await("the assignment", func() bool { return r.meter.Lag() == 0 })
+	host.Rewind(map[plugin.TopicPartition]int64{{Topic: c.Name("in")}: 1})
+	puts := snk.Count("task.put")
+	snk.AwaitCalls(t, "task.put", puts+2) // the request has been looked at
+	produce(c, "in", "0", "1", "2")
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", snk.Texts(), []string{"1", "2"})
+	if got := committed(t, c); got != 3 {
+		t.Errorf("committed: got %d, want 3", got)
+	}
+}
+
+func TestSinkConvertsKeyValueHeadersInThisOrder(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	at := time.UnixMilli(1730000000000)
+	c.Produce("in", &kgo.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("h1")}, {Key: "a", Value: []byte("h2")}, {Key: "b"}}},
+		&kgo.Record{Value: []byte("w"), Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("bad")}}})
+	var order []string
+	note := func(s string) error {
+		if order = append(order, s); s == "bad" {
+			return plugin.Data("no")
+		}
+		return nil
+	}
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) {
+		g.Errors.TolerateAll = true
+		g.Key, g.Value, g.Header = converter(plugin.KeyUse, note), converter(plugin.ValueUse, note), converter(plugin.HeaderUse, note)
+	}))
+	snk.AwaitRecords(t, 1)
+	queue := c.Consume("dlq", 1)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "conversions", order, []string{"k", "v", "h1", "h2", "w", "bad"})
+	got := snk.Received()[0]
+	if got.Key.Value.Text() != "k" || got.Timestamp != at.UnixMilli() || len(got.Headers) != 3 || got.Headers[0].Key != "a" ||
+		got.Headers[1].Value.Text() != "h2" || got.Headers[2].Key != "b" || !got.Headers[2].Value.IsNull() {
+		t.Errorf("got %+v", got)
+	}
+	for _, h := range queue[0].Headers {
+		if h.Key == "__connect.errors.stage" && string(h.Value) != "HEADER_CONVERTER" {
+			t.Errorf("stage: got %s, want HEADER_CONVERTER", h.Value)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,7 +23,7 @@ func (s *sink) commit(l *lives, parts []*part, closing bool) {
 	start := time.Now()
 	failed := func(what string, err error) {
 		s.t.Meter.CommitFailures.Add(1)
-		s.t.Logger.Warn(what, "error", err)
+		s.t.Logger.Warn(what, "error", err) //nolint:sloglint // constants of this function
 	}
 	bounded, cancel := context.WithTimeout(l.store, s.timeout())
 	defer cancel()
@@ -70,7 +69,7 @@ func (s *sink) flush(ctx context.Context, parts []*part) (map[*part]int64, error
 	say := current
 	if pc, ok := s.plugin.(plugin.PreCommitter); ok {
 		if len(current) == 0 {
-			return nil, nil
+			return map[*part]int64{}, nil
 		}
 		err := s.guard.Call("PreCommit", func() (err error) {
 			say, err = pc.PreCommit(ctx, current)
@@ -175,36 +174,4 @@ func (s *sink) closeParts(l *lives, parts []*part, ours bool) error {
 		return fmt.Errorf("close partitions: %w", err)
 	}
 	return nil
-}
-
-// findEnds asks where partitions end and begin from which nothing was fetched, so that the lag is known.
-func (s *sink) findEnds(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	admin := kadm.NewClient(s.client)
-	var topics []string
-	for _, p := range s.group.parts {
-		topics = append(topics, p.Topic)
-	}
-	ends, err := admin.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		return // asked again after the next poll
-	}
-	starts, err := admin.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return
-	}
-	for _, p := range s.group.parts {
-		end, ok := ends.Lookup(p.Topic, p.Partition)
-		start, ok2 := starts.Lookup(p.Topic, p.Partition)
-		if !ok || !ok2 || end.Err != nil || start.Err != nil {
-			continue
-		}
-		p.end = max(p.end, end.Offset)
-		// Without a committed offset and without a record, the position is where the log begins, if it is empty.
-		if p.position < 0 && start.Offset == end.Offset {
-			p.position = end.Offset
-		}
-	}
-	s.measure()
 }

@@ -5,6 +5,7 @@ import "sync"
 // State is how a task is.
 type State uint8
 
+// The states of a task.
 const (
 	Starting State = iota // opening clients and the plugin
 	Running

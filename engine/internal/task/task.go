@@ -117,34 +117,38 @@ func (t *Task) Run(ctx context.Context) error {
 	life, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	defer t.Meter.quiet()
-	l := &lives{life: life, fail: fail}
-	var ends []context.CancelFunc
-	for _, c := range []struct {
-		ctx   *context.Context
-		share time.Duration
-	}{{&l.send, t.StopBudget / 2}, {&l.store, t.StopBudget * 3 / 4}, {&l.last, t.StopBudget * 7 / 8}} {
-		outliving, end := outlive(life, c.share)
-		*c.ctx, ends = outliving, append(ends, end)
-	}
+	send, endSend := outlive(life, t.StopBudget/2)
+	defer endSend()
+	store, endStore := outlive(life, t.StopBudget*3/4)
+	defer endStore()
+	last, endLast := outlive(life, t.StopBudget*7/8)
+	defer endLast()
+	l := &lives{life, fail, send, store, last}
 	finished := make(chan error, 1)
 	go func() { finished <- t.run(ctx, l) }() // joined below, unless the plugin hangs
 
-	var err error
 	select {
-	case err = <-finished:
+	case err := <-finished:
+		return err
 	case <-life.Done():
-		overrun := time.NewTimer(t.StopBudget)
-		defer overrun.Stop()
-		select {
-		case err = <-finished:
-		case <-overrun.C:
-			err = t.leave(ctx, life)
-		}
 	}
-	for _, end := range ends {
-		end()
+	overrun := time.NewTimer(t.StopBudget)
+	defer overrun.Stop()
+	select {
+	case err := <-finished:
+		return err
+	case <-overrun.C:
+		return t.leave(ctx, life)
 	}
-	return err
+}
+
+// ownFailure is why life ended, if that was not because ctx did. Causes are compared as they are, not by what they wrap:
+// a failure may well wrap a cancellation.
+func ownFailure(ctx, life context.Context) error {
+	if cause := context.Cause(life); cause != context.Cause(ctx) { //nolint:errorlint // see above
+		return cause
+	}
+	return nil
 }
 
 // leave gives a hanging task up. Its goroutine finds its contexts done and its lease ended when the plugin returns.
@@ -153,7 +157,7 @@ func (t *Task) leave(ctx, life context.Context) error {
 	d := diag.New(diag.TaskFailed, diag.Place{}, "Task %s did not stop within %s: a call into %s hangs. It was abandoned; what it has not stored comes again.", t.name(), t.StopBudget, t.Instance.Plugin.Class)
 	t.Logger.Error("the task was abandoned: a call into its plugin hangs", "code", d.Code, "task", t.name(), "plugin", t.Instance.Plugin.Class, "budget", t.StopBudget)
 	err := fmt.Errorf("%w: %w", ErrAbandoned, &d)
-	if cause := context.Cause(life); cause != context.Cause(ctx) { // it failed first
+	if cause := ownFailure(ctx, life); cause != nil { // it failed first
 		err = errors.Join(incurable(cause), err)
 	}
 	t.machine.to(Stopping, err)
@@ -191,11 +195,13 @@ func (t *Task) work(ctx context.Context, l *lives) error {
 	}
 	err = b.open(l)
 	if err == nil {
+		t.Meter.active() // from here on quiet is the task's own
+		t.Meter.started.Store(true)
 		t.machine.to(Running, nil)
 		err = b.loop(l)
 	}
 	// A failure that ended life from elsewhere (a delivery, the plugin's host) is the cause; a stop is none.
-	if cause := context.Cause(l.life); cause != nil && cause != context.Cause(ctx) {
+	if cause := ownFailure(ctx, l.life); cause != nil {
 		err = cause
 	} else if ctx.Err() != nil && !errors.Is(err, ErrLease) {
 		if err != nil && !errors.Is(err, context.Cause(ctx)) && !errors.Is(err, errHalted) {
@@ -248,11 +254,16 @@ func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger} }
 
 // holds reports whether the task may still act: its worker's lease lasts and it was not abandoned.
 func (t *Task) holds() bool {
+	return !t.gone() && (t.Holds == nil || t.Holds())
+}
+
+// gone reports whether the task was abandoned.
+func (t *Task) gone() bool {
 	select {
 	case <-t.abandoned:
-		return false
+		return true
 	default:
-		return t.Holds == nil || t.Holds()
+		return false
 	}
 }
 

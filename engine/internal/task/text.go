@@ -78,29 +78,37 @@ func writeValue(s *strings.Builder, schema *record.Schema, v record.Value) {
 	case record.Struct:
 		writeStruct(s, schema, v)
 	case record.Array:
-		s.WriteByte('[')
-		for i, e := range v.Elements() {
-			if i > 0 {
-				s.WriteString(", ")
-			}
-			writeValue(s, elem(schema), e)
-		}
-		s.WriteByte(']')
+		writeArray(s, elem(schema), v)
 	case record.Map:
-		s.WriteByte('{')
-		for i, e := range v.Elements() {
-			switch {
-			case i%2 == 1:
-				s.WriteByte('=')
-			case i > 0:
-				s.WriteString(", ")
-			}
-			writeValue(s, elem(schema), e)
-		}
-		s.WriteByte('}')
+		writeMap(s, elem(schema), v)
 	case record.Int8, record.Int16, record.Int32, record.Int64, record.Instant:
 		s.WriteString(strconv.FormatInt(v.Int(), 10))
 	}
+}
+
+func writeArray(s *strings.Builder, elem *record.Schema, v record.Value) {
+	s.WriteByte('[')
+	for i, e := range v.Elements() {
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		writeValue(s, elem, e)
+	}
+	s.WriteByte(']')
+}
+
+func writeMap(s *strings.Builder, elem *record.Schema, v record.Value) {
+	s.WriteByte('{')
+	for i, e := range v.Elements() {
+		switch {
+		case i%2 == 1:
+			s.WriteByte('=')
+		case i > 0:
+			s.WriteString(", ")
+		}
+		writeValue(s, elem, e)
+	}
+	s.WriteByte('}')
 }
 
 func writeStruct(s *strings.Builder, schema *record.Schema, v record.Value) {

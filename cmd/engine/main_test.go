@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the engine too: scripts and tests start it under that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"engine": func() { os.Exit(Main()) }})
+}
+
+// command is the engine as a process of its own, in a folder. Its output goes to the test's log when the test fails.
+func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "engine")
+	if err := os.Symlink(self, name); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), name, args...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "NO_COLOR=1")
+	return c
+}
+
+// write makes a file in a folder of the test.
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

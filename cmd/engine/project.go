@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/hcl"
+	"github.com/penstock/penstock/plugins"
+)
+
+// variables are the flags of every command that reads a project, in the order of the command line.
+type variables struct{ list []hcl.Var }
+
+func (v *variables) flags(f *pflag.FlagSet) {
+	f.Var(variableFlag{v, func(s string) hcl.Var { return hcl.Var{Assignment: s} }}, "var", "set a variable, as `NAME=VALUE`; may be repeated")
+	f.Var(variableFlag{v, func(s string) hcl.Var { return hcl.Var{File: s} }}, "var-file", "read variables from `FILE`; may be repeated")
+}
+
+// variableFlag is -var or -var-file; both add to one list.
+type variableFlag struct {
+	to   *variables
+	make func(string) hcl.Var
+}
+
+func (f variableFlag) Set(text string) error {
+	f.to.list = append(f.to.list, f.make(text))
+	return nil
+}
+
+func (f variableFlag) String() string { return "" }
+func (f variableFlag) Type() string   { return "string" }
+
+// project is a folder of HCL files, compiled.
+type project struct {
+	*hcl.Project
+	registry *plugin.Registry
+	worker   *config.Worker
+	graph    *graph.Graph
+}
+
+// load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors;
+// the count is of diagnostics that are not errors.
+func (p process) load(path string, v variables) (*project, error) {
+	registry, err := plugin.NewRegistry(plugins.All())
+	if err != nil {
+		return nil, err
+	}
+	files, found := hcl.Load(path, hcl.Options{Registry: registry, Vars: v.list, Env: p.env})
+	pr := &project{Project: files, registry: registry}
+	// What had errors is not in the project any more, so everything that is wrong is said at once.
+	found = append(found, pr.compile()...)
+	if len(found) > 0 {
+		p.tell(found, files.Source)
+	}
+	if found.HasErrors() {
+		return nil, errTold
+	}
+	return pr, nil
+}
+
+// compile checks the worker's settings and compiles the pipelines.
+func (pr *project) compile() diag.List {
+	declared := pr.Worker
+	if declared == nil {
+		declared = &config.Declared{}
+	}
+	worker, found := config.ReadWorker(declared, pr.registry)
+	if found.HasErrors() {
+		return found
+	}
+	pr.worker = worker
+	g, more := graph.Compile(pr.Pipelines, worker, pr.registry)
+	pr.graph = g
+	return append(found, more...)
+}
+
+// folder is the argument of a command that reads a project: the first one, or the folder one is in.
+func folder(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstock/penstock/engine"
+	"github.com/penstock/penstock/engine/broker"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+	"github.com/penstock/penstock/store/file"
+)
+
+// idleFor is how long nothing new may have come before -until-idle ends.
+const idleFor = 2 * time.Second
+
+// run is one `engine run`.
+type run struct {
+	process
+	vars      variables
+	data      string // folder of state; "" means .engine in the project
+	untilIdle bool
+
+	project *project
+	screen  *screen
+	log     *slog.Logger
+	broker  *broker.Broker // nil when the project names a cluster
+}
+
+func newRun(p process) *cobra.Command {
+	r := &run{process: p}
+	c := &cobra.Command{
+		Use:   "run [FOLDER]",
+		Short: "Run a project in one process",
+		Long: `run compiles a project folder and runs its pipelines in this process until
+Ctrl-C. Without bootstrap_servers in a worker block it starts a development
+broker. State (offsets, the broker's topics) lives in .engine inside the folder.`,
+		Example: `  engine run pipelines/quickstart
+  engine run -until-idle pipelines/quickstart   end when all has been delivered
+  engine run -data /var/lib/engine .            keep state elsewhere`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), folder(args)) },
+	}
+	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
+	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
+	r.vars.flags(c.Flags())
+	return c
+}
+
+func (r *run) run(ctx context.Context, path string) (err error) {
+	r.screen = newScreen(r.process)
+	r.log = newLogger(r.process, r.screen)
+	if r.project, err = r.load(path, r.vars); err != nil {
+		return err
+	}
+	if len(r.project.graph.Instances) == 0 {
+		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(r.project.Folder)))
+	}
+	if r.data == "" {
+		r.data = filepath.Join(r.project.Folder, ".engine")
+	}
+	st, err := openStore(r.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := r.startBroker(); err != nil {
+		return err
+	}
+	defer func() {
+		if r.broker != nil {
+			err = errors.Join(err, r.broker.Close())
+		}
+	}()
+	return r.engine(ctx, st)
+}
+
+// openStore opens the state in a data folder.
+func openStore(data string) (store.Store, error) {
+	st, err := file.Open(data)
+	switch {
+	case err == nil:
+		return st, nil
+	case errors.Is(err, store.ErrInUse):
+		return nil, refusal(diag.New(diag.DataInUse, diag.Place{}, "Another process works on %s. Stop it, or give this one a folder of its own with -data DIR.", data))
+	case errors.Is(err, store.ErrDamaged):
+		return nil, refusal(diag.New(diag.DamagedState, diag.Place{},
+			"%s. It was left as it is. Restore it from a copy, or move it away: sources then begin from the start, while sinks keep their place, which the broker holds.", err))
+	case errors.Is(err, store.ErrVersion):
+		return nil, refusal(diag.New(diag.DamagedState, diag.Place{}, "%s. Use that version, or move the file away to start from the beginning.", err))
+	case errors.Is(err, syscall.ENOSPC):
+		return nil, refusal(diag.New(diag.DiskFull, diag.Place{}, "The state in %s cannot be opened: %s. Free space and start again.", shown(data), err))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder cannot be used: %s. Make it writable for this user, or choose another with -data DIR.", err))
+	default:
+		return nil, err
+	}
+}
+
+// startBroker starts the development broker when the project names no cluster.
+func (r *run) startBroker() error {
+	if len(r.project.worker.Bootstrap) > 0 {
+		return nil
+	}
+	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.log})
+	if err != nil {
+		return err
+	}
+	r.broker = b
+	r.project.worker.Base["bootstrap.servers"] = b.Addr()
+	return nil
+}
+
+// engine runs the pipelines until ctx is done or, with -until-idle, nothing is left to do.
+func (r *run) engine(ctx context.Context, st store.Store) error {
+	failures := &failures{run: r}
+	e := engine.New(engine.Settings{
+		Registry: r.project.registry, Worker: r.project.worker, Store: st, Logger: r.log,
+		CreateTopics: r.broker != nil, Failed: failures.tell,
+	})
+	life, end := context.WithCancel(ctx)
+	defer end()
+	applied, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- e.Run(life, func(ctx context.Context) error {
+			changes, err := e.Apply(ctx, r.project.Pipelines)
+			if err != nil {
+				return err
+			}
+			defer close(applied)
+			return r.hello(changes)
+		})
+	}()
+	v := newView(r.screen, time.Now())
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			v.close()
+			return r.goodbye(context.WithoutCancel(ctx), e, failures, err)
+		case now := <-tick.C:
+			select {
+			case <-applied:
+			default:
+				continue // what is stored is not yet what was declared
+			}
+			if err := r.look(ctx, e, v, now, end); err != nil {
+				end()
+				return errors.Join(err, <-ended)
+			}
+		}
+	}
+}
+
+// look brings the terminal up to date, and ends a run that has nothing left to do if that was asked for.
+func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time, end func()) error {
+	if !r.untilIdle && !r.screen.live {
+		return nil
+	}
+	is, err := e.View(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	v.show(is, now)
+	if r.untilIdle && is.Idle(now, idleFor) {
+		end()
+	}
+	return nil
+}
+
+// tickEvery is how often the terminal is refreshed and idleness is looked at.
+const tickEvery = 100 * time.Millisecond
+
+// drawn is up to how many pipelines the start draws the graph of.
+const drawn = 10
+
+// hello says what was loaded, where it goes and how to look at it.
+func (r *run) hello(c engine.Changes) error {
+	var b bytes.Buffer
+	g := r.project.graph
+	fmt.Fprintf(&b, "engine %s: %s from %s (%s)\n\n", version, count(len(g.Instances), "pipeline"), shown(r.project.Folder), c)
+	if len(g.Instances) <= drawn {
+		if err := graph.Render(&b, g, graph.Text); err != nil {
+			return err
+		}
+		b.WriteByte('\n')
+	}
+	if r.broker != nil {
+		fmt.Fprintf(&b, "Development broker at %s, its topics in %s.\n", r.broker.Addr(), shown(filepath.Join(r.data, "broker")))
+		if t := someTopic(g); t != "" {
+			fmt.Fprintf(&b, "To look at a topic: kcat -C -e -b %s -t %s\n", r.broker.Addr(), t)
+		}
+	}
+	if !r.untilIdle {
+		b.WriteString("Ctrl-C stops; the next start goes on from there.\n")
+	}
+	r.say(b.String())
+	return nil
+}
+
+// someTopic is a topic that the pipelines fill or read, "" when their settings name none.
+func someTopic(g *graph.Graph) string {
+	for _, i := range g.Instances {
+		if len(i.Task.Topics) > 0 {
+			return i.Task.Topics[0]
+		}
+		if t := i.Config["topic"]; t != "" && i.Role == plugin.SourceRole {
+			return t
+		}
+	}
+	return ""
+}
+
+// goodbye sums up and gives the command its outcome.
+func (r *run) goodbye(ctx context.Context, e *engine.Engine, f *failures, err error) error {
+	is, unread := e.View(ctx)
+	if unread != nil {
+		return errors.Join(err, unread)
+	}
+	for _, p := range is.Pipelines {
+		c := p.Counts()
+		r.say(fmt.Sprintf("%s: %s records%s\n", p.Name, grouped(c.Delivered), trouble(c)))
+	}
+	switch {
+	case err != nil:
+		return err
+	case f.any() && r.untilIdle:
+		return errTold
+	}
+	return nil
+}
+
+// say prints to people, above the status lines.
+func (r *run) say(text string) {
+	_, _ = io.WriteString(r.screen.above(r.out), text) // nobody is left to tell of an output that is gone
+}
+
+// tellAbove prints diagnostics above the status lines.
+func (r *run) tellAbove(l diag.List) {
+	var b bytes.Buffer
+	_ = diag.Printer{Color: r.color(r.err), Source: r.project.Source}.Print(&b, l) // a buffer takes everything
+	_, _ = r.screen.above(r.err).Write(b.Bytes())                                  // as in say
+}
+
+// refusal makes an error of one diagnostic.
+func refusal(d diag.Diagnostic) error { return &d }

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/kafka"
+	"github.com/penstock/penstock/engine/internal/leader"
+	"github.com/penstock/penstock/engine/internal/member"
+	"github.com/penstock/penstock/engine/internal/task"
+	"github.com/penstock/penstock/engine/internal/worker"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// Settings is what an engine is made of. All but Failed are needed.
+type Settings struct {
+	Registry *plugin.Registry
+	Worker   *config.Worker
+	Store    store.Store // stays open; the caller closes it after Run
+	Logger   *slog.Logger
+	// CreateTopics makes the engine create the topics that sources write to and no topic_creation group covers, for a
+	// broker that does not create them by itself.
+	CreateTopics bool
+	// Failed hears of each instance and task that fails, from the goroutine of what failed; it must not wait. May be nil.
+	Failed func(Failure)
+}
+
+// Failure is an instance or a task that has failed.
+type Failure struct {
+	Pipeline string
+	Task     int // store.Instance for the instance itself
+	Err      error
+}
+
+// Engine compiles what the store holds and runs what the plan gives to this process. Several can live in one process.
+type Engine struct {
+	Settings
+	member *member.Alone
+	meters meters
+}
+
+// New makes an engine; nothing runs yet.
+func New(s Settings) *Engine {
+	return &Engine{Settings: s, member: member.NewAlone(member.Member{})}
+}
+
+// Run works until ctx is done, then stops everything cleanly and returns nil; or returns the first failure of the engine
+// itself. Failures of pipelines are statuses. prepare is called once the leader answers and before anything that was
+// stored runs; its error ends Run.
+func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) error {
+	life, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	// Member and leader outlive the worker: what it does on its way out still goes through the store.
+	services, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	serve := func(what string, run func(context.Context) error) {
+		running.Go(func() {
+			if err := run(services); err != nil && services.Err() == nil {
+				end(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	views := &member.Watch{}
+	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, views.Set) })
+	serve("leader", func(ctx context.Context) error {
+		return leader.Run(ctx, leader.Settings{Store: e.Store, Views: views, Confirm: e.member.Confirm, Logger: e.Logger})
+	})
+
+	err := prepare(life)
+	if err == nil {
+		err = e.newWorker().Run(life)
+	}
+	stop()
+	running.Wait()
+	if cause := context.Cause(life); err == nil && cause != nil && ctx.Err() == nil {
+		return cause
+	}
+	return err
+}
+
+func (e *Engine) newWorker() *worker.Worker {
+	return worker.New(worker.Settings{
+		Member: member.AloneID, Configs: e.Store, Statuses: e.Store.Statuses(), Logger: e.Logger,
+		StopBudget: e.Worker.StopTimeout,
+		Compile: func(name string, m config.Map) (*graph.Instance, error) {
+			i, found := graph.CompileOne(name, m, e.Worker, e.Registry)
+			return i, found.Err()
+		},
+		NewTask: e.newTask,
+		Failed:  func(connector string, n int, err error) { e.failed(Failure{connector, n, err}) },
+	})
+}
+
+func (e *Engine) failed(f Failure) {
+	if e.Failed != nil {
+		e.Failed(f)
+	}
+}
+
+// report passes on the states that others may see; the rest are the task's own affair (decision D9).
+func report(t worker.Task, r task.Report) {
+	switch r.State {
+	case task.Running:
+		t.Report(store.StateRunning, r.Err)
+	case task.Paused:
+		t.Report(store.StatePaused, r.Err)
+	case task.Failed:
+		t.Report(store.StateFailed, r.Err)
+	case task.Starting, task.Stopping, task.Stopped:
+	}
+}
+
+// newTask makes a task with a meter of its own.
+func (e *Engine) newTask(t worker.Task) worker.Runner {
+	return task.New(task.Settings{
+		Instance: t.Instance, Number: t.Number, Config: t.Config,
+		Clients: kafka.Clients{
+			Base: e.Worker.Base, Producer: e.Worker.Producer, Consumer: e.Worker.Consumer, Admin: e.Worker.Admin,
+			Logger: e.Logger,
+		},
+		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
+		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
+		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
+		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
+		Meter:  e.meters.of(t.Instance.Name, t.Number),
+	})
+}

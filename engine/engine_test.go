@@ -116,6 +116,8 @@ func memoryStore(t *testing.T) store.Store {
 	return st
 }
 
+func one(d *config.Declared) []*config.Declared { return []*config.Declared{d} }
+
 // declared makes a declaration of key=value properties.
 func declared(properties ...string) *config.Declared {
 	m := config.Map{}

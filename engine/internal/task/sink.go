@@ -88,10 +88,11 @@ func (s *sink) open(l *lives) error {
 	topics := kgo.ConsumeTopics(task.Topics...)
 	opts := append(s.group.options(l), topics)
 	if task.TopicsRegex != "" {
-		if _, err := whole(task.TopicsRegex); err != nil {
+		pattern, err := plugin.ParsePattern(task.TopicsRegex)
+		if err != nil {
 			return plugin.Permanent(plugin.Invalid("topics.regex", task.TopicsRegex, "Invalid regex: "+err.Error()))
 		}
-		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`^(?:`+task.TopicsRegex+`)$`))
+		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`\A(?:`+pattern.String()+`)\z`))
 	}
 	if !t.holds() {
 		return ErrLease

@@ -80,7 +80,10 @@ func fill(t *testing.T, path string, lines int) {
 	}
 	w := bufio.NewWriter(f)
 	for n := range lines {
-		fmt.Fprintf(w, "%07d 10.0.0.%d GET /product/%d HTTP/1.1 200 some text that makes the line as long as a line of a log\n", n, n%250, n%977)
+		line := fmt.Sprintf("%07d 10.0.0.%d GET /product/%d HTTP/1.1 200 some text that makes the line as long as a line of a log\n", n, n%250, n%977)
+		if _, err := w.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)

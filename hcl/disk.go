@@ -34,7 +34,8 @@ type questionKind uint8
 
 const (
 	askProject questionKind = iota // which *.hcl files a project has, path being a folder or a single file
-	askText                        // what is in a file
+	askSource                      // what is in a file of the language
+	askText                        // what is in any other file
 	askExists                      // whether a file is there
 	askFileset                     // which files below a folder match a pattern
 )
@@ -70,7 +71,13 @@ func (d *disk) ask(q question) answer {
 	return a
 }
 
-// text is what is in a file. It is shared: nobody changes it.
+// source is what is in a file of the language. It is shared: nobody changes it.
+func (d *disk) source(path string) ([]byte, error) {
+	a := d.ask(question{kind: askSource, path: path})
+	return a.text, a.err
+}
+
+// text is what is in a file that an expression reads. It is shared, too.
 func (d *disk) text(path string) ([]byte, error) {
 	a := d.ask(question{kind: askText, path: path})
 	return a.text, a.err
@@ -105,7 +112,7 @@ func look(q question) answer {
 	switch q.kind {
 	case askProject:
 		a.names, a.err = listProject(q.path)
-	case askText:
+	case askSource, askText:
 		a.text, a.err = os.ReadFile(q.path)
 		a.size = len(a.text)
 	case askExists:
@@ -191,7 +198,7 @@ func (d *disk) again() (fresh *disk, seen stamps, still bool) {
 		a := fresh.ask(q)
 		if q.kind == askProject {
 			for _, name := range a.names {
-				_, _ = fresh.text(name) // an error is an answer
+				_, _ = fresh.source(name) // an error is an answer
 			}
 		}
 	}
@@ -219,7 +226,7 @@ func (d *disk) stamps() stamps {
 			for _, n := range names {
 				s.note(n)
 			}
-		case askText, askExists:
+		case askSource, askText, askExists:
 			s.note(q.path)
 		case askFileset:
 			names, _, _ := walkFileset(q.path, q.pattern) // what cannot be listed has no names
@@ -262,7 +269,7 @@ func (d *disk) difference(fresh *disk) difference {
 		has := fresh.given[q]
 		switch {
 		case has.sum == had.sum, q.kind == askProject && has.err == nil: // its files speak for themselves
-		case q.kind == askText && had.size > 0 && (has.err == nil && has.size == 0 || errors.Is(has.err, fs.ErrNotExist) && !arrived[had.sum]):
+		case (q.kind == askSource || q.kind == askText) && had.size > 0 && (has.err == nil && has.size == 0 || errors.Is(has.err, fs.ErrNotExist) && !arrived[had.sum]):
 			diff.gone = append(diff.gone, q.path)
 		default:
 			diff.changed = append(diff.changed, q.path)
@@ -285,7 +292,7 @@ func (d *disk) folders() []string {
 			} else {
 				all[filepath.Clean(q.path)] = true
 			}
-		case askText, askExists:
+		case askSource, askText, askExists:
 			all[filepath.Dir(q.path)] = true
 		case askFileset:
 			for _, f := range a.folders {

@@ -49,10 +49,11 @@ type Project struct {
 	Pipelines []*config.Declared // in the order of files and blocks, then of keys of for_each
 	Worker    *config.Declared   // nil when no file has a worker block
 
-	path  string // as Load was given it, with the options
-	opts  Options
-	files map[string]*source
-	disk  *disk // what the files said
+	path   string // as Load was given it, with the options
+	opts   Options
+	files  map[string]*source
+	disk   *disk // what the files said
+	failed bool  // the load had errors
 }
 
 // Source is the text of a file as places name it, for [diag.Printer].
@@ -85,11 +86,23 @@ func load(path string, opts Options, d *disk) (*Project, diag.List) {
 		l.read(names)
 		l.compile(values)
 	}
-	d.forget()
-	for _, s := range l.files {
-		s.body = nil // a syntax tree takes fifty times the room of its text
+	return l.finish(), once(l.found)
+}
+
+// finish drops what only the load itself needs: a syntax tree takes fifty times the room of its text.
+func (l *loader) finish() *Project {
+	l.project.failed = l.found.HasErrors()
+	l.disk.forget()
+	for _, s := range l.sources {
+		s.plain = s.onlyPipelines()
+		for _, b := range s.body.Blocks {
+			s.labels = append(s.labels, b.Labels...)
+		}
 	}
-	return l.project, once(l.found)
+	for _, s := range l.files {
+		s.body = nil
+	}
+	return l.project
 }
 
 // loader is one load under way.
@@ -185,7 +198,7 @@ func (l *loader) read(names []string) {
 			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
 				f := &files[i]
 				var raw []byte
-				if raw, f.err = l.disk.text(names[i]); f.err == nil {
+				if raw, f.err = l.disk.source(names[i]); f.err == nil {
 					f.source, f.found = parse(names[i], raw)
 				}
 			}

@@ -157,7 +157,7 @@ func (l *loader) give(s *scope, v *variable, text, where string) {
 
 // valuesFile reads a file of values.
 func (l *loader) valuesFile(s *scope, name string) {
-	raw, err := l.disk.text(name)
+	raw, err := l.disk.source(name)
 	if err != nil {
 		l.say(diag.Unreadable, "%s", err)
 		return

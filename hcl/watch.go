@@ -139,7 +139,7 @@ func (w *watcher) asked(ctx context.Context, load func(context.Context, Loading)
 
 // load loads what a look has seen.
 func (w *watcher) load(ctx context.Context, fresh *disk, d difference, loaded func(context.Context, Loading)) {
-	p, found := load(w.Project.path, w.Project.opts, newDisk(fresh.given))
+	p, found := w.Project.again(fresh)
 	w.Project = p
 	w.pace.believe()
 	w.follow(p.disk.folders())

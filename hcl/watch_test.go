@@ -34,10 +34,10 @@ func watch(t *testing.T, dir string, opts hcl.Options) <-chan saw {
 	go func() {
 		defer close(ended)
 		hcl.Watch(ctx, hcl.Watching{
-			Project:  project,
-			Loaded:   func(_ context.Context, l hcl.Loading) { loads <- saw{state(l), l} },
-			Missing:  func([]string, time.Duration) {},
-			Back:     func([]string) {},
+			Project: project,
+			Loaded:  func(_ context.Context, l hcl.Loading) { loads <- saw{state(l), l} },
+			Missing: func([]string, time.Duration) {},
+			Back:    func([]string) {},
 			NoEvents: func(err error, _ time.Duration) {
 				if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENOSPC) { // others may use up what this user has
 					t.Errorf("no events: %v", err)

@@ -72,7 +72,7 @@ func (r *reloads) serve(ctx context.Context) {
 			again = time.After(retryAfter)
 		case <-again:
 			again = nil
-			_, _, _ = r.Reload(ctx) // as above
+			_, _, _ = r.load(ctx, "tried again: ") // as above
 		}
 	}
 }
@@ -80,12 +80,16 @@ func (r *reloads) serve(ctx context.Context) {
 // Reload loads the project at once, whether its files have changed or not, and returns what that changed and all there is
 // to say about the files; with errors among it nothing changed. The error is that of ctx.
 func (r *reloads) Reload(ctx context.Context) (engine.Changes, diag.List, error) {
+	return r.load(ctx, "reload asked for: ")
+}
+
+func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
 	var changes engine.Changes
 	var found diag.List
 	done := make(chan struct{})
 	load := func(life context.Context, l hcl.Loading) {
 		defer close(done)
-		changes, found = r.take(life, l, "reload asked for: ")
+		changes, found = r.take(life, l, why)
 	}
 	select {
 	case r.ask <- load:

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,8 +55,13 @@ func (o *output) String() string {
 // startRun runs a folder until the test ends, and returns once the pipelines are declared.
 func startRun(t testing.TB, dir string, watch bool) *running {
 	t.Helper()
+	return startRunOn(t, dir, watch, memory.Open())
+}
+
+func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
+	t.Helper()
 	out := &output{}
-	r := &running{t: t, dir: dir, out: out, ended: make(chan error, 1), store: memory.Open()}
+	r := &running{t: t, dir: dir, out: out, ended: make(chan error, 1), store: st}
 	r.run = &run{process: process{out: out, err: out, env: func(string) (string, bool) { return "", false }}, data: t.TempDir(), watch: watch}
 	r.run.screen = newScreen(r.run.process)
 	r.run.log = newLogger(r.run.process, r.run.screen)
@@ -337,4 +343,51 @@ func TestStateOfAFileIsAChange(t *testing.T) {
 	r.write("a.hcl", strings.Replace(datagen("a"), "{\n", "{\n  state = \"paused\"\n", 1))
 	r.says(`1 changed, 1 untouched\.\n +~ a   state as it is → paused`)
 	r.says(`a: paused`)
+}
+
+// refusing is a store that cannot store what a reload asks for, once.
+type refusing struct {
+	store.Store
+	refuse atomic.Bool
+}
+
+func (s *refusing) Submit(ctx context.Context, r store.Request) (store.Answer, error) {
+	if s.refuse.CompareAndSwap(true, false) {
+		return store.Answer{}, fmt.Errorf("write the file: %w", syscall.ENOSPC)
+	}
+	return s.Store.Submit(ctx, r)
+}
+
+// TestALoadThatCannotBeStoredIsTriedAgain fails to store a change: nothing changes, and a while later it is there.
+func TestALoadThatCannotBeStoredIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	st := &refusing{Store: memory.Open()}
+	r := startRunOn(t, project1(t, map[string]string{"a.hcl": datagen("a")}), true, st)
+	r.runs("a")
+	st.refuse.Store(true)
+	r.write("a.hcl", datagen("a", "batch_size = 7"))
+	r.says(`a\.hcl changed: NOT loaded\. Still running revision 1\.\n\nError: Loaded, but not put into effect \[E020\]`)
+	if got := r.configs()["a"]["batch.size"]; got != "" {
+		t.Errorf("batch.size is %q, want none", got)
+	}
+	r.says(`tried again: loaded \(revision 2\)\. 1 changed\.`)
+	if got := r.configs()["a"]["batch.size"]; got != "7" {
+		t.Errorf("batch.size is %q, want 7", got)
+	}
+}
+
+// TestManyChangesAreSummedUp changes more than a screen has room for.
+func TestManyChangesAreSummedUp(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"d.hcl": "defaults {\n  tasks_max = 1\n}\n"}
+	for i := range 25 {
+		files[fmt.Sprintf("p%02d.hcl", i)] = datagen(fmt.Sprintf("p%02d", i))
+	}
+	r := startRun(t, project1(t, files), true)
+	r.write("d.hcl", "defaults {\n  tasks_max = 2\n}\n")
+	r.says(`d\.hcl changed: loaded \(revision 2\)\. 25 changed\.\n +~ p00   tasks\.max 1 → 2\n(.*\n){19} +and 5 more\n`)
+	for i := range 5 {
+		r.write(fmt.Sprintf("p%02d.hcl", i), "\n"+datagen(fmt.Sprintf("p%02d", i)))
+	}
+	r.says(`p00\.hcl, p01\.hcl, p02\.hcl and 2 more changed: loaded \(revision 3\)\. 25 untouched\.\n`)
 }

@@ -173,16 +173,18 @@ func walkFileset(folder, pattern string) (names, folders []string, err error) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			folders = append(folders, name)
-			return nil
-		}
 		rel, err := filepath.Rel(folder, name)
 		if err != nil {
 			return err
 		}
-		if rel = filepath.ToSlash(rel); matches(want, strings.Split(rel, "/")) {
-			names = append(names, rel)
+		parts := strings.Split(filepath.ToSlash(rel), "/")
+		switch {
+		case d.IsDir() && rel != "." && len(parts) >= len(want) && !slices.Contains(want, "**"):
+			return fs.SkipDir // too deep for the pattern
+		case d.IsDir():
+			folders = append(folders, name)
+		case matches(want, parts):
+			names = append(names, filepath.ToSlash(rel))
 		}
 		return nil
 	})
@@ -205,7 +207,7 @@ func (d *disk) again() (fresh *disk, seen stamps, still bool) {
 	return fresh, seen, maps.Equal(seen, d.stamps())
 }
 
-// stamps are names, sizes and times of all that a load rests on.
+// stamps are names, sizes and times of all that a load rests on, by path.
 type stamps map[string]stamp
 
 type stamp struct {
@@ -231,7 +233,7 @@ func (d *disk) stamps() stamps {
 		case askFileset:
 			names, _, _ := walkFileset(q.path, q.pattern) // what cannot be listed has no names
 			for _, n := range names {
-				s.note(filepath.Join(q.path, n))
+				s["name "+filepath.Join(q.path, n)] = stamp{} // what is in it does not matter
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -123,5 +124,37 @@ func TestABellThatCannotFollowSaysSoOnce(t *testing.T) {
 	deaf.close()
 	if said != 2 {
 		t.Errorf("a bell without events complained %d times, want once", said-1)
+	}
+}
+
+// TestOnlyNamesMatterInAFileSet lets a listed file grow, as a log in the project's folder does.
+func TestOnlyNamesMatterInAFileSet(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "sub", "deeper"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	save(t, dir, "a.log", "x")
+	save(t, dir, "sub/b.log", "x")
+	save(t, dir, "sub/deeper/c.log", "x")
+	d := newDisk(nil)
+	for pattern, want := range map[string]struct{ names, folders []string }{
+		"*.log":    {[]string{"a.log"}, []string{dir}},
+		"*/*.log":  {[]string{"sub/b.log"}, []string{dir, filepath.Join(dir, "sub")}},
+		"**/*.log": {[]string{"a.log", "sub/b.log", "sub/deeper/c.log"}, []string{dir, filepath.Join(dir, "sub"), filepath.Join(dir, "sub", "deeper")}},
+	} {
+		a := d.ask(question{kind: askFileset, path: dir, pattern: pattern})
+		if a.err != nil || !slices.Equal(a.names, want.names) || !slices.Equal(a.folders, want.folders) {
+			t.Errorf("%s lists %v in %v (%v), want %v in %v", pattern, a.names, a.folders, a.err, want.names, want.folders)
+		}
+	}
+	seen := d.stamps()
+	save(t, dir, "a.log", "xx")
+	if !maps.Equal(seen, d.stamps()) {
+		t.Error("the stamps differ although the names are the same")
+	}
+	save(t, dir, "d.log", "x")
+	if maps.Equal(seen, d.stamps()) {
+		t.Error("the stamps are the same although there is another name")
 	}
 }

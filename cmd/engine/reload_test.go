@@ -312,6 +312,10 @@ func TestRule11SignalAndRequestLoadAtOnce(t *testing.T) {
 	}
 	r.says(`reload asked for: loaded \(revision 3\)\. 1 changed, 1 untouched\.\n +~ a   batch\.size 7 → 8`)
 
+	if out := r.out.String(); strings.Contains(out, "a.hcl changed") {
+		t.Errorf("files were watched although they should not be:\n%s", out)
+	}
+
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := r.run.reloads.Reload(ended); !errors.Is(err, context.Canceled) {

@@ -44,6 +44,7 @@ type Engine struct {
 	meters meters
 	topics usedTopics
 	held   held
+	id     clusterID
 }
 
 // New makes an engine; nothing runs yet.

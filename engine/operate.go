@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/store"
 )
 
@@ -35,6 +36,39 @@ func (e *Engine) Graph(ctx context.Context, w io.Writer, f graph.Format) error {
 		}
 	}
 	return graph.Render(w, &g, f)
+}
+
+// clusterID is the id of the Kafka cluster, once it is known.
+type clusterID struct {
+	mu   sync.Mutex
+	text string
+}
+
+// idWithin bounds what [Engine.ClusterID] waits for a broker.
+const idWithin = time.Second
+
+// ClusterID is the id of the Kafka cluster, "" as long as no broker has told it.
+func (e *Engine) ClusterID(ctx context.Context) string {
+	e.id.mu.Lock()
+	defer e.id.mu.Unlock()
+	if e.id.text != "" {
+		return e.id.text
+	}
+	ctx, cancel := context.WithTimeout(ctx, idWithin)
+	defer cancel()
+	clients := e.clients()
+	client, err := clients.AdminClient(nil, "")
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	id, err := kafka.ClusterID(ctx, client)
+	if err != nil {
+		e.Logger.Debug("the cluster id is not known yet", "error", err)
+		return ""
+	}
+	e.id.text = id
+	return id
 }
 
 // settleWithin bounds how long a call waits for what it asked for to become visible. It is not an error when that takes

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/broker"
 	"github.com/penstock/penstock/engine/diag"
@@ -34,8 +35,10 @@ type run struct {
 
 	project *project
 	screen  *screen
+	loggers *api.Loggers
 	log     *slog.Logger
 	broker  *broker.Broker // nil when the project names a cluster
+	sockets *sockets       // nil when the REST API is not served
 }
 
 func newRun(p process) *cobra.Command {
@@ -60,7 +63,8 @@ broker. State (offsets, the broker's topics) lives in .engine inside the folder.
 
 func (r *run) run(ctx context.Context, path string) (err error) {
 	r.screen = newScreen(r.process)
-	r.log = newLogger(r.process, r.screen)
+	r.loggers = newLoggers(r.process, r.screen)
+	r.log = r.loggers.Logger(engineLogger)
 	if r.project, err = r.load(path, r.vars); err != nil {
 		return err
 	}
@@ -75,6 +79,10 @@ func (r *run) run(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	defer r.sockets.close()
 	if err := r.startBroker(); err != nil {
 		return err
 	}
@@ -109,7 +117,7 @@ func (r *run) startBroker() error {
 	if len(r.project.worker.Bootstrap) > 0 {
 		return nil
 	}
-	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.log})
+	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.loggers.Logger(brokerLogger)})
 	if err != nil {
 		return err
 	}
@@ -125,9 +133,16 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 		Registry: r.project.registry, Worker: r.project.worker, Store: st, Logger: r.log,
 		CreateTopics: r.broker != nil, Failed: failures.tell,
 	})
-	life, end := context.WithCancel(ctx)
-	defer end()
 	applied, ended := make(chan struct{}), make(chan error, 1)
+	served, err := r.serve(ctx, e, applied)
+	if err != nil {
+		return err
+	}
+	// The calls that are under way end before what they ask of does.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer served.close()
+	defer context.AfterFunc(ctx, func() { served.close(); end() })()
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
 			changes, err := e.Apply(ctx, r.project.Pipelines)
@@ -192,6 +207,9 @@ func (r *run) hello(c engine.Changes) error {
 			return err
 		}
 		b.WriteByte('\n')
+	}
+	if r.sockets != nil {
+		fmt.Fprintf(&b, "REST API at %s\n", r.sockets.url())
 	}
 	if r.broker != nil {
 		fmt.Fprintf(&b, "Development broker at %s, its topics in %s.\n", r.broker.Addr(), shown(filepath.Join(r.data, "broker")))

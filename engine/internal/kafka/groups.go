@@ -13,6 +13,15 @@ import (
 // ErrGroupBusy says that a consumer group still has members, so that nobody else may change its offsets.
 var ErrGroupBusy = errors.New("the consumer group still has members")
 
+// ClusterID asks a broker for the id of its cluster.
+func ClusterID(ctx context.Context, client *kgo.Client) (string, error) {
+	m, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for the cluster id: %w", err)
+	}
+	return m.Cluster, nil
+}
+
 // Groups reads and changes what consumer groups have committed.
 type Groups struct{ admin *kadm.Client }
 

@@ -137,6 +137,9 @@ func (s *Server) statusOf(v view, name string) *status {
 		if at >= 0 {
 			st = sts[at]
 		}
+		if st.State == store.StateUnassigned && c.Target == config.Paused {
+			st.State = store.StatePaused // it was made of an older configuration and waits for the connector to resume
+		}
 		is.Tasks = append(is.Tasks, taskStatus{n, s.state(c, st)})
 	}
 	return is
@@ -251,7 +254,7 @@ func (s *Server) task(c *call) (view, int, taskStatus, error) {
 func (s *Server) taskWhole(c *call) (answer, error) {
 	v, n, is, err := s.task(c)
 	if err != nil {
-		return answer{}, err
+		return answer{}, standard(http.StatusNotFound) // as where there is no such path
 	}
 	i := s.taskInfo(v.Connectors[c.name()], n)
 	return ok(struct {

@@ -96,6 +96,8 @@ func (s *Server) restartTask(c *call) (answer, error) {
 	}
 	conn, exists := snapshot.Connectors[c.name()]
 	switch {
+	case !exists && c.Method == http.MethodGet:
+		return answer{}, failure(http.StatusNotFound, "Unknown connector: %s", c.name())
 	case !exists:
 		return answer{}, failure(http.StatusInternalServerError, "Failed to start task %s-%d since it is not a recognizable type (source or sink)", c.name(), n)
 	case n < 0 || n >= len(conn.Tasks):

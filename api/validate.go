@@ -467,20 +467,15 @@ func (j *judge) stage(prefix, group string, d plugin.Descriptor, target plugin.T
 	j.blame(first, prefix, err)
 }
 
-// blame adds what a plugin says of its settings to the keys from index first on, or to the first of them.
+// blame adds what a plugin says of its settings to the keys from index first on. What concerns no single key is left
+// out: Kafka Connect's validation knows definitions only, and finds it when the plugin is configured.
 func (j *judge) blame(first int, prefix string, err error) {
 	for _, e := range leaves(err) {
-		at, reason := first, e.Error()
-		if ce, named := errors.AsType[*plugin.ConfigError](e); named {
-			for i := first; i < len(j.verdict.Configs); i++ {
-				if j.verdict.Configs[i].Value.Name == prefix+ce.Key {
-					at = i
-				}
+		ce, named := errors.AsType[*plugin.ConfigError](e)
+		for i := first; named && i < len(j.verdict.Configs); i++ {
+			if v := &j.verdict.Configs[i].Value; v.Name == prefix+ce.Key {
+				v.Errors = append(v.Errors, ce.Reason)
 			}
-		}
-		if at < len(j.verdict.Configs) {
-			v := &j.verdict.Configs[at].Value
-			v.Errors = append(v.Errors, reason)
 		}
 	}
 }
@@ -551,7 +546,7 @@ func (j *judge) overrides() error {
 			continue
 		}
 		sub := m.Sub(prefix)
-		for _, name := range javaOrder(slices.Collect(maps.Keys(sub))) {
+		for _, name := range javaOrder(slices.Sorted(maps.Keys(sub))) {
 			text := sub[name]
 			v := judged{Name: prefix + name, Value: &text}
 			var def *definition
@@ -583,11 +578,13 @@ func (j *judge) converters() {
 		}
 		prefix := name + "."
 		byName := map[string]key{}
+		var names []string
 		for _, k := range ownKeys(d) {
 			byName[k.Name] = k
+			names = append(names, k.Name)
 		}
 		first, sound := len(j.verdict.Configs), true
-		for _, n := range javaOrder(slices.Collect(maps.Keys(byName))) {
+		for _, n := range javaOrder(names) {
 			if n == "converter.type" {
 				kind := use.String()
 				k := byName[n]
@@ -611,7 +608,7 @@ func (j *judge) converters() {
 	}
 }
 
-// javaOrder sorts names as Java's HashMap hands them out.
+// javaOrder sorts names as Java's HashMap hands them out when they were put in in the order given.
 func javaOrder(names []string) []string {
 	buckets := uint32(16)
 	for len(names) > int(buckets)*3/4 {
@@ -624,6 +621,6 @@ func javaOrder(names []string) []string {
 		}
 		return (h ^ h>>16) & (buckets - 1)
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(bucket(a), bucket(b)), cmp.Compare(a, b)) })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(bucket(a), bucket(b)) })
 	return names
 }

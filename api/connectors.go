@@ -58,6 +58,7 @@ type version struct {
 	text  string
 }
 
+// IsZero reports that the plugin has no version.
 func (v version) IsZero() bool { return v.known && v.text == "" }
 
 // MarshalJSON writes null for what is not known.

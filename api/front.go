@@ -184,7 +184,7 @@ type cors struct {
 
 func newCORS(origin string, methods []string) (cors, error) {
 	var c cors
-	for _, pattern := range strings.Split(origin, ",") {
+	for pattern := range strings.SplitSeq(origin, ",") {
 		switch pattern = strings.TrimSpace(pattern); pattern {
 		case "":
 			continue

@@ -16,6 +16,7 @@ type listener struct {
 	closed chan struct{}
 }
 
+// Accept waits for a free place, then for a connection.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case l.slots <- struct{}{}:
@@ -30,6 +31,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
+// Close also ends an Accept that waits for a place.
 func (l *listener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()
@@ -42,6 +44,7 @@ type conn struct {
 	release func()
 }
 
+// Close gives the place back, once.
 func (c *conn) Close() error {
 	defer c.release()
 	return c.Conn.Close()
@@ -49,6 +52,7 @@ func (c *conn) Close() error {
 
 var plain = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n") //nolint:gochecknoglobals // a literal
 
+// Write passes on what handlers write, and translates what net/http says itself.
 func (c *conn) Write(b []byte) (int, error) {
 	status, text, found := bytes.Cut(b, plain)
 	line, isRefusal := bytes.CutPrefix(status, []byte("HTTP/1.1 4"))

@@ -139,14 +139,17 @@ type levelHandler struct {
 	level *atomic.Int64
 }
 
+// Enabled looks at the live level.
 func (h levelHandler) Enabled(_ context.Context, l slog.Level) bool {
 	return int64(l) >= h.level.Load()
 }
 
+// WithAttrs keeps the level.
 func (h levelHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return levelHandler{h.Handler.WithAttrs(attrs), h.level}
 }
 
+// WithGroup keeps the level.
 func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{h.Handler.WithGroup(name), h.level}
 }

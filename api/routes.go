@@ -174,7 +174,7 @@ func acceptsJSON(accepts []string) bool {
 	if strings.TrimSpace(all) == "" {
 		return true
 	}
-	for _, one := range strings.Split(all, ",") {
+	for one := range strings.SplitSeq(all, ",") {
 		kind, _, _ := strings.Cut(one, ";")
 		switch strings.ToLower(strings.TrimSpace(kind)) {
 		case "*/*", "application/*", "application/json", "*":

@@ -20,36 +20,51 @@ import (
 // kafka_connect_<group>_<attribute>, with labels connector and task. What Kafka Connect has no bean for begins with
 // penstock_. Labels have bounded values: connectors, task numbers, states.
 func (e *Engine) Metrics() http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), metrics{e})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+	process := prometheus.NewRegistry()
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, err := e.metrics(r.Context())
+		if err != nil {
+			http.Error(w, "the store cannot be read: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		now := prometheus.NewRegistry()
+		now.MustRegister(m)
+		promhttp.HandlerFor(prometheus.Gatherers{process, now}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
 }
 
-// metrics makes the samples anew at each scrape, of the newest snapshot, the statuses and the tasks' meters.
-type metrics struct{ engine *Engine }
+// metrics is what one scrape is made of, with the tasks' meters.
+type metrics struct {
+	engine   *Engine
+	snapshot *store.Snapshot
+	said     map[statusOf]store.State
+}
+
+func (e *Engine) metrics(ctx context.Context) (metrics, error) {
+	s, err := e.Snapshot(ctx)
+	if err != nil {
+		return metrics{}, err
+	}
+	all, err := e.Statuses(ctx)
+	if err != nil {
+		return metrics{}, err
+	}
+	m := metrics{e, s, map[statusOf]store.State{}}
+	for _, st := range all {
+		m.said[statusOf{st.Connector, st.Task}] = st.State
+	}
+	return m, nil
+}
 
 // Describe implements prometheus.Collector: what there is changes with the configuration.
 func (metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (m metrics) Collect(to chan<- prometheus.Metric) {
-	// A scrape has no context of its own here, and neither call waits.
-	ctx := context.TODO()
-	s, err := m.engine.Snapshot(ctx)
-	if err != nil {
-		return // the store is closed: there is nothing to tell any more
-	}
-	all, err := m.engine.Statuses(ctx)
-	if err != nil {
-		return
-	}
-	said := map[statusOf]store.State{}
-	for _, st := range all {
-		said[statusOf{st.Connector, st.Task}] = st.State
-	}
-	tasks := 0
+	s, tasks := m.snapshot, 0
 	for _, name := range s.Names() {
-		m.connector(to, s.Connectors[name], said)
+		m.connector(to, s.Connectors[name])
 		tasks += len(s.Connectors[name].Tasks)
 	}
 	gauge(to, "kafka_connect_connect_worker_metrics_connector_count", "The number of connectors run in this worker.", float64(len(s.Connectors)))
@@ -66,14 +81,14 @@ var states = []store.State{ //nolint:gochecknoglobals // a literal
 	store.StateUnassigned, store.StateRunning, store.StatePaused, store.StateStopped, store.StateFailed, store.StateRestarting,
 }
 
-func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector, said map[statusOf]store.State) {
+func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector) {
 	d, _ := m.engine.Registry.Connector(strings.TrimSpace(c.Config[config.ConnectorClass]))
 	one(to, "kafka_connect_connector_metrics_connector_info", "Class, type and version of the connector.",
 		[]string{"connector", "connector_class", "connector_type", "connector_version"}, c.Name, d.Class, d.Role().String(), d.Version)
-	status(to, "kafka_connect_connector_metrics_status", said[statusOf{c.Name, store.Instance}], c.Name)
+	status(to, "kafka_connect_connector_metrics_status", m.said[statusOf{c.Name, store.Instance}], c.Name)
 	counts := map[store.State]int{}
 	for n := range c.Tasks {
-		state := said[statusOf{c.Name, n}]
+		state := m.said[statusOf{c.Name, n}]
 		counts[state]++
 		status(to, "kafka_connect_connector_task_metrics_status", state, c.Name, strconv.Itoa(n))
 		m.task(to, d.Role(), c.Name, n)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,15 +140,7 @@ func (e *Engine) Restart(ctx context.Context, name string, instance bool, tasks 
 }
 
 func restarts(task int, instance bool, tasks []int) bool {
-	if task == store.Instance {
-		return instance
-	}
-	for _, n := range tasks {
-		if n == task {
-			return true
-		}
-	}
-	return false
+	return task == store.Instance && instance || slices.Contains(tasks, task)
 }
 
 // submit carries out one operation.

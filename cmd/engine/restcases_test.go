@@ -137,7 +137,7 @@ func deviations(t *testing.T) (differ, files map[string]string) {
 	number, text := "", ""
 	flush := func() {
 		for _, m := range list.FindAllStringSubmatch(strings.Join(strings.Fields(text), " "), -1) {
-			for _, id := range strings.Split(m[2], ",") {
+			for id := range strings.SplitSeq(m[2], ",") {
 				if m[1] != "" {
 					files[strings.TrimSpace(id)] = number
 				} else {
@@ -222,7 +222,7 @@ func ask(address string, r restRequest, fill func(string) string) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return reply{}, err
 	}
@@ -252,7 +252,7 @@ func ask(address string, r restRequest, fill func(string) string) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if len(answer.TransferEncoding) > 0 {
 		answer.Header.Set("Transfer-Encoding", answer.TransferEncoding[0])

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -28,14 +29,14 @@ func ListenAddress(listener string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), u.Port()), nil
 }
 
-var errHTTPS = fmt.Errorf("this version serves REST over http only") //nolint:gochecknoglobals // a sentinel
+var errHTTPS = errors.New("this version serves REST over http only")
 
 // listeners checks where the REST API is served.
 func (c *checker) listeners() {
 	for _, key := range []string{"listeners", "admin.listeners"} {
 		for _, l := range List(c.Map[key]) {
 			switch _, err := ListenAddress(l); {
-			case err == errHTTPS: //nolint:errorlint // it is returned as it is
+			case errors.Is(err, errHTTPS):
 				c.fail(diag.NotAvailable, key, "%s: %q is not available: %s. Put a proxy that ends TLS in front of it.", c.Spelling(key), l, err)
 			case err != nil:
 				c.fail(diag.InvalidValue, key, "%s: %s.", c.Spelling(key), err)

@@ -394,7 +394,7 @@ func (m matcher) list(want, got []any, how, where string) error {
 
 func set(text string) []string {
 	var items []string
-	for _, s := range strings.Split(text, ",") {
+	for s := range strings.SplitSeq(text, ",") {
 		if s = strings.TrimSpace(s); s != "" {
 			items = append(items, s)
 		}

@@ -70,16 +70,19 @@ func text(row int, field uint64, buf []byte, n int) (t, rest []byte) {
 	d := throw(uint64(row), field)
 	d.next() // the source draws the length, even if there is only one
 	t = buf[:n:n]
-	var bits uint64
-	for i := range t {
-		if i%12 == 0 {
-			bits = d.next()
+	const letters, noBlanks = "abcdefghijklmnopqrstuvwxyz      ", "abcdefghijklmnopqrstuvwxyzabcdef"
+	for start := 0; start < n; start += 12 {
+		bits := d.next()
+		part := t[start:min(start+12, n)]
+		for i := range part {
+			part[i] = letters[bits>>(5*i)&31]
 		}
-		t[i] = ' '
-		if c := bits & 31; c < 26 || i == 0 || i == n-1 {
-			t[i] = 'a' + byte(c%26)
+		if start == 0 {
+			part[0] = noBlanks[bits&31]
 		}
-		bits >>= 5
+		if last := len(part) - 1; start+last == n-1 {
+			part[last] = noBlanks[bits>>(5*last)&31]
+		}
 	}
 	return t, buf[n:]
 }

@@ -51,15 +51,23 @@ type usage struct {
 	RSS  float64 // MB resident, now
 }
 
-// used reads a process's usage, whether it runs or has ended.
-func (p *process) used() usage {
+// hasEnded reports whether the process has ended.
+func (p *process) hasEnded() bool {
 	select {
 	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// used reads a process's usage, whether it runs or has ended.
+func (p *process) used() usage {
+	if p.hasEnded() {
 		// Its memory is not told any more: the highest that the system knows of is that of whoever forked it.
 		return usage{CPU: p.cmd.ProcessState.UserTime().Seconds() + p.cmd.ProcessState.SystemTime().Seconds()}
-	default:
-		return usageOf(p.cmd.Process.Pid)
 	}
+	return usageOf(p.cmd.Process.Pid)
 }
 
 // usageOf reads /proc.
@@ -123,9 +131,7 @@ func (p *process) until(ctx context.Context, every time.Duration, done func() (b
 
 // stop asks the process to end, as Ctrl-C does, and waits for that.
 func (p *process) stop() error {
-	select {
-	case <-p.ended:
-	default:
+	if !p.hasEnded() {
 		if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}

@@ -105,11 +105,8 @@ func (t *trial) run(ctx context.Context) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	if err := p.until(ctx, 5*time.Millisecond, func() (bool, error) { return t.done(ctx) }); err != nil {
+	if err := p.until(ctx, 5*time.Millisecond, func() (bool, error) { return t.done(ctx, p) }); err != nil {
 		return o, errors.Join(err, p.stop())
-	}
-	if t.tool == "limit" {
-		<-p.ended // by itself, and soon
 	}
 	u := p.used()
 	o.Wall = time.Since(p.started).Seconds()
@@ -143,8 +140,11 @@ func (t *trial) command() (name string, args []string, err error) {
 	return t.program, []string{"run", project}, err
 }
 
-// done looks whether every record has come out.
-func (t *trial) done(ctx context.Context) (bool, error) {
+// done looks whether every record has come out. A limit program ends by itself.
+func (t *trial) done(ctx context.Context, p *process) (bool, error) {
+	if t.tool == "limit" {
+		return p.hasEnded(), nil
+	}
 	switch t.job {
 	case rows.SinkFile:
 		info, err := os.Stat(filepath.Join(t.dir, "out"))

@@ -85,7 +85,7 @@ func (s *sink) open(l *lives) error {
 		return err
 	}
 	topics := kgo.ConsumeTopics(task.Topics...)
-	opts := append(s.group.options(l), topics)
+	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
 	if task.TopicsRegex != "" {
 		if _, err := whole(task.TopicsRegex); err != nil {
 			return plugin.Permanent(plugin.Invalid("topics.regex", task.TopicsRegex, "Invalid regex: "+err.Error()))
@@ -450,6 +450,9 @@ func (s *sink) clear() {
 	clear(s.touched)
 	s.touched = s.touched[:0]
 	s.batch.Reset()
+	for _, m := range s.messages {
+		m.Recycle()
+	}
 	clear(s.messages)
 	s.messages = s.messages[:0]
 	s.again, s.tries, s.chain.stop = false, 0, nil

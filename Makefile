@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check lint tidy fuzz bench bench-start bench-programs bench-code golden kafka kafka-stop compat clean
+.PHONY: help build run test race check lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden kafka kafka-stop compat clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: bench-programs ## CPU, memory and allocations a record, beside the limit 
 
 bench-start: bench-programs ## from exec to the first record, and memory at rest
 	bin/bench/run $(BENCH) start
+
+bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven
+	bin/bench/run $(BENCH) compare
 
 bench-programs:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bench/ ./bench/broker ./bench/host ./bench/limit ./bench/run ./cmd/engine

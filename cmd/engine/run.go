@@ -102,11 +102,17 @@ func openStore(data string) (store.Store, error) {
 		return nil, refusal(diag.New(diag.DamagedState, diag.Place{}, "%s. Use that version, or move the file away to start from the beginning.", err))
 	case errors.Is(err, syscall.ENOSPC):
 		return nil, refusal(diag.New(diag.DiskFull, diag.Place{}, "The state in %s cannot be opened: %s. Free space and start again.", shown(data), err))
-	case errors.Is(err, fs.ErrPermission):
-		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder cannot be used: %s. Make it writable for this user, or choose another with -data DIR.", err))
+	case isPathError(err):
+		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder %s cannot be used: %s. Make it a folder that this user can write to, or choose another with -data DIR.", shown(data), err))
 	default:
 		return nil, err
 	}
+}
+
+// isPathError reports whether the file system has refused a path.
+func isPathError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
 }
 
 // startBroker starts the development broker when the project names no cluster.

@@ -83,7 +83,7 @@ func newLogger(p process, s *screen) *slog.Logger {
 		// Levels that nobody knows leave the default: the log is not the place to fail over the log.
 		_ = level.UnmarshalText([]byte(text))
 	}
-	return slog.New(tint.NewHandler(s.above(p.err), &tint.Options{
+	return slog.New(tint.NewTextHandler(s.above(p.err), &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),
 	}))
 }

@@ -475,3 +475,16 @@ func TestValuesAsText(t *testing.T) {
 		}
 	}
 }
+
+// TestCommitsBeginSoon: a task that is killed before its first interval has passed must still get on.
+func TestCommitsBeginSoon(t *testing.T) {
+	t.Parallel()
+	p := pace{interval: 64 * time.Second}
+	var got []time.Duration
+	for range 8 {
+		got = append(got, p.next()/time.Second)
+	}
+	if want := []time.Duration{2, 4, 8, 16, 32, 64, 64, 64}; !slices.Equal(got, want) {
+		t.Errorf("seconds between commits: got %v, want %v", got, want)
+	}
+}

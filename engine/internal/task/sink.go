@@ -45,6 +45,7 @@ type sink struct {
 	tries    int           // of it
 	retryAt  time.Time
 	paused   bool
+	pace     pace
 	commitAt time.Time
 	lookAt   time.Time // next look at the topics
 	endsAt   time.Time // next look at the partitions' ends
@@ -87,10 +88,11 @@ func (s *sink) open(l *lives) error {
 	topics := kgo.ConsumeTopics(task.Topics...)
 	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
 	if task.TopicsRegex != "" {
-		if _, err := whole(task.TopicsRegex); err != nil {
+		pattern, err := plugin.ParsePattern(task.TopicsRegex)
+		if err != nil {
 			return plugin.Permanent(plugin.Invalid("topics.regex", task.TopicsRegex, "Invalid regex: "+err.Error()))
 		}
-		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`^(?:`+task.TopicsRegex+`)$`))
+		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`\A(?:`+pattern.String()+`)\z`))
 	}
 	if !t.holds() {
 		return ErrLease
@@ -111,13 +113,11 @@ func (s *sink) open(l *lives) error {
 		}
 	})
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
+	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
+	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)
 	return nil
 }
 
-func (s *sink) interval() time.Duration {
-	return cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)
-}
 func (s *sink) timeout() time.Duration { return cmp.Or(s.t.Instance.Task.FlushTimeout, flushTimeout) }
 
 // loop polls and puts until life ends. The goroutine has the group's turn except while it polls.
@@ -140,7 +140,7 @@ func (s *sink) step(l *lives) error {
 	asked := s.t.control.takeCommit()
 	if s.asks.takeCommit() || asked || !time.Now().Before(s.commitAt) {
 		s.commit(l, s.group.all(), false)
-		s.commitAt = time.Now().Add(s.interval())
+		s.commitAt = time.Now().Add(s.pace.next())
 	}
 	s.rewind()
 	s.applyHolds(s.client)

@@ -794,9 +794,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in"), func(k *task.Task) { k.SetPatience(20 * time.Millisecond) })
 	snk.AwaitRecords(t, 1)
-	if err := c.Fake().DeleteTopic("in"); err != nil {
-		t.Fatal(err)
-	}
+	c.DeleteTopic("in")
 	r.await("the missing topic to show", func() bool {
 		d, ok := errors.AsType[*diag.Diagnostic](r.condition())
 		return ok && d.Code == diag.TopicMissing
@@ -811,7 +809,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "in", Value: []byte("2")}).FirstErr(); err != nil {
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: c.Name("in"), Value: []byte("2")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	d, ok := errors.AsType[*diag.Diagnostic](r.end())

@@ -96,8 +96,10 @@ func compiledOf(w *Worker, c store.Connector) compiled {
 
 func digest(m config.Map) string {
 	h := sha256.New()
+	var b []byte
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		fmt.Fprintf(h, "%d %s%d %s", len(k), k, len(m[k]), m[k])
+		b = fmt.Appendf(b[:0], "%d %s%d %s", len(k), k, len(m[k]), m[k])
+		h.Write(b) // a hash takes everything
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

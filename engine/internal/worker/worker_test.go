@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -102,9 +103,9 @@ func (b *bench) write(name string, change func(*store.Connector), answers ...sto
 		return
 	}
 	c := store.Commit{Connectors: map[string]*store.Connector{name: nil}, Answers: answers}
-	all := map[string]store.Connector{}
-	for n, have := range s.Connectors {
-		all[n] = have
+	all := maps.Clone(s.Connectors)
+	if all == nil {
+		all = map[string]store.Connector{}
 	}
 	delete(all, name)
 	if change != nil {

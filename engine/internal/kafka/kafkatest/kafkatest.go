@@ -153,13 +153,24 @@ func (c *Cluster) CreateTopic(topic string, partitions int32, configs map[string
 	}
 }
 
-// DeleteTopic deletes a topic.
+// DeleteTopic deletes a topic and waits until it cannot be used any more.
 func (c *Cluster) DeleteTopic(topic string) {
 	c.t.Helper()
 	ctx, cancel := c.within()
 	defer cancel()
-	if _, err := kadm.NewClient(c.helper()).DeleteTopic(ctx, c.Name(topic)); err != nil {
+	name := c.Name(topic)
+	admin := kadm.NewClient(c.helper())
+	if _, err := admin.DeleteTopic(ctx, name); err != nil {
 		c.t.Fatalf("delete topic %s: %v", topic, err)
+	}
+	for { // a genuine cluster has an interval in which some broker still takes records of it
+		details, err := admin.ListTopics(ctx, name)
+		if err != nil {
+			c.t.Fatalf("wait for the end of topic %s: %v", topic, err)
+		}
+		if !details.Has(name) {
+			return
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type follower struct {
 
 	f        *os.File
 	size     int64 // of the file when all of it had been read and no line was left to consume; else -1
+	seen     int64 // of the file when it was last looked at
 	replaced int   // looks at which the name stood for another file and this one brought nothing
 	reported bool  // that the file is missing
 }
@@ -36,32 +37,39 @@ func (w *follower) consume(n int) {
 	w.size, w.replaced = -1, 0
 }
 
-func (w *follower) read(_ context.Context, buf []byte) (int, error) {
+func (w *follower) pending() (bool, error) {
 	if w.f == nil {
 		if found, err := w.open(); err != nil || !found {
-			return 0, err
+			return false, err
 		}
 	}
 	info, err := w.f.Stat()
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	size := info.Size()
+	w.seen = info.Size()
 	switch {
-	case size < w.at:
+	case w.seen < w.at:
 		// What stands there now has not been read: the file was emptied and written again (logrotate: copytruncate).
-		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", size)
+		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", w.seen)
 		w.at = 0
-	case size == w.size:
-		return 0, w.rotate(info)
+	case w.seen == w.size:
+		return false, w.rotate(info)
 	}
-	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), size-w.at)], w.at)
+	if w.seen == w.at {
+		w.size = w.seen
+	}
+	return w.seen > w.at, nil
+}
+
+func (w *follower) read(_ context.Context, buf []byte) (int, error) {
+	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), w.seen-w.at)], w.at)
 	if n > 0 || errors.Is(err, io.EOF) {
-		err = nil // what is wrong shows again at the next read; an end before size is a file that was cut off just now
+		err = nil // what is wrong shows again at the next read; an end before it is a file that was cut off just now
 	}
 	w.size = -1
-	if w.at+int64(n) == size {
-		w.size = size
+	if w.at+int64(n) == w.seen {
+		w.size = w.seen
 	}
 	return n, err
 }

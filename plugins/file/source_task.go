@@ -20,6 +20,9 @@ const (
 
 // input is where lines come from: a [follower] of a file or a [stream].
 type input interface {
+	// pending reports whether a read may bring something. It is asked first, so that a source at rest needs no memory to
+	// read into.
+	pending() (bool, error)
 	// read fills buf, which begins with the first byte that was not consumed, and returns how much of it is filled; 0 or
 	// what it returned before when there is nothing more at the moment.
 	read(ctx context.Context, buf []byte) (int, error)
@@ -90,12 +93,15 @@ func (t *sourceTask) Poll(ctx context.Context, b *record.Batch) error {
 // fill appends the lines of one read and returns how many they are. What is left of the read is read again the next
 // time, together with what follows it: nothing is carried from batch to batch.
 func (t *sourceTask) fill(ctx context.Context, b *record.Batch) (int, error) {
+	if some, err := t.in.pending(); err != nil || !some {
+		return 0, t.about(err)
+	}
 	for size := t.size; ; size *= 2 {
 		rest := b.Rest(size)
 		filled, err := t.in.read(ctx, rest[:size])
 		if err != nil {
 			b.Keep(rest, 0)
-			return 0, fmt.Errorf("%s: %w", t.name, err)
+			return 0, t.about(err)
 		}
 		first := len(b.Records)
 		used := t.append(b, rest[:filled])
@@ -114,6 +120,14 @@ func (t *sourceTask) fill(ctx context.Context, b *record.Batch) (int, error) {
 			return 0, plugin.Permanent(fmt.Errorf("%s: a line is longer than %d MiB", t.name, longestLine>>20))
 		}
 	}
+}
+
+// about says of an error which input it is about.
+func (t *sourceTask) about(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", t.name, err)
 }
 
 // append makes records of the lines in data, up to a whole batch, and returns how many bytes they take.

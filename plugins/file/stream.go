@@ -19,6 +19,9 @@ func (s *stream) position() record.Value { return record.Value{} }
 
 func (s *stream) consume(n int) { s.left = s.left[:copy(s.left, s.left[n:])] }
 
+// pending leaves it to read to find out.
+func (s *stream) pending() (bool, error) { return true, nil }
+
 // read waits up to an interval for input, so that a poll can end while nobody types.
 func (s *stream) read(_ context.Context, buf []byte) (int, error) {
 	have := len(s.left)

@@ -30,6 +30,12 @@ const size = 200
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 -_.,:;"
 
+// How some notes begin, and how they are written in JSON by somebody who escapes all that can be.
+const (
+	plainStart   = `café "q"`
+	escapedStart = `caf\u00e9 \"q\"`
+)
+
 // row is a standard row, as text.
 type row struct{ id, ts, user, email, amount, active, note string }
 
@@ -43,10 +49,11 @@ func standard(i int) row {
 		active: strconv.FormatBool(r.IntN(2) == 0),
 	}
 	if i%64 == 0 {
-		x.note = `café "q" é `
+		x.note = plainStart + ` é `
 	}
+	var buf [size]byte
 	note := make([]byte, 0, size)
-	for missing := size - len(appendInput(nil, x)); missing > 0; missing-- {
+	for missing := size - len(appendInput(buf[:0], x)); missing > 0; missing-- {
 		note = append(note, alphabet[r.IntN(len(alphabet))])
 	}
 	x.note += string(note)
@@ -55,8 +62,10 @@ func standard(i int) row {
 
 // appendInput appends the JSON text of a row as a file or a topic has it.
 func appendInput(dst []byte, x row) []byte {
-	note := strings.Replace(x.note, `café "q"`, `caf\u00e9 \"q\"`, 1)
-	return x.object(dst, x.email, note, "")
+	if strings.HasPrefix(x.note, plainStart) {
+		x.note = escapedStart + x.note[len(plainStart):]
+	}
+	return x.object(dst, x.email, x.note, "")
 }
 
 // Append appends the JSON text of row i.
@@ -72,19 +81,20 @@ func (x row) object(dst []byte, email, note, rest string) []byte {
 	return dst
 }
 
+var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`) //nolint:gochecknoglobals // a constant
+
 // AppendExpected appends what a job must make of row i.
 func AppendExpected(dst []byte, job Job, i int) []byte {
 	if job == Struct {
 		return appendMade(dst, i)
 	}
 	x := standard(i)
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	switch job {
 	case Hoist:
-		dst = append(append(dst, `{"line":"`...), escape.Replace(string(appendInput(nil, x)))...)
+		dst = append(append(dst, `{"line":"`...), escaper.Replace(string(appendInput(nil, x)))...)
 		return append(dst, `","source":"file"}`...)
 	case JSON:
-		return x.object(dst, x.email, escape.Replace(x.note), `,"source":"file"`)
+		return x.object(dst, x.email, escaper.Replace(x.note), `,"source":"file"`)
 	case SinkFile, SinkNull:
 		return append(dst, "{id="+x.id+", ts="+x.ts+", user="+x.user+", email=****, country=NL, amount="+x.amount+", active="+x.active+", note="+x.note+", sink=file}"...)
 	default:
@@ -120,12 +130,17 @@ func (d *Digest) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Expected is the digest of a job that did everything right with the first n rows.
-func Expected(job Job, n int) (d Digest) {
+// Expected is the digests of a job that did everything right, after so many rows each; marks ascend.
+func Expected(job Job, marks ...int) (at []Digest) {
+	var d Digest
 	var b []byte
-	for i := range n {
-		b = AppendExpected(b[:0], job, i)
-		d.Add(b)
+	row := 0
+	for _, mark := range marks {
+		for ; row < mark; row++ {
+			b = AppendExpected(b[:0], job, row)
+			d.Add(b)
+		}
+		at = append(at, d)
 	}
-	return d
+	return at
 }

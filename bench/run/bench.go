@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,40 +23,15 @@ func bench(ctx context.Context, s settings, r *report) error {
 		return err
 	}
 	var list []workload
-	want := map[rows.Job]rows.Digest{}
 	for _, w := range workloads() {
 		if s.only == nil || s.only[w.job] {
+			w.want = rows.Expected(w.job, s.rows)[0]
 			list = append(list, w)
-			want[w.job] = rows.Expected(w.job, s.rows)
 		}
 	}
 	for round := range s.rounds {
-		tools := []string{"limit", "engine"}
-		if round%2 == 1 {
-			tools = []string{"engine", "limit"}
-		}
-		for _, sinks := range []bool{false, true} {
-			err := s.withBroker(ctx, sinks, func(b *broker) error {
-				for _, w := range list {
-					for _, tool := range tools {
-						if w.isSink() != sinks {
-							continue
-						}
-						t := trial{workload: w, settings: s, tool: tool, broker: b, id: s.name(w.job, tool, round), input: input, want: want[w.job]}
-						o, err := t.run(ctx)
-						if err != nil {
-							return err
-						}
-						if err := r.add(o); err != nil {
-							return err
-						}
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
+		if err := s.round(ctx, r, list, input, round); err != nil {
+			return err
 		}
 	}
 	for _, w := range list {
@@ -71,6 +47,41 @@ func bench(ctx context.Context, s settings, r *report) error {
 		}
 	}
 	return r.table(list)
+}
+
+// round runs each program once, sources on one broker and sinks on another.
+func (s settings) round(ctx context.Context, r *report, list []workload, input string, round int) error {
+	tools := []string{"limit", "engine"}
+	if round%2 == 1 {
+		tools = []string{"engine", "limit"}
+	}
+	each := func(b *broker, sinks bool) error {
+		for _, w := range list {
+			for _, tool := range tools {
+				if w.isSink() != sinks {
+					continue
+				}
+				t := trial{workload: w, settings: s, tool: tool, broker: b, id: s.name(w.job, tool, round), input: input}
+				o, err := t.run(ctx)
+				if err != nil {
+					return err
+				}
+				if err := r.add(o); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for _, sinks := range []bool{false, true} {
+		if !slices.ContainsFunc(list, func(w workload) bool { return w.isSink() == sinks }) {
+			continue
+		}
+		if err := s.withBroker(ctx, sinks, func(b *broker) error { return each(b, sinks) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // name is that of a run, of its topic, pipeline and group.

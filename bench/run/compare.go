@@ -97,7 +97,7 @@ func (c *contest) fill(ctx context.Context) error {
 	}
 	defer client.Close()
 	var lost kgo.FirstErrPromise
-	for i := range shares * c.settings.rows {
+	for i := range shares * c.rows {
 		client.Produce(ctx, kgo.SliceRecord(rows.Append(nil, i)), lost.Promise())
 	}
 	return lost.Err()
@@ -108,16 +108,17 @@ func (c *contest) rounds(ctx context.Context) error {
 	for _, w := range workloads() {
 		// Kafka Connect has neither a source that reads JSON nor ones that make rows or drop records.
 		if slices.Contains([]rows.Job{rows.Hoist, rows.Raw, rows.SinkFile}, w.job) && (c.only == nil || c.only[w.job]) {
+			n := c.rows
+			c.marks[w.job] = rows.Expected(w.job, n, (shares-1)*n, shares*n)
+			w.want = c.marks[w.job][2]
 			list = append(list, w)
-			n := c.settings.rows
-			c.marks[w.job] = []rows.Digest{rows.Expected(w.job, n), rows.Expected(w.job, (shares-1)*n), rows.Expected(w.job, shares*n)}
 		}
 	}
 	for round := range c.settings.rounds {
 		for _, w := range list {
 			for tool := range strings.SplitSeq(tools, "|") {
-				t := trial{workload: w, settings: c.settings, tool: tool, input: c.input, want: c.marks[w.job][2], broker: &broker{addr: c.addr}}
-				t.settings.rows = shares * c.settings.rows
+				t := trial{workload: w, settings: c.settings, tool: tool, input: c.input, broker: &broker{addr: c.addr}}
+				t.settings.rows = shares * c.rows
 				t.id = strings.ReplaceAll(c.name(w.job, tool, round), " ", "")
 				if err := c.run(ctx, &t); err != nil {
 					return err
@@ -170,7 +171,7 @@ func (c *contest) run(ctx context.Context, t *trial) (err error) {
 	if err := c.check(ctx, t); err != nil {
 		return err
 	}
-	o := outcome{Job: t.job, Tool: t.tool, Rows: c.settings.rows, Load: load(), At: time.Now().Format(time.RFC3339), Peak: used[2].Peak}
+	o := outcome{Job: t.job, Tool: t.tool, Rows: c.rows, Load: load(), At: time.Now().Format(time.RFC3339), Peak: used[2].Peak}
 	n := float64(o.Rows) / 1e6
 	o.CPU, o.Wall = used[0].CPU/n, at[0].Seconds()
 	if err := c.add(o); err != nil {
@@ -302,7 +303,7 @@ func checkIDs(name string, want rows.Digest) error {
 
 // table prints what was compared.
 func (c *contest) table(list []workload) error {
-	c.printf("%s; %d records cold, as many warm after %d; %d rounds; Kafka 4.3.1\n\n", c.machine, c.settings.rows, (shares-1)*c.settings.rows, c.settings.rounds)
+	c.printf("%s; %d records cold, as many warm after %d; %d rounds; Kafka 4.3.1\n\n", c.machine, c.rows, (shares-1)*c.rows, c.settings.rounds)
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) } // into memory until Flush
 	line("workload\ttool\tCPU s/M cold\t× engine\twarm\t× engine\tk rec/s warm\tpeak MB\t")

@@ -25,7 +25,8 @@ type workload struct {
 	job      rows.Job
 	title    string
 	program  string // that runs the project
-	pipeline string // the body; FILE, TOPIC and OUT are filled in
+	pipeline string // the body; FILE, TOPIC, OUT and ROWS are filled in
+	want     rows.Digest
 }
 
 const (
@@ -48,12 +49,12 @@ func workloads() []workload {
 	}
 	made := "  source \"datagen\" {\n    topic  = \"TOPIC\"\n    rows   = ROWS\n    fields = [\"" + strings.Join(rows.Fields(), `", "`) + "\"]\n  }\n"
 	return []workload{
-		{rows.Hoist, "file → hoist, insert → JSON → Kafka", "engine", lines("file") + hoist + insertAs("source") + asJSON},
-		{rows.JSON, "file → JSON → insert → JSON → Kafka", "host", lines("json_lines") + insertAs("source") + asJSON},
-		{rows.Struct, "rows → insert → JSON → Kafka", "engine", made + insertAs("source") + asJSON},
-		{rows.Raw, "file → bytes → Kafka", "engine", lines("file") + asText},
-		{rows.SinkFile, "Kafka → JSON → mask, insert → file", "engine", sink("file", "    file   = \"OUT\"\n") + mask + insertAs("sink") + asJSON},
-		{rows.SinkNull, "Kafka → JSON → mask, insert → dropped", "engine", sink("blackhole", "") + mask + insertAs("sink") + asJSON},
+		{job: rows.Hoist, title: "file → hoist, insert → JSON → Kafka", program: "engine", pipeline: lines("file") + hoist + insertAs("source") + asJSON},
+		{job: rows.JSON, title: "file → JSON → insert → JSON → Kafka", program: "host", pipeline: lines("json_lines") + insertAs("source") + asJSON},
+		{job: rows.Struct, title: "rows → insert → JSON → Kafka", program: "engine", pipeline: made + insertAs("source") + asJSON},
+		{job: rows.Raw, title: "file → bytes → Kafka", program: "engine", pipeline: lines("file") + asText},
+		{job: rows.SinkFile, title: "Kafka → JSON → mask, insert → file", program: "engine", pipeline: sink("file", "    file   = \"OUT\"\n") + mask + insertAs("sink") + asJSON},
+		{job: rows.SinkNull, title: "Kafka → JSON → mask, insert → dropped", program: "engine", pipeline: sink("blackhole", "") + mask + insertAs("sink") + asJSON},
 	}
 }
 
@@ -68,7 +69,6 @@ type trial struct {
 	id       string // topic, pipeline and group of this run alone
 	dir      string // of this run alone
 	input    string
-	want     rows.Digest
 }
 
 // outcome is what a run has used; it becomes a line of JSON.

@@ -22,7 +22,7 @@ func sink(ctx context.Context, s settings) error {
 		w.f = f
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.broker), kgo.ConsumeTopics(s.topic), kgo.ConsumerGroup(s.group),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.WithPools(&recordPool{}))
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.WithPools(&recordPool{}), kgo.DisableClientMetrics())
 	if err != nil {
 		return err
 	}

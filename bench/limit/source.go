@@ -49,7 +49,7 @@ func newBatch(lost chan<- error) *batch {
 // source is one goroutine from input to producer and one that stores positions in order.
 func source(ctx context.Context, s settings) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.broker), kgo.DefaultProduceTopic(s.topic), kgo.AllowAutoTopicCreation(),
-		kgo.ProducerLinger(s.lingerFor), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		kgo.ProducerLinger(s.lingerFor), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DisableClientMetrics())
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 // # The rooms
 //
 //	cmd/engine                verbs and wiring; the only place that names plugins, stores, modes
-//	hcl                       *.hcl → flat maps with places; the only user of hashicorp/hcl and go-cty
+//	hcl                       *.hcl → flat maps with places; watch; the only user of hashicorp/hcl, go-cty, fsnotify
 //	engine                    New, Run, Apply, View
 //	engine/diag               messages with code, place, fix
 //	engine/record             value, schema, record, batch

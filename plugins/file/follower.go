@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ type follower struct {
 	log  *slog.Logger
 
 	f        *os.File
+	seen     int64 // size of the file at the last look
 	size     int64 // of the file when all of it had been read and no line was left to consume; else -1
-	seen     int64 // of the file when it was last looked at
 	replaced int   // looks at which the name stood for another file and this one brought nothing
 	reported bool  // that the file is missing
 }
@@ -37,35 +36,34 @@ func (w *follower) consume(n int) {
 	w.size, w.replaced = -1, 0
 }
 
-func (w *follower) pending() (bool, error) {
+// waiting is how many bytes there are to read; 0 while the file has brought nothing since the last read.
+func (w *follower) waiting() (int64, error) {
 	if w.f == nil {
 		if found, err := w.open(); err != nil || !found {
-			return false, err
+			return 0, err
 		}
 	}
 	info, err := w.f.Stat()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	w.seen = info.Size()
+	size := info.Size()
 	switch {
-	case w.seen < w.at:
+	case size < w.at:
 		// What stands there now has not been read: the file was emptied and written again (logrotate: copytruncate).
-		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", w.seen)
+		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", size)
 		w.at = 0
-	case w.seen == w.size:
-		return false, w.rotate(info)
+	case size == w.at, size == w.size:
+		return 0, w.rotate(info)
 	}
-	if w.seen == w.at {
-		w.size = w.seen
-	}
-	return w.seen > w.at, nil
+	w.seen = size
+	return size - w.at, nil
 }
 
-func (w *follower) read(_ context.Context, buf []byte) (int, error) {
+func (w *follower) read(buf []byte) (int, error) {
 	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), w.seen-w.at)], w.at)
 	if n > 0 || errors.Is(err, io.EOF) {
-		err = nil // what is wrong shows again at the next read; an end before it is a file that was cut off just now
+		err = nil // what is wrong shows again at the next read; an end before size is a file that was cut off just now
 	}
 	w.size = -1
 	if w.at+int64(n) == w.seen {

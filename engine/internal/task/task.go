@@ -57,7 +57,8 @@ type Task struct {
 
 	abandoned chan struct{}
 	abandon   func()
-	patience  time.Duration // see the constant
+	patience  time.Duration // see the constants
+	coolAfter time.Duration
 }
 
 // New makes a task that is not running.
@@ -71,7 +72,7 @@ func New(s Settings) *Task {
 	if s.StopBudget <= 0 {
 		s.StopBudget = 5 * time.Second
 	}
-	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience}
+	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience, coolAfter: coolAfter}
 	t.abandon = sync.OnceFunc(func() { close(t.abandoned) })
 	return t
 }

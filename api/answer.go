@@ -22,8 +22,9 @@ func ok(body any) (answer, error) { return answer{status: http.StatusOK, body: b
 
 // problem is an error with a status of its own; its JSON is the body of errors.
 type problem struct {
-	Code    int    `json:"error_code"`
-	Message string `json:"message"`
+	Code        int         `json:"error_code"`
+	Message     string      `json:"message"`
+	Diagnostics Diagnostics `json:"diagnostics,omitempty"` // of POST /reload only
 }
 
 func (p *problem) Error() string { return p.Message }
@@ -34,13 +35,13 @@ func (p *problem) json() []byte {
 }
 
 func failure(code int, format string, args ...any) *problem {
-	return &problem{code, fmt.Sprintf(format, args...)}
+	return &problem{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // standard is an error with the text that JAX-RS gives to a status.
 func standard(code int) *problem {
 	reason := http.StatusText(code)
-	return &problem{code, fmt.Sprintf("HTTP %d %s", code, reason)}
+	return &problem{Code: code, Message: fmt.Sprintf("HTTP %d %s", code, reason)}
 }
 
 // problemOf gives an error a status: that of a problem, that which fits a refusal, else 500 (Kafka Connect:
@@ -60,12 +61,12 @@ func problemOf(err error) *problem {
 			code = http.StatusConflict
 		case store.Expired, store.Unstored:
 		}
-		return &problem{code, r.Reason}
+		return &problem{Code: code, Message: r.Reason}
 	}
 	if errors.Is(err, store.ErrClosed) {
 		return failure(http.StatusInternalServerError, "Worker is shutting down")
 	}
-	return &problem{http.StatusInternalServerError, err.Error()}
+	return &problem{Code: http.StatusInternalServerError, Message: err.Error()}
 }
 
 // longest is up to how many bytes an answer carries its length; longer ones go in chunks, as Jersey does.

@@ -347,11 +347,3 @@ func (s *Server) graph(c *call) (answer, error) {
 func (s *Server) metrics(c *call) (answer, error) {
 	return answer{write: func(w http.ResponseWriter) { s.Metrics.ServeHTTP(w, c.Request) }}, nil
 }
-
-func (s *Server) reload(c *call) (answer, error) {
-	changed, err := s.Reload(c.Context())
-	if err != nil {
-		return answer{}, err
-	}
-	return ok(changed)
-}

@@ -63,8 +63,8 @@ type Settings struct {
 	File func(connector string) string
 	// Ready reports that what was declared runs; nil: always.
 	Ready func() bool
-	// Reload reads the project again and says in JSON what changed; nil: there is no POST /reload.
-	Reload func(ctx context.Context) (any, error)
+	// Reload reads the project again; nil: there is no POST /reload.
+	Reload func(ctx context.Context) (*Reloaded, error)
 	// Metrics answers GET /metrics; nil: there is none.
 	Metrics http.Handler
 	Logger  *slog.Logger // nil: discards

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
@@ -24,8 +27,9 @@ type reloads struct {
 	hangup chan os.Signal
 	retry  chan struct{} // has room for one: what was loaded could not be put into effect
 
+	revision atomic.Int64 // counts loads without errors; the start is 1
+
 	// Of the goroutine that loads.
-	revision int              // counts loads without errors; the start is 1
 	started  *config.Declared // the worker block that this process was started with
 	warned   map[diag.Diagnostic]bool
 
@@ -34,11 +38,13 @@ type reloads struct {
 }
 
 func newReloads(r *run, e *engine.Engine) *reloads {
-	return &reloads{
+	l := &reloads{
 		run: r, engine: e, ask: make(chan func(context.Context, hcl.Loading)),
 		hangup: make(chan os.Signal, 1), retry: make(chan struct{}, 1),
-		revision: 1, started: r.project().declaredWorker(), awaited: map[string]bool{},
+		started: r.project().declaredWorker(), awaited: map[string]bool{},
 	}
+	l.revision.Store(1)
+	return l
 }
 
 // retryAfter is the wait before a load that could not be put into effect is tried again.
@@ -81,6 +87,18 @@ func (r *reloads) serve(ctx context.Context) {
 // to say about the files; with errors among it nothing changed. The error is that of ctx.
 func (r *reloads) Reload(ctx context.Context) (engine.Changes, diag.List, error) {
 	return r.load(ctx, "reload asked for: ")
+}
+
+// answer reloads for the REST API.
+func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
+	c, found, err := r.Reload(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reload the project: %w", err)
+	}
+	return &api.Reloaded{
+		Revision: int(r.revision.Load()), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
+		Untouched: len(c.Untouched), Diagnostics: api.Diagnostics(found),
+	}, nil
 }
 
 func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
@@ -126,7 +144,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 		}
 		return engine.Changes{}, append(found, failed...)
 	}
-	r.revision++
+	r.revision.Add(1)
 	r.run.loaded.Store(next)
 	r.report(why, was, next, changes)
 	r.await(changes)

@@ -22,7 +22,7 @@ func (r *reloads) line(format string, args ...any) {
 
 // refuse says that a load is not put into effect.
 func (r *reloads) refuse(why string, found diag.List, source func(string) ([]byte, error)) {
-	r.line("%sNOT loaded. Still running revision %d.\n", why, r.revision)
+	r.line("%sNOT loaded. Still running revision %d.\n", why, r.revision.Load())
 	r.run.tellAbove(found, source)
 }
 
@@ -41,7 +41,7 @@ func (r *reloads) report(why string, was, next *project, c engine.Changes) {
 		counts = append(counts, "No pipelines")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%sloaded (revision %d). %s.", why, r.revision, strings.Join(counts, ", "))
+	fmt.Fprintf(&b, "%sloaded (revision %d). %s.", why, r.revision.Load(), strings.Join(counts, ", "))
 	for _, l := range shortened(details(was, next, c)) {
 		b.WriteString("\n            " + l)
 	}

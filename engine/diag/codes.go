@@ -95,6 +95,13 @@ const (
 	OverrideRefused   Code = "E707"
 )
 
+// A cluster, and workers that commands talk to.
+const (
+	WorkerDown    Code = "E910"
+	WorkerRefused Code = "E911"
+	NotReached    Code = "E912"
+)
+
 // Warnings.
 const (
 	QueueDoesNotHelp      Code = "W801"
@@ -189,6 +196,10 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidValue:      {InvalidValue, "Invalid value", "The value is not one that this setting takes."},
 	MissingProperty:   {MissingProperty, "Required setting is missing", "The plugin cannot work without this setting."},
 	OverrideRefused:   {OverrideRefused, "Client setting may not be overridden", "The worker's connector.client.config.override.policy does not let a connector set this property of its clients."},
+
+	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
+	WorkerRefused: {WorkerRefused, "Refused by the worker", "A worker answered a call of its REST API with an error. Its words say what is wrong."},
+	NotReached:    {NotReached, "Not reached in time", "The worker has taken a request, and the connector was not in the state asked for when the wait ended. It may still get there."},
 
 	QueueDoesNotHelp:      {QueueDoesNotHelp, "Dead letter queue, but errors still stop the task", "With errors.tolerance none the task stops at the first bad record, after sending it to the queue."},
 	NoEffect:              {NoEffect, "Setting has no effect here", "The setting is understood, or at least allowed, but nothing here reads it."},

@@ -37,7 +37,8 @@ func newRoot(p process) *cobra.Command {
 topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 		Example: `  engine run pipelines/quickstart       run a project folder until Ctrl-C
   engine validate                       check the folder you are in
-  engine graph -format mermaid          draw it`,
+  engine graph -format mermaid          draw it
+  engine status                         look at a worker that runs`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
@@ -54,7 +55,14 @@ topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 		return usageError(cmd, err)
 	})
 	root.AddCommand(newRun(p), newValidate(p), newGraph(p), newBroker(p), newVersion(p))
-	for _, c := range root.Commands() {
+	root.AddCommand(newStatus(p), newPause(p), newResume(p), newStop(p), newRestart(p), newOffsets(p), newPlugins(p), newLogs(p), newReload(p))
+	checkArguments(root)
+	return root
+}
+
+// checkArguments makes usage errors of what the commands below one say of their arguments.
+func checkArguments(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {
@@ -62,8 +70,8 @@ topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 			}
 			return nil
 		}
+		checkArguments(c)
 	}
-	return root
 }
 
 // knownCommand refuses a first word that is no command.

@@ -30,8 +30,8 @@ type reloads struct {
 	revision atomic.Int64 // counts loads without errors; the start is 1
 
 	// Of the goroutine that loads.
-	started  *config.Declared // the worker block that this process was started with
-	warned   map[diag.Diagnostic]bool
+	started *config.Declared // the worker block that this process was started with
+	warned  map[diag.Diagnostic]bool
 
 	mu      sync.Mutex
 	awaited map[string]bool // pipelines that were changed and are not known to run yet

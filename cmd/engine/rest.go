@@ -187,14 +187,11 @@ func (r *run) serve(ctx context.Context, e *engine.Engine, ready <-chan struct{}
 
 // apiOf is the API of a run.
 func (r *run) apiOf(e *engine.Engine, ready func() bool) api.Settings {
-	s := api.Settings{
+	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: r.project().registry, Worker: r.project().worker, Loggers: r.loggers,
 		Commit: version, ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
+		Reload: r.reloads.answer,
 	}
-	if r.reloads != nil {
-		s.Reload = r.reloads.answer
-	}
-	return s
 }
 
 // fileOf is where a connector is declared, or would be.

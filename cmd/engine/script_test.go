@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,11 +37,26 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"wait-for":   waitForFile,
-			"wait-match": waitForMatch,
+			"wait-for":    waitForFile,
+			"wait-match":  waitForMatch,
+			"wait-lines":  waitForLines,
+			"find-worker": findWorker,
 		},
 		UpdateScripts: false,
 	})
+}
+
+// until waits until something holds; the text says what that is.
+func until(ts *testscript.TestScript, what func() string, holds func() bool) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(time.Minute); !holds(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("not so after a minute: %s", what())
+		}
+	}
 }
 
 // waitForFile waits until a file or folder exists: wait-for PATH.
@@ -46,19 +64,10 @@ func waitForFile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: wait-for PATH")
 	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(time.Minute)
-	for {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			ts.Fatalf("%s is not there after a minute", args[0])
-		}
-	}
+	until(ts, func() string { return args[0] + " is there" }, func() bool {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		return err == nil
+	})
 }
 
 // waitForMatch waits until a file has a match of a pattern: wait-match PATTERN FILE.
@@ -66,22 +75,42 @@ func waitForMatch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: wait-match PATTERN FILE")
 	}
-	pattern, err := regexp.Compile("(?m)" + args[0])
+	matched(ts, args[0], args[1])
+}
+
+// matched waits for a match and returns it with its groups.
+func matched(ts *testscript.TestScript, pattern, file string) []string {
+	re, err := regexp.Compile("(?m)" + pattern)
 	ts.Check(err)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(time.Minute)
-	for {
-		text, err := os.ReadFile(ts.MkAbs(args[1]))
-		if err == nil && pattern.Match(text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-late:
-			ts.Fatalf("%s has no match of %q after a minute:\n%s", args[1], args[0], text)
-		}
+	var text []byte
+	var match []string
+	until(ts, func() string { return fmt.Sprintf("%s has a match of %q:\n%s", file, pattern, text) }, func() bool {
+		text, _ = os.ReadFile(ts.MkAbs(file)) // a file that is not there yet has no match
+		match = re.FindStringSubmatch(string(text))
+		return match != nil
+	})
+	return match
+}
+
+// waitForLines waits until a file has a number of lines: wait-lines NUMBER FILE.
+func waitForLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: wait-lines NUMBER FILE")
 	}
+	lines := 0
+	until(ts, func() string { return fmt.Sprintf("%s has %s lines, and not %d", args[1], args[0], lines) }, func() bool {
+		text, _ := os.ReadFile(ts.MkAbs(args[1])) // a file that is not there yet has no lines
+		lines = bytes.Count(text, []byte{'\n'})
+		return strconv.Itoa(lines) == args[0]
+	})
+}
+
+// findWorker waits until the output of "engine run" says where its REST API is and sets ENGINE_URL: find-worker FILE.
+func findWorker(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: find-worker FILE")
+	}
+	ts.Setenv("ENGINE_URL", matched(ts, `^REST API at (\S+)$`, args[0])[1])
 }
 
 // copyTree copies a file or a folder, leaving out what a run leaves behind.

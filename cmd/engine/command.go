@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -49,8 +50,7 @@ topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 	root.SetErr(p.err)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.SetUsageTemplate(usage)
-	cobra.AddTemplateFunc("flags", flagList)
+	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})
@@ -121,13 +121,21 @@ Examples:
 {{.Example}}{{end}}{{if .HasAvailableSubCommands}}
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+  {{printf "%-*s" .NamePadding .Name}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:
 {{flags .LocalFlags}}{{end}}{{if .HasAvailableSubCommands}}
 
 {{.CommandPath}} COMMAND -help says more about a command.{{end}}
 `
+
+func printUsage(c *cobra.Command) error {
+	t, err := template.New("usage").Funcs(template.FuncMap{"flags": flagList}).Parse(usage)
+	if err != nil {
+		return err
+	}
+	return t.Execute(c.OutOrStderr(), c)
+}
 
 // flagList is a table of flags for the help page.
 func flagList(set *pflag.FlagSet) string {

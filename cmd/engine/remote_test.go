@@ -108,7 +108,16 @@ func TestSteering(t *testing.T) {
 		"says what it waits for":        {"pause c -wait 1100ms", []string{"RUNNING", "PAUSED"}, nil, 1, "PUT /connectors/c/pause", []string{"waiting for c to be paused: it is RUNNING, tasks 0/1 running\n"}},
 		"restart of the connector":      {"restart c", []string{"RESTARTING", "FAILED"}, becomes("RUNNING", "FAILED"), 0, "POST /connectors/c/restart?includeTasks=false&onlyFailed=false", []string{"RUNNING  0/1 running"}},
 		"restart with tasks":            {"restart -include-tasks c", []string{"RUNNING", "UNASSIGNED"}, becomes("RUNNING", "FAILED"), 1, "POST /connectors/c/restart?includeTasks=true&onlyFailed=false", []string{"c is not restarted: task 0 FAILED: why it did."}},
-		"restart of one task":           {"restart -task 1 c", []string{"RUNNING", "FAILED", "RESTARTING"}, becomes("RUNNING", "FAILED", "RUNNING"), 0, "POST /connectors/c/tasks/1/restart", []string{"1/2 running"}},
+		"a restart that begins late": {"restart -include-tasks c", []string{"RUNNING", "RUNNING"}, func(w *worker, n int) {
+			w.states = []string{"RUNNING", "RUNNING"}
+			if n == 3 {
+				w.states[1] = "RESTARTING"
+			}
+			if n > 3 {
+				w.states[1] = "FAILED"
+			}
+		}, 1, "POST /connectors/c/restart?includeTasks=true&onlyFailed=false", []string{"c is not restarted: task 0 FAILED: why it did."}},
+		"restart of one task": {"restart -task 1 c", []string{"RUNNING", "FAILED", "RESTARTING"}, becomes("RUNNING", "FAILED", "RUNNING"), 0, "POST /connectors/c/tasks/1/restart", []string{"1/2 running"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

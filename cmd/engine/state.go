@@ -110,9 +110,16 @@ func newRestart(p process) *cobra.Command {
 // goal is what to wait for.
 type goal struct {
 	name    string // as in "waiting for orders to be paused"
-	reached func(parts []api.State, waited time.Duration) bool
+	reached func(sight) bool
 	healthy bool                          // a part that has failed has missed it
 	parts   func(*api.Status) []api.State // whose states count; nil: everything
+}
+
+// sight is what one look at a connector has shown.
+type sight struct {
+	parts  []api.State
+	waited time.Duration // since it was asked for
+	moved  bool          // a part was on its way at an earlier look
 }
 
 // everything is a connector's instance and its tasks.
@@ -136,26 +143,32 @@ func oneTask(s *api.Status, n int) []api.State {
 }
 
 // in waits until all parts are in one of a few states.
-func in(states ...store.State) func([]api.State, time.Duration) bool {
-	return func(parts []api.State, _ time.Duration) bool {
-		return !slices.ContainsFunc(parts, func(p api.State) bool { return !slices.Contains(states, p.State) })
+func in(states ...store.State) func(sight) bool {
+	return func(s sight) bool {
+		return !slices.ContainsFunc(s.parts, func(p api.State) bool { return !slices.Contains(states, p.State) })
 	}
 }
 
-// rests waits until nothing is on its way to a state.
-func rests(parts []api.State, _ time.Duration) bool {
-	return !slices.ContainsFunc(parts, func(p api.State) bool {
-		return p.State == store.StateRestarting || p.State == store.StateUnassigned
-	})
+// onItsWay reports that a part is between states.
+func onItsWay(p api.State) bool {
+	return p.State == store.StateRestarting || p.State == store.StateUnassigned
+}
+
+// restartShows is by when a restart shows in the status: Kafka Connect, distributed, begins with it after it has answered.
+const restartShows = time.Second
+
+// rests waits until nothing is on its way, having been so.
+func rests(s sight) bool {
+	return (s.moved || s.waited >= restartShows) && !slices.ContainsFunc(s.parts, onItsWay)
 }
 
 // noTasksAfter is when a connector that runs without tasks is taken to have none, rather than not to have made them yet.
 const noTasksAfter = 3 * time.Second
 
 // runs waits until all parts run or have failed.
-func runs(parts []api.State, waited time.Duration) bool {
-	return in(store.StateRunning, store.StateFailed)(parts, waited) &&
-		(len(parts) > 1 || waited > noTasksAfter || in(store.StateFailed)(parts, waited))
+func runs(s sight) bool {
+	return in(store.StateRunning, store.StateFailed)(s) &&
+		(len(s.parts) > 1 || s.waited >= noTasksAfter || in(store.StateFailed)(s))
 }
 
 // target runs a command that asks for a state that lasts.
@@ -205,22 +218,23 @@ func (s *steering) await(ctx context.Context, c *api.Client, name string, g goal
 	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	start, told := time.Now(), false
+	start, told, moved := time.Now(), false, false
 	for {
 		is, err := c.Status(ctx, name)
 		if err != nil {
 			return nil, aboutConnector(ctx, c, name, err)
 		}
-		waited := time.Since(start)
+		seen := sight{parts(is), time.Since(start), moved}
+		moved = moved || slices.ContainsFunc(seen.parts, onItsWay)
 		switch {
 		case s.wait <= 0:
 			return is, nil
-		case g.reached(parts(is), waited):
-			return is, g.missed(is, parts(is))
-		case waited >= s.wait:
+		case g.reached(seen):
+			return is, g.missed(is, seen.parts)
+		case seen.waited >= s.wait:
 			return is, diag.List{diag.New(diag.NotReached, diag.Place{}, "%s is not %s after %s: it is %s, tasks %s. The worker goes on with it; \"engine status %s\" shows how far it is.",
 				name, g.name, s.wait, is.Connector.State, tasksOf(is), name)}
-		case !told && waited >= tellAfter:
+		case !told && seen.waited >= tellAfter:
 			told = true
 			_, _ = fmt.Fprintf(s.err, "waiting for %s to be %s: it is %s, tasks %s\n", name, g.name, is.Connector.State, tasksOf(is)) // as in tell
 		}

@@ -120,7 +120,7 @@ func (r *remote) changeOffsets(ctx context.Context, name string, change func(con
 			if _, refused := errors.AsType[*api.AnswerError](err); refused {
 				if is, unread := c.Status(ctx, name); unread == nil && is.Connector.State != store.StateStopped {
 					return refusal(diag.New(diag.WorkerRefused, diag.Place{},
-						"Offsets change only while a connector is stopped, and %s is %s. Stop it with:\n\n    engine stop %s\n\nand let it go on afterwards with:\n\n    engine resume %s", name, is.Connector.State, name, name))
+						"Offsets change only while a connector is stopped, and %s is %s. Stop it with:\n\n    engine stop %s\n\nand let it go on afterwards with:\n\n    engine resume %s", name, is.Connector.State, word(name), word(name)))
 				}
 			}
 			return aboutConnector(ctx, c, name, err).Err()
@@ -128,7 +128,7 @@ func (r *remote) changeOffsets(ctx context.Context, name string, change func(con
 		if r.json {
 			return printJSON(r.out, map[string]string{"message": said})
 		}
-		_, err = fmt.Fprintf(r.out, "%s To let it run: engine resume %s\n", sentence(said), name)
+		_, err = fmt.Fprintf(r.out, "%s To let it run: engine resume %s\n", sentence(said), word(name))
 		return err
 	})
 }

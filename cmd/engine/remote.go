@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -88,6 +89,17 @@ func aboutConnector(ctx context.Context, c *api.Client, name string, err error) 
 		}
 	}
 	return explained(err)
+}
+
+// word is a name as a shell takes it, for commands that people copy.
+func word(name string) string {
+	plain := func(c rune) bool {
+		return c == '-' || c == '_' || c == '.' || c == '/' || unicode.IsLetter(c) || unicode.IsDigit(c)
+	}
+	if name != "" && !strings.ContainsFunc(name, func(c rune) bool { return !plain(c) }) {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // completeWithin bounds how long the completion of a word waits for the worker.

@@ -226,3 +226,15 @@ func TestAWorkerThatCannotReload(t *testing.T) {
 		t.Errorf("got %d and:\n%s", got, said.String())
 	}
 }
+
+// TestWord holds that a shell reads names back as they are.
+func TestWord(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"access-log": "access-log", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'", "größe.1/2": "größe.1/2",
+	} {
+		if got := word(name); got != want {
+			t.Errorf("%q: got %s, want %s", name, got, want)
+		}
+	}
+}

@@ -233,7 +233,7 @@ func (s *steering) await(ctx context.Context, c *api.Client, name string, g goal
 			return is, g.missed(is, seen.parts)
 		case seen.waited >= s.wait:
 			return is, diag.List{diag.New(diag.NotReached, diag.Place{}, "%s is not %s after %s: it is %s, tasks %s. The worker goes on with it; \"engine status %s\" shows how far it is.",
-				name, g.name, s.wait, is.Connector.State, tasksOf(is), name)}
+				name, g.name, s.wait, is.Connector.State, tasksOf(is), word(name))}
 		case !told && seen.waited >= tellAfter:
 			told = true
 			_, _ = fmt.Fprintf(s.err, "waiting for %s to be %s: it is %s, tasks %s\n", name, g.name, is.Connector.State, tasksOf(is)) // as in tell

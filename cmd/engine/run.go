@@ -48,7 +48,12 @@ func newRun(p process) *cobra.Command {
 		Short: "Run a project in one process",
 		Long: `run compiles a project folder and runs its pipelines in this process until
 Ctrl-C. Without bootstrap_servers in a worker block it starts a development
-broker. State (offsets, the broker's topics) lives in .engine inside the folder.`,
+broker. State (offsets, the broker's topics) lives in .engine inside the folder.
+
+Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
+the listeners of the worker block. If another process has that default address,
+the run goes on without them; with -until-idle they are served only on listeners
+of the worker block.`,
 		Example: `  engine run pipelines/quickstart
   engine run -until-idle pipelines/quickstart   end when all has been delivered
   engine run -data /var/lib/engine .            keep state elsewhere`,

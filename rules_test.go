@@ -56,10 +56,18 @@ var rooms = map[string][]string{
 		"store", "store/file", "store/memory",
 	},
 
+	// The benchmark: measuring programs, not part of the binary.
+	"bench/rows":   {},
+	"bench/broker": {"bench/rows"},
+	"bench/limit":  {"bench/rows"},
+	"bench/run":    {"bench/rows"},
+	"bench/host":   {"bench/rows", "engine", "engine/config", "engine/plugin", "engine/record", "hcl", "plugins", "store/file"},
+
 	// Suites and helpers for tests.
 	"engine/plugin/plugintest":        {"engine/plugin", "engine/record"},
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
+	"engine/internal/compat":          {},
 	"store/storetest":                 {"engine/config", "store"},
 	"testdata/accesslog":              {},
 }

@@ -3,7 +3,7 @@
 // # The rooms
 //
 //	cmd/engine                verbs and wiring; the only place that names plugins, stores, modes
-//	hcl                       *.hcl → flat maps with places; the only user of hashicorp/hcl and go-cty
+//	hcl                       *.hcl → flat maps with places; watch; the only user of hashicorp/hcl, go-cty, fsnotify
 //	api                       the REST API over net/http and gorilla/mux; asks the engine through small interfaces
 //	engine                    New, Run, Apply, View; what the API reads and asks for
 //	engine/diag               messages with code, place, fix

@@ -24,7 +24,8 @@ func (f *failures) tell(failed engine.Failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen++
-	f.run.tellAbove(diag.List{explain(failed, f.run.project)})
+	pr := f.run.project() // the newest load that runs, whose places are those of the files
+	f.run.tellAbove(diag.List{explain(failed, pr)}, pr.Source)
 }
 
 func (f *failures) any() bool {
@@ -64,5 +65,5 @@ func explain(failed engine.Failure, pr *project) diag.Diagnostic {
 	case failed.Task < 0:
 		code = diag.InstanceDown
 	}
-	return diag.New(code, at, "%s: %s. The other pipelines go on running; mend it and start again: this one goes on where it stopped.", what, failed.Err)
+	return diag.New(code, at, "%s: %s. The other pipelines go on running. Once what is wrong is mended, this one goes on where it stopped.", what, failed.Err)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+
 	"github.com/spf13/pflag"
 
 	"github.com/penstock/penstock/engine/config"
@@ -63,11 +65,7 @@ func (p process) load(path string, v variables) (*project, error) {
 
 // compile checks the worker's settings and compiles the pipelines.
 func (pr *project) compile() diag.List {
-	declared := pr.Worker
-	if declared == nil {
-		declared = &config.Declared{}
-	}
-	worker, found := config.ReadWorker(declared, pr.registry)
+	worker, found := config.ReadWorker(pr.declaredWorker(), pr.registry)
 	if found.HasErrors() {
 		return found
 	}
@@ -75,6 +73,27 @@ func (pr *project) compile() diag.List {
 	g, more := graph.Compile(pr.Pipelines, worker, pr.registry)
 	pr.graph = g
 	return append(found, more...)
+}
+
+// again compiles a later load of the project. The worker's settings stay, since a process does not change its own; those of
+// the files are only checked, and only when they differ.
+func (pr *project) again(files *hcl.Project) (*project, diag.List) {
+	next := &project{Project: files, registry: pr.registry, worker: pr.worker}
+	var found diag.List
+	if !maps.Equal(next.declaredWorker().Map, pr.declaredWorker().Map) {
+		_, found = config.ReadWorker(next.declaredWorker(), pr.registry)
+	}
+	g, more := pr.graph.Recompile(files.Pipelines, pr.worker, pr.registry)
+	next.graph = g
+	return next, append(found, more...)
+}
+
+// declaredWorker is the worker block, or one that says nothing.
+func (pr *project) declaredWorker() *config.Declared {
+	if pr.Worker == nil {
+		return &config.Declared{}
+	}
+	return pr.Worker
 }
 
 // folder is the argument of a command that reads a project: the first one, or the folder one is in.

@@ -101,10 +101,10 @@ func (s *sockets) close() {
 // listen opens the run's sockets, so that an address that is taken is found out before anything is started. A run that
 // ends by itself serves the API only where it is asked to.
 func (r *run) listen(ctx context.Context) (err error) {
-	if r.untilIdle && len(r.project.worker.Listeners) == 0 {
+	if r.untilIdle && len(r.project().worker.Listeners) == 0 {
 		return nil
 	}
-	if r.sockets, err = openSockets(ctx, r.project.worker); err == nil && r.sockets == nil {
+	if r.sockets, err = openSockets(ctx, r.project().worker); err == nil && r.sockets == nil {
 		r.log.Info("the REST API is not served: another process has its default address", "address", defaultListener)
 	}
 	return err
@@ -188,17 +188,17 @@ func (r *run) serve(ctx context.Context, e *engine.Engine, ready <-chan struct{}
 // apiOf is the API of a run.
 func (r *run) apiOf(e *engine.Engine, ready func() bool) api.Settings {
 	return api.Settings{
-		Connectors: e, Operator: e, Offsets: e, Registry: r.project.registry, Worker: r.project.worker, Loggers: r.loggers,
+		Connectors: e, Operator: e, Offsets: e, Registry: r.project().registry, Worker: r.project().worker, Loggers: r.loggers,
 		Commit: version, ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
 	}
 }
 
 // fileOf is where a connector is declared, or would be.
 func (r *run) fileOf(connector string) string {
-	for _, d := range r.project.Pipelines {
+	for _, d := range r.project().Pipelines {
 		if d.Name() == connector && !d.Place.IsZero() {
 			return d.Place.String()
 		}
 	}
-	return "a *.hcl file in " + filepath.ToSlash(shown(r.project.Folder))
+	return "a *.hcl file in " + filepath.ToSlash(shown(r.project().Folder))
 }

@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,14 +35,18 @@ type run struct {
 	vars      variables
 	data      string // folder of state; "" means .engine in the project
 	untilIdle bool
+	watch     bool
 
-	project *project
+	loaded  atomic.Pointer[project] // what runs: the newest that had no errors
 	screen  *screen
 	loggers *api.Loggers
 	log     *slog.Logger
 	broker  *broker.Broker // nil when the project names a cluster
 	sockets *sockets       // nil when the REST API is not served
+	reloads *reloads       // there before anything is said of the start
 }
+
+func (r *run) project() *project { return r.loaded.Load() }
 
 func newRun(p process) *cobra.Command {
 	r := &run{process: p}
@@ -49,6 +56,8 @@ func newRun(p process) *cobra.Command {
 		Long: `run compiles a project folder and runs its pipelines in this process until
 Ctrl-C. Without bootstrap_servers in a worker block it starts a development
 broker. State (offsets, the broker's topics) lives in .engine inside the folder.
+Files that change are loaded again, all or nothing, and only the pipelines that
+differ restart; SIGHUP does so at once.
 
 Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
 the listeners of the worker block. If another process has that default address,
@@ -62,6 +71,7 @@ of the worker block.`,
 	}
 	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
 	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
+	c.Flags().BoolVar(&r.watch, "watch", true, "load files again when they change; -watch=false leaves SIGHUP only")
 	r.vars.flags(c.Flags())
 	return c
 }
@@ -70,14 +80,16 @@ func (r *run) run(ctx context.Context, path string) (err error) {
 	r.screen = newScreen(r.process)
 	r.loggers = newLoggers(r.process, r.screen)
 	r.log = r.loggers.Logger(engineLogger)
-	if r.project, err = r.load(path, r.vars); err != nil {
+	pr, err := r.load(path, r.vars)
+	if err != nil {
 		return err
 	}
-	if len(r.project.graph.Instances) == 0 {
-		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(r.project.Folder)))
+	if len(pr.graph.Instances) == 0 {
+		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(pr.Folder)))
 	}
+	r.loaded.Store(pr)
 	if r.data == "" {
-		r.data = filepath.Join(r.project.Folder, ".engine")
+		r.data = filepath.Join(pr.Folder, ".engine")
 	}
 	st, err := openStore(r.data)
 	if err != nil {
@@ -110,16 +122,27 @@ func openStore(data string) (store.Store, error) {
 	case errors.Is(err, store.ErrDamaged):
 		return nil, refusal(diag.New(diag.DamagedState, diag.Place{},
 			"%s. It was left as it is. Restore it from a copy, or move it away: sources then begin from the start, while sinks keep their place, which the broker holds.", err))
-	case errors.Is(err, fs.ErrPermission):
-		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder cannot be used: %s. Make it writable for this user, or choose another with -data DIR.", err))
+	case errors.Is(err, store.ErrVersion):
+		return nil, refusal(diag.New(diag.DamagedState, diag.Place{}, "%s. Use that version, or move the file away to start from the beginning.", err))
+	case errors.Is(err, syscall.ENOSPC):
+		return nil, refusal(diag.New(diag.DiskFull, diag.Place{}, "The state in %s cannot be opened: %s. Free space and start again.", shown(data), err))
+	case isPathError(err):
+		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder %s cannot be used: %s. Make it a folder that this user can write to, or choose another with -data DIR.", shown(data), err))
 	default:
 		return nil, err
 	}
 }
 
+// isPathError reports whether the file system has refused a path.
+func isPathError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
+}
+
 // startBroker starts the development broker when the project names no cluster.
 func (r *run) startBroker() error {
-	if len(r.project.worker.Bootstrap) > 0 {
+	worker := r.project().worker
+	if len(worker.Bootstrap) > 0 {
 		return nil
 	}
 	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.loggers.Logger(brokerLogger)})
@@ -127,17 +150,20 @@ func (r *run) startBroker() error {
 		return err
 	}
 	r.broker = b
-	r.project.worker.Base["bootstrap.servers"] = b.Addr()
+	worker.Base["bootstrap.servers"] = b.Addr()
 	return nil
 }
 
 // engine runs the pipelines until ctx is done or, with -until-idle, nothing is left to do.
 func (r *run) engine(ctx context.Context, st store.Store) error {
 	failures := &failures{run: r}
+	pr := r.project()
 	e := engine.New(engine.Settings{
-		Registry: r.project.registry, Worker: r.project.worker, Store: st, Logger: r.log,
+		Registry: pr.registry, Worker: pr.worker, Store: st, Logger: r.log,
 		CreateTopics: r.broker != nil, Failed: failures.tell,
 	})
+	r.reloads = newReloads(r, e)
+	defer r.reloads.listen()()
 	applied, ended := make(chan struct{}), make(chan error, 1)
 	served, err := r.serve(ctx, e, applied)
 	if err != nil {
@@ -150,7 +176,7 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	defer context.AfterFunc(ctx, func() { served.close(); end() })()
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
-			changes, err := e.Apply(ctx, r.project.Pipelines)
+			changes, err := e.Apply(ctx, pr.Pipelines)
 			if err != nil {
 				return err
 			}
@@ -158,31 +184,35 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 			return r.hello(changes)
 		})
 	}()
-	v := &view{screen: r.screen, rates: map[string]*rate{}}
+	v := newView(r.screen, time.Now())
+	var watching sync.WaitGroup
+	var ticks <-chan time.Time // none before what is stored is what was declared
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
+		case <-applied:
+			applied, ticks = nil, tick.C
+			watching.Go(func() { r.reloads.serve(life) })
 		case err := <-ended:
+			end()
+			watching.Wait()
 			v.close()
 			return r.goodbye(context.WithoutCancel(ctx), e, failures, err)
-		case now := <-tick.C:
-			select {
-			case <-applied:
-			default:
-				continue // what is stored is not yet what was declared
-			}
+		case now := <-ticks:
 			if err := r.look(ctx, e, v, now, end); err != nil {
 				end()
+				watching.Wait()
 				return errors.Join(err, <-ended)
 			}
 		}
 	}
 }
 
-// look brings the terminal up to date, and ends a run that has nothing left to do if that was asked for.
+// look brings the terminal up to date, says which changed pipelines run, and ends a run that has nothing left to do if that
+// was asked for.
 func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time, end func()) error {
-	if !r.untilIdle && !r.screen.live {
+	if !r.untilIdle && !r.screen.live && !r.reloads.awaiting() {
 		return nil
 	}
 	is, err := e.View(context.WithoutCancel(ctx))
@@ -190,6 +220,7 @@ func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time
 		return err
 	}
 	v.show(is, now)
+	r.reloads.arrived(is)
 	if r.untilIdle && is.Idle(now, idleFor) {
 		end()
 	}
@@ -205,8 +236,8 @@ const drawn = 10
 // hello says what was loaded, where it goes and how to look at it.
 func (r *run) hello(c engine.Changes) error {
 	var b bytes.Buffer
-	g := r.project.graph
-	fmt.Fprintf(&b, "engine %s: %s from %s (%s)\n\n", version, count(len(g.Instances), "pipeline"), shown(r.project.Folder), c)
+	g := r.project().graph
+	fmt.Fprintf(&b, "engine %s: %s from %s (%s)\n\n", version, count(len(g.Instances), "pipeline"), shown(r.project().Folder), c)
 	if len(g.Instances) <= drawn {
 		if err := graph.Render(&b, g, graph.Text); err != nil {
 			return err
@@ -266,11 +297,11 @@ func (r *run) say(text string) {
 	_, _ = io.WriteString(r.screen.above(r.out), text) // nobody is left to tell of an output that is gone
 }
 
-// tellAbove prints diagnostics above the status lines.
-func (r *run) tellAbove(l diag.List) {
+// tellAbove prints diagnostics about a project above the status lines.
+func (r *run) tellAbove(l diag.List, source func(string) ([]byte, error)) {
 	var b bytes.Buffer
-	_ = diag.Printer{Color: r.color(r.err), Source: r.project.Source}.Print(&b, l) // a buffer takes everything
-	_, _ = r.screen.above(r.err).Write(b.Bytes())                                  // as in say
+	_ = diag.Printer{Color: r.color(r.err), Source: source, Limit: 100}.Print(&b, l) // a buffer takes everything
+	_, _ = r.screen.above(r.err).Write(b.Bytes())                                    // as in say
 }
 
 // refusal makes an error of one diagnostic.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,13 +50,16 @@ func (s *screen) show(lines []string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erase()
 	width := columns(s.out)
 	for i, l := range lines {
 		if utf8.RuneCountInString(l) >= width {
 			lines[i] = string([]rune(l)[:width-1])
 		}
 	}
+	if slices.Equal(lines, s.status) {
+		return
+	}
+	s.erase()
 	s.status = lines
 	s.draw()
 }
@@ -77,7 +81,7 @@ func (s *screen) draw() {
 func newLogger(p process, s *screen) *slog.Logger { return newLoggers(p, s).Logger(brokerLogger) }
 
 func newHandler(p process, s *screen) slog.Handler {
-	return tint.NewHandler(s.above(p.err), &tint.Options{
+	return tint.NewTextHandler(s.above(p.err), &tint.Options{
 		Level: slog.Level(math.MinInt32), TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),
 	})
 }

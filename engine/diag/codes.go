@@ -26,6 +26,8 @@ const (
 	Usage         Code = "E012"
 	BrokerRefused Code = "E013"
 	InstanceDown  Code = "E014"
+	Stuck         Code = "E015"
+	NotApplied    Code = "E020"
 )
 
 // Syntax and structure.
@@ -128,6 +130,9 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	Usage:         {Usage, "Wrong command line", "The command, a flag or an argument is not known. Every command explains itself with -help."},
 	BrokerRefused: {BrokerRefused, "Refused by the broker", "A broker answered a request with an error that trying again cannot cure."},
 	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
+	NotApplied:    {NotApplied, "Loaded, but not put into effect", "The files are right, but the engine could not store or carry out the change. What ran before runs on, and the change is tried again."},
+
+	Stuck: {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
 
 	DottedName:        {DottedName, "Property name written with dots", "HCL arguments cannot contain dots. Write the property with underscores, or quote it in config = { … }."},
 	ArgumentExpected:  {ArgumentExpected, "Argument or block definition required", "A line is neither an argument (name = value) nor a block."},

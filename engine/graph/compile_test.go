@@ -28,7 +28,7 @@ var (
 		"transforms.big.type=Filter", "transforms.big.predicate=mine",
 		"predicates=mine", "predicates.mine.type=TopicNameMatches", "predicates.mine.pattern=orders", "predicates.mine.plugin.version=4.3.1",
 		"value.converter=org.apache.kafka.connect.storage.StringConverter", "value.converter.encoding=UTF-8",
-		"errors.tolerance=all", "errors.retry.timeout=-1", "errors.retry.delay.max.ms=500", "errors.log.enable=true", "errors.log.include.messages=true",
+		"errors.tolerance=all", "errors.retry.timeout=-1", "errors.retry.delay.max.ms=500", "errors.log.enable=true", "errors.log.include.messages=true", "errors.restart.max.attempts=3",
 		"topic.creation.default.partitions=6", "topic.creation.default.replication.factor=-1", "topic.creation.default.cleanup.policy=compact",
 		"topic.creation.groups=logs", "topic.creation.logs.include=log\\..*, x", "topic.creation.logs.exclude=log\\.y", "topic.creation.logs.replication.factor=2", "topic.creation.logs.retention.ms=5",
 		"producer.override.linger.ms=20", "admin.override.request.timeout.ms=9",
@@ -36,7 +36,7 @@ var (
 	archive = []string{
 		"name=archive", "connector.class=FileStreamSink", "topics=orders, users", "file=/srv/archive.log",
 		"errors.tolerance=all", "errors.deadletterqueue.topic.name=archive.dlq", "errors.deadletterqueue.context.headers.enable=true", "errors.deadletterqueue.topic.replication.factor=1",
-		"consumer.override.max.poll.records=5",
+		"consumer.override.max.poll.records=5", "errors.restart.policy=never",
 	}
 )
 
@@ -53,6 +53,7 @@ func TestCompileSource(t *testing.T) {
 	want := &graph.Instance{
 		Name: "orders", Role: plugin.SourceRole, Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.file.FileStreamSourceConnector"},
 		Config: ds[0].Map, Settings: plugin.Config(ds[0].Map), TasksMax: 3, Enforce: false, Declared: ds[0],
+		Healing: graph.Healing{Attempts: 3, Delay: time.Second, DelayMax: time.Minute},
 		Task: graph.Task{
 			Key:    graph.Converter{Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.json.JsonConverter"}, Use: plugin.KeyUse, Settings: plugin.Config{"schemas.enable": "true"}, Class: "JsonConverter", Inherited: true},
 			Value:  graph.Converter{Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.storage.StringConverter"}, Use: plugin.ValueUse, Settings: plugin.Config{"encoding": "UTF-8"}, Class: "org.apache.kafka.connect.storage.StringConverter"},
@@ -84,8 +85,8 @@ func TestCompileSink(t *testing.T) {
 		t.Fatalf("Compile: %v", found)
 	}
 	i := g.Instance("archive")
-	if i.Role != plugin.SinkRole || i.TasksMax != 1 || !i.Enforce {
-		t.Errorf("got role %v, %d tasks, enforce %v", i.Role, i.TasksMax, i.Enforce)
+	if i.Role != plugin.SinkRole || i.TasksMax != 1 || !i.Enforce || i.Healing != (graph.Healing{}) {
+		t.Errorf("got role %v, %d tasks, enforce %v, healing %v", i.Role, i.TasksMax, i.Enforce, i.Healing)
 	}
 	want := graph.Task{
 		DeadLetter: &graph.DeadLetter{Topic: "archive.dlq", Replicas: 1, Headers: true}, Topics: []string{"orders", "users"},
@@ -309,5 +310,42 @@ func TestRenderedValuesAreFew(t *testing.T) {
 		if strings.Contains(b.String(), "hunter2") {
 			t.Errorf("%s shows a secret:\n%s", f, b.String())
 		}
+	}
+}
+
+// TestRecompileTakesOverWhatIsTheSame compiles a changed configuration with and without what was compiled before.
+func TestRecompileTakesOverWhatIsTheSame(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	r := registry(t, func(ds []plugin.Descriptor) {
+		ds[0].NewSource = func() plugin.Source { asked++; return source{} }
+	})
+	w := worker(t, r)
+	before, found := graph.Compile(declared(orders, archive), w, r)
+	if found.HasErrors() {
+		t.Fatal(found.Err())
+	}
+	if asked == 0 {
+		t.Fatal("Compile asked no connector, so nothing is compared")
+	}
+	asked = 0
+	ds := declared(orders, append(slices.Clone(archive), "tasks.max=7"), []string{"name=more", "connector.class=FileStreamSink", "topics=x"})
+	got, _ := before.Recompile(ds, w, r)
+	if asked > 0 {
+		t.Errorf("the connector that is the same was made %d times to be asked", asked)
+	}
+	want, _ := graph.Compile(ds, w, r)
+	if diff := cmp.Diff(want.Instances, got.Instances, byClass); diff != "" {
+		t.Errorf("(-Compile +Recompile):\n%s", diff)
+	}
+	if i := got.Instance("orders"); i == before.Instance("orders") || i.Declared != ds[0] {
+		t.Error("the instance that was taken over has the place that it had before")
+	}
+	if i := before.Instance("archive"); i.TasksMax != 1 || before.Instance("more") != nil {
+		t.Error("the earlier graph has changed")
+	}
+	twice, found := before.Recompile(declared(orders, orders), w, r)
+	if !found.HasErrors() || len(twice.Instances) != 0 {
+		t.Errorf("a name that stands twice gives %d instances and %v", len(twice.Instances), found)
 	}
 }

@@ -430,7 +430,11 @@ func TestSourceReadsStandardInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer in.Close()
+		t.Cleanup(func() {
+			if err := in.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 		task := newSourceTask(in)
 		if err := task.Start(t.Context(), &plugintest.Host{}, settings, &plugintest.Offsets{}); err != nil {
 			t.Fatal(err)
@@ -555,7 +559,7 @@ func TestSourceLosesNothingProperty(t *testing.T) {
 		r.write("")
 		in := func() []string { // one look at the file, as a poll takes it
 			r.batch.Reset()
-			if _, err := r.task.fill(t.Context(), r.batch); err != nil {
+			if _, err := r.task.look(r.batch); err != nil {
 				rt.Fatal(err)
 			}
 			var lines []string

@@ -61,7 +61,8 @@ type Task struct {
 
 	abandoned chan struct{}
 	abandon   func()
-	patience  time.Duration // see the constant
+	patience  time.Duration // see the constants
+	coolAfter time.Duration
 }
 
 // New makes a task that is not running.
@@ -78,7 +79,7 @@ func New(s Settings) *Task {
 	if s.StopBudget <= 0 {
 		s.StopBudget = 5 * time.Second
 	}
-	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience}
+	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience, coolAfter: coolAfter}
 	t.abandon = sync.OnceFunc(func() { close(t.abandoned) })
 	return t
 }
@@ -261,11 +262,16 @@ func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger} }
 
 // holds reports whether the task may still act: its worker's lease lasts and it was not abandoned.
 func (t *Task) holds() bool {
+	return !t.gone() && (t.Holds == nil || t.Holds())
+}
+
+// gone reports whether the task was abandoned.
+func (t *Task) gone() bool {
 	select {
 	case <-t.abandoned:
-		return false
+		return true
 	default:
-		return t.Holds == nil || t.Holds()
+		return false
 	}
 }
 

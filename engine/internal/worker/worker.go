@@ -59,7 +59,8 @@ type Worker struct {
 	Settings
 	units    map[key]*unit // owned by Run's goroutine
 	compiled map[string]compiled
-	wake     chan struct{} // has room for one: something here changed
+	stored   map[string]store.Connector // of the newest snapshot
+	wake     chan struct{}              // has room for one: something here changed
 }
 
 // key names an instance (task is store.Instance) or a task.
@@ -73,6 +74,8 @@ type compiled struct {
 	revision store.Revision
 	instance *graph.Instance
 	err      error
+	tasks    []config.Map // as they were digested last
+	digests  []string     // parallel to tasks
 }
 
 // New makes a worker; nothing runs yet.

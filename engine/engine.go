@@ -8,7 +8,6 @@ import (
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
-	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/internal/leader"
 	"github.com/penstock/penstock/engine/internal/member"
 	"github.com/penstock/penstock/engine/internal/task"
@@ -119,10 +118,7 @@ func report(t worker.Task, r task.Report) {
 func (e *Engine) newTask(t worker.Task) worker.Runner {
 	return task.New(task.Settings{
 		Instance: t.Instance, Number: t.Number, Config: t.Config,
-		Clients: kafka.Clients{
-			Base: e.Worker.Base, Producer: e.Worker.Producer, Consumer: e.Worker.Consumer, Admin: e.Worker.Admin,
-			Logger: e.Logger,
-		},
+		Clients: clientsOf(e.Worker, e.Logger),
 		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },

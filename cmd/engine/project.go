@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 
+	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
@@ -74,7 +77,7 @@ func (pr *project) compile() diag.List {
 	pr.worker = worker
 	g, more := graph.Compile(pr.Pipelines, worker, pr.registry)
 	pr.graph = g
-	return append(found, more...)
+	return slices.Concat(found, more, engine.CheckClients(worker, declared, g))
 }
 
 // folder is the argument of a command that reads a project: the first one, or the folder one is in.

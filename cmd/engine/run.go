@@ -127,6 +127,8 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	})
 	life, end := context.WithCancel(ctx)
 	defer end()
+	reached := make(chan error, 1)
+	go func() { reached <- r.reach(life) }()
 	applied, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
@@ -143,8 +145,18 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	defer tick.Stop()
 	for {
 		select {
+		case refused := <-reached:
+			reached = nil
+			if refused != nil {
+				end()
+				return errors.Join(refused, <-ended)
+			}
 		case err := <-ended:
 			v.close()
+			if reached != nil {
+				end()
+				<-reached
+			}
 			return r.goodbye(context.WithoutCancel(ctx), e, failures, err)
 		case now := <-tick.C:
 			select {
@@ -154,8 +166,48 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 			}
 			if err := r.look(ctx, e, v, now, end); err != nil {
 				end()
+				if reached != nil {
+					<-reached
+				}
 				return errors.Join(err, <-ended)
 			}
+		}
+	}
+}
+
+// reachAgain is the wait between two tries to reach a cluster.
+const reachAgain = 2 * time.Second
+
+// reach waits for a sign of life of the cluster, beside the pipelines, which wait as well. A cluster that is not there may
+// still come; its error is a refusal that no waiting cures, or with -until-idle any.
+func (r *run) reach(ctx context.Context) error {
+	if r.broker != nil {
+		return nil
+	}
+	for told := false; ; told = true {
+		err := engine.Reach(ctx, r.project.worker, r.log)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil && told:
+			r.say("Kafka is there now.\n")
+			return nil
+		case err == nil:
+			return nil
+		}
+		found := diag.Of(err, diag.KafkaDown)
+		if r.untilIdle || found[0].Code != diag.KafkaDown {
+			return err
+		}
+		if !told {
+			found[0].Severity = diag.Warning
+			found[0].Detail += "\n\nThe pipelines wait for it."
+			r.tellAbove(found)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reachAgain):
 		}
 	}
 }

@@ -22,19 +22,6 @@ func (f *finder) references() {
 	}
 }
 
-// unavailableClient says why this version cannot honour a property of a Kafka client, "" when it can.
-func unavailableClient(name, value string) string {
-	switch value = strings.TrimSpace(value); {
-	case value == "":
-		return ""
-	case name == "security.protocol" && !strings.EqualFold(value, "PLAINTEXT"):
-		return "This version connects to Kafka in plain text only, without encryption and log-in."
-	case strings.HasPrefix(name, "ssl."), strings.HasPrefix(name, "sasl."):
-		return "This version connects to Kafka in plain text only, so it would not be used."
-	}
-	return ""
-}
-
 // secrets warns of sensitive settings whose text stands in an HCL file, where there are better ways.
 func (f *finder) secrets() {
 	if !f.arguments() {

@@ -25,7 +25,7 @@ type Worker struct {
 	OverridePolicy    string   `cfg:"connector.client.config.override.policy,nonempty" doc:"Which client settings connectors may override: All, None, Principal or Allowlist."`
 	OverrideAllowlist []string `cfg:"connector.client.config.override.allowlist" doc:"The client settings that the policy Allowlist allows."`
 
-	// Settings of Kafka clients, without prefix. Base is for every client; the others go over it by the kind of client.
+	// Settings of Kafka clients, without prefix. Base is for every client, security settings included; the others go over it by the kind of client.
 	Base, Producer, Consumer, Admin map[string]string
 
 	converters map[plugin.Use]inherited
@@ -151,10 +151,12 @@ var clientProperties = []string{ //nolint:gochecknoglobals // a literal
 	"bootstrap.resolve.timeout.ms", "metadata.recovery.strategy", "metadata.recovery.rebootstrap.trigger.ms",
 }
 
+// clientsBase is what the worker says of all its clients. Its security settings are among them: people expect it, and
+// Kafka Connect's workers, which want them again under producer., consumer. and admin., are known to be a trap.
 func clientsBase(m Map) map[string]string {
 	base := map[string]string{}
-	for _, k := range clientProperties {
-		if v, ok := m[k]; ok {
+	for k, v := range m {
+		if slices.Contains(clientProperties, k) || within(k, "ssl.", "sasl.") {
 			base[k] = v
 		}
 	}
@@ -202,9 +204,6 @@ func (c *checker) workerProperties() {
 		value := strings.TrimSpace(c.Map[key])
 		reason := refusal(key, value)
 		client := clientProperty(key)
-		if reason == "" {
-			reason = unavailableClient(client, value)
-		}
 		switch {
 		case reason != "":
 			c.fail(diag.NotAvailable, key, "%s is not available. %s", c.Spelling(key), reason)

@@ -120,11 +120,18 @@ func (c *Clients) Group(override map[string]string, group string) (string, error
 	return s.group, nil
 }
 
-// Check says what is wrong with the overrides of a connector for clients of one role, as [Clients.ProducerClient] and its
-// like would, with keys as they stand in override. It needs no worker.
-func Check(role Role, override map[string]string) []*plugin.ConfigError {
-	c := Clients{Base: map[string]string{"bootstrap.servers": "localhost:9092"}}
-	_, err := c.settings(role, override, "", "")
+// Check says what is wrong with the settings of clients of one role, as [Clients.ProducerClient] and its like would, with
+// keys as they stand in the maps. It opens no file and needs no bootstrap.servers.
+func (c *Clients) Check(role Role, override map[string]string) []*plugin.ConfigError {
+	with := *c
+	if _, ok := c.Base["bootstrap.servers"]; !ok {
+		with.Base = maps.Clone(c.Base)
+		if with.Base == nil {
+			with.Base = map[string]string{}
+		}
+		with.Base["bootstrap.servers"] = "localhost:9092"
+	}
+	_, err := with.settings(role, override, "", "")
 	return configErrors(err)
 }
 

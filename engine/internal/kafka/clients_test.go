@@ -213,7 +213,7 @@ func TestRefused(t *testing.T) {
 		{Admin, "bootstrap.servers", " ", "No bootstrap urls"},
 	}
 	for _, test := range tests {
-		errs := Check(test.role, map[string]string{test.key: test.value})
+		errs := (&Clients{}).Check(test.role, map[string]string{test.key: test.value})
 		if len(errs) != 1 {
 			t.Errorf("%s %s=%s: got %v, want one error", test.role, test.key, test.value, errs)
 			continue
@@ -226,7 +226,7 @@ func TestRefused(t *testing.T) {
 
 func TestEveryMistakeIsReported(t *testing.T) {
 	t.Parallel()
-	errs := Check(Producer, map[string]string{"acks": "2", "linger.ms": "x", "sasl.login.class": "a.B"})
+	errs := (&Clients{}).Check(Producer, map[string]string{"acks": "2", "linger.ms": "x", "sasl.login.class": "a.B"})
 	keys := make([]string, len(errs))
 	for i, e := range errs {
 		keys[i] = e.Key
@@ -240,11 +240,11 @@ func TestEveryMistakeIsReported(t *testing.T) {
 func TestIdempotenceAskedFor(t *testing.T) {
 	t.Parallel()
 	for key, value := range map[string]string{"acks": "1", "retries": "0", "max.in.flight.requests.per.connection": "6"} {
-		errs := Check(Producer, map[string]string{key: value, "enable.idempotence": "true"})
+		errs := (&Clients{}).Check(Producer, map[string]string{key: value, "enable.idempotence": "true"})
 		if len(errs) != 1 || errs[0].Key != key {
 			t.Errorf("%s=%s: got %v, want one error of that key", key, value, errs)
 		}
-		if errs := Check(Producer, map[string]string{key: value}); len(errs) != 0 {
+		if errs := (&Clients{}).Check(Producer, map[string]string{key: value}); len(errs) != 0 {
 			t.Errorf("%s=%s alone: got %v, want none", key, value, errs)
 		}
 	}
@@ -273,7 +273,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"metric.reporters", "metrics.num.samples", "confluent.monitoring.interceptor.topic", "key.serializer"} {
-		if errs := Check(Producer, map[string]string{key: "x"}); len(errs) != 0 {
+		if errs := (&Clients{}).Check(Producer, map[string]string{key: "x"}); len(errs) != 0 {
 			t.Errorf("%s: got %v, want it ignored", key, errs)
 		}
 	}

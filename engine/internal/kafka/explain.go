@@ -168,3 +168,36 @@ func isTimeout(err error) bool {
 	t, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && t.Timeout()
 }
+
+// OwnSecurity reports whether the overrides of a connector say how its connections are protected, so that it may be
+// refused where the worker is not.
+func OwnSecurity(override map[string]string) bool {
+	for key := range override {
+		if key == "security.protocol" || strings.HasPrefix(key, "ssl.") || strings.HasPrefix(key, "sasl.") {
+			return true
+		}
+	}
+	return false
+}
+
+// askAgain is the wait between two signs of life that are asked of a cluster that is not there.
+const askAgain = 2 * time.Second
+
+// Admitted waits until the cluster has let a client in, and returns nil, or has refused it, and returns why as a
+// [diag.Diagnostic]. The library itself tries for ever. It also returns nil when ctx is done.
+func Admitted(ctx context.Context, client *kgo.Client) error {
+	for {
+		err := client.Ping(ctx)
+		if d := Explain(err); d != nil && d.Code != diag.KafkaDown && ctx.Err() == nil {
+			return d
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(askAgain):
+		}
+	}
+}

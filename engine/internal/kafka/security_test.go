@@ -524,7 +524,7 @@ func TestSecurityMistakes(t *testing.T) {
 		}
 	}
 	// What a protocol does not use is left alone.
-	if errs := Check(Producer, map[string]string{"sasl.jaas.config": "not one", "ssl.protocol": "SSLv3"}); len(errs) != 0 {
+	if errs := (&Clients{}).Check(Producer, map[string]string{"sasl.jaas.config": "not one", "ssl.protocol": "SSLv3"}); len(errs) != 0 {
 		t.Errorf("PLAINTEXT: got %v, want none", errs)
 	}
 }

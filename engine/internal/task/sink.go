@@ -106,6 +106,7 @@ func (s *sink) open(l *lives) error {
 		case <-s.ended:
 		}
 	})
+	s.joined.Go(admitted(l, s.client, task.Consumer))
 	now := time.Now()
 	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
 	return nil

@@ -113,6 +113,7 @@ func (s *source) open(l *lives) error {
 	s.joined.Go(func() {
 		s.commits.run(l.life, l.store, cmp.Or(task.FlushInterval, flushInterval), t.control.commits)
 	})
+	s.joined.Go(admitted(l, s.client, task.Producer))
 	s.joined.Go(func() { s.refusal.run(l.life, s.chain.policy) })
 	return nil
 }

@@ -36,9 +36,10 @@ func (f variableFlag) Set(text string) error {
 func (f variableFlag) String() string { return "" }
 func (f variableFlag) Type() string   { return "string" }
 
-// project is a folder of HCL files, compiled.
+// project is a folder of HCL files, or the properties files of a Kafka Connect installation, compiled.
 type project struct {
 	*hcl.Project
+	texts    map[string][]byte // of properties files; nil for HCL
 	registry *plugin.Registry
 	worker   *config.Worker
 	graph    *graph.Graph
@@ -46,22 +47,38 @@ type project struct {
 
 // load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors;
 // the count is of diagnostics that are not errors.
-func (p process) load(path string, v variables) (*project, error) {
+func (p process) load(args []string, v variables) (*project, error) {
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {
 		return nil, err
 	}
-	files, found := hcl.Load(path, hcl.Options{Registry: registry, Vars: v.list, Env: p.env})
-	pr := &project{Project: files, registry: registry}
+	pr, found, err := p.read(args, v, registry)
+	if err != nil {
+		return nil, err
+	}
+	pr.registry = registry
 	// What had errors is not in the project any more, so everything that is wrong is said at once.
 	found = append(found, pr.compile()...)
 	if len(found) > 0 {
-		p.tell(found, files.Source)
+		p.tell(found, pr.Source)
 	}
 	if found.HasErrors() {
 		return nil, errTold
 	}
 	return pr, nil
+}
+
+// read reads the files of a project.
+func (p process) read(args []string, v variables, r *plugin.Registry) (*project, diag.List, error) {
+	if isProperties(args) {
+		if len(v.list) > 0 {
+			return nil, nil, refusal(diag.New(diag.Usage, diag.Place{}, "-var and -var-file are for HCL; %s has no variables.", args[0]))
+		}
+		pr, found := loadProperties(args)
+		return pr, found, nil
+	}
+	files, found := hcl.Load(folder(args), hcl.Options{Registry: r, Vars: v.list, Env: p.env})
+	return &project{Project: files}, found, nil
 }
 
 // compile checks the worker's settings and compiles the pipelines.

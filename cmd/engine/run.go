@@ -41,16 +41,18 @@ type run struct {
 func newRun(p process) *cobra.Command {
 	r := &run{process: p}
 	c := &cobra.Command{
-		Use:   "run [FOLDER]",
+		Use:   "run [FOLDER | WORKER.properties CONNECTOR.properties…]",
 		Short: "Run a project in one process",
 		Long: `run compiles a project folder and runs its pipelines in this process until
-Ctrl-C. Without bootstrap_servers in a worker block it starts a development
+Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
+and, for each connector, properties or JSON. Without bootstrap_servers in a worker block it starts a development
 broker. State (offsets, the broker's topics) lives in .engine inside the folder.`,
 		Example: `  engine run pipelines/quickstart
   engine run -until-idle pipelines/quickstart   end when all has been delivered
-  engine run -data /var/lib/engine .            keep state elsewhere`,
-		Args: oneFolder,
-		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), folder(args)) },
+  engine run -data /var/lib/engine .            keep state elsewhere
+  engine run connect-standalone.properties file-source.properties`,
+		Args: projectArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
 	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
@@ -58,10 +60,10 @@ broker. State (offsets, the broker's topics) lives in .engine inside the folder.
 	return c
 }
 
-func (r *run) run(ctx context.Context, path string) (err error) {
+func (r *run) run(ctx context.Context, args []string) (err error) {
 	r.screen = newScreen(r.process)
 	r.log = newLogger(r.process, r.screen)
-	if r.project, err = r.load(path, r.vars); err != nil {
+	if r.project, err = r.load(args, r.vars); err != nil {
 		return err
 	}
 	if len(r.project.graph.Instances) == 0 {
@@ -75,6 +77,9 @@ func (r *run) run(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := r.takeOver(ctx, st); err != nil {
+		return err
+	}
 	if err := r.startBroker(); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check lint tidy fuzz bench golden kafka kafka-stop compat clean
+.PHONY: help build run test race check gates lint tidy fuzz bench golden kafka kafka-stop compat clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,10 @@ test: ## all tests; no service needed
 race: ## all tests under the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
-check: lint tidy race ## what CI runs
+check: lint tidy race gates ## what CI runs
+
+gates: ## gates on allocations, which the race detector would disturb
+	$(GO) test -run Alloc $(shell grep -rl --include='*_test.go' '^func Test.*Alloc' . | xargs -n1 dirname | sort -u)
 
 lint: ## gofmt, vet, linters
 	@scripts/lint.sh
@@ -44,7 +47,7 @@ kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka 
 kafka-stop: ## stop what `make kafka` started
 	@scripts/kafka.sh stop .engine/kafka
 
-compat: ## the Kafka suites on a genuine Kafka; needs Java and Maven
+compat: ## on a genuine Kafka and beside a genuine Kafka Connect; needs Java and Maven
 	@scripts/compat.sh
 
 clean: ## remove what was built

@@ -59,6 +59,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest":        {"engine/plugin", "engine/record"},
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
+	"engine/internal/compat":          {},
 	"store/storetest":                 {"engine/config", "store"},
 	"testdata/accesslog":              {},
 }

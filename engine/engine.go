@@ -76,7 +76,7 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 	}
 	stop()
 	running.Wait()
-	if cause := context.Cause(life); err == nil && cause != nil && cause != context.Cause(ctx) {
+	if cause := context.Cause(life); err == nil && cause != nil && ctx.Err() == nil {
 		return cause
 	}
 	return err

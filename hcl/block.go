@@ -134,8 +134,9 @@ var (
 			args: slices.Concat(own("target", "when", "unless", "enabled"), versioned),
 		},
 		{name: "errors", prefix: "errors.", args: slices.Concat(
-			properties(plugin.StringType, "tolerance"),
-			properties(plugin.LongType, "retry_timeout", "retry_delay_max_ms"),
+			properties(plugin.StringType, "tolerance", "restart_policy"),
+			properties(plugin.IntType, "restart_max_attempts"),
+			properties(plugin.LongType, "retry_timeout", "retry_delay_max_ms", "restart_delay_ms", "restart_delay_max_ms"),
 			properties(plugin.BooleanType, "log_enable", "log_include_messages"),
 		)},
 		{name: "dead_letter_queue", prefix: "errors.deadletterqueue.", args: slices.Concat(

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs on a genuine Kafka what the other tests run on a fake one: starts it, runs every package whose tests take their Kafka
-# from kafkatest, and stops it. Needs Java 17 and Maven; where they are missing it says what it left out.
+# Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
+# runs every package whose tests take their Kafka from kafkatest, and stops them. Needs Java 17 and Maven; where they are
+# missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,20 +23,25 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-scripts/kafka.sh start "$work" >"$work/environment"
+make -s build
+scripts/kafka.sh start "$work" standalone >"$work/environment"
+echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
 set -a
 # shellcheck source=/dev/null
 . "$work/environment"
 set +a
 
 mapfile -t packages < <(grep -rl --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"' . | xargs -n1 dirname | sort -u)
-echo "compat: ${packages[*]} on Kafka at $ENGINE_TEST_KAFKA"
+echo "compat: ${packages[*]}"
+echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 failed=0
 go test -v -count=1 -p 1 -shuffle=on -timeout 3m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
-	grep -v '^=== \|^ *--- \(PASS\|SKIP\)' "$work/suites.log" || true
-	echo "compat: the end of the broker's log:"
-	tail -n 20 "$work/broker.log"
+	grep -v '^=== \|^ *--- \(PASS\|SKIP\)\|needs a fake Kafka\|\[rapid\]' "$work/suites.log" || true
+	for log in broker worker; do
+		echo "compat: the end of the log of the $log:"
+		tail -n 20 "$work/$log.log"
+	done
 fi
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true

@@ -24,7 +24,7 @@ func execute(ctx context.Context, p process) int {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errTold):
-		p.tell(diag.Of(err, diag.Usage), nil)
+		p.tell(diag.Of(err, diag.Stuck), nil)
 	}
 	return 1
 }

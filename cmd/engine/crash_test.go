@@ -89,12 +89,12 @@ func TestCleanStopsRepeatNothing(t *testing.T) {
 	for range 5 {
 		lines.grow(t, 5000)
 		c := command(t, dir, "run", ".")
-		var out bytes.Buffer
+		var out output
 		c.Stdout, c.Stderr = &out, &out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the data folder", func() bool { _, err := os.Stat(filepath.Join(dir, ".engine", "broker")); return err == nil })
+		waitFor(t, "the start", func() bool { return strings.Contains(out.String(), "Ctrl-C stops") })
 		<-time.After(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
 		if err := c.Process.Signal(os.Interrupt); err != nil {
 			t.Fatal(err)

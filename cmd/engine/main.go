@@ -12,7 +12,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "unknown" //nolint:gochecknoglobals // written by -ldflags -X only
+var version = "unknown"
 
 func main() { os.Exit(Main()) }
 

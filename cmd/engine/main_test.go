@@ -1,17 +1,31 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 // TestMain lets the test binary be the engine too: scripts and tests start it under that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"engine": func() { os.Exit(Main()) }})
+	testscript.Main(tidy{m}, map[string]func(){"engine": func() { os.Exit(Main()) }})
+}
+
+// tidy demands that the tests leave no goroutine behind.
+type tidy struct{ *testing.M }
+
+func (m tidy) Run() int {
+	code := m.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // command is the engine as a process of its own, in a folder. Its output goes to the test's log when the test fails.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,11 +103,21 @@ func openStore(data string) (store.Store, error) {
 	case errors.Is(err, store.ErrDamaged):
 		return nil, refusal(diag.New(diag.DamagedState, diag.Place{},
 			"%s. It was left as it is. Restore it from a copy, or move it away: sources then begin from the start, while sinks keep their place, which the broker holds.", err))
-	case errors.Is(err, fs.ErrPermission):
-		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder cannot be used: %s. Make it writable for this user, or choose another with -data DIR.", err))
+	case errors.Is(err, store.ErrVersion):
+		return nil, refusal(diag.New(diag.DamagedState, diag.Place{}, "%s. Use that version, or move the file away to start from the beginning.", err))
+	case errors.Is(err, syscall.ENOSPC):
+		return nil, refusal(diag.New(diag.DiskFull, diag.Place{}, "The state in %s cannot be opened: %s. Free space and start again.", shown(data), err))
+	case isPathError(err):
+		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "The data folder %s cannot be used: %s. Make it a folder that this user can write to, or choose another with -data DIR.", shown(data), err))
 	default:
 		return nil, err
 	}
+}
+
+// isPathError reports whether the file system has refused a path.
+func isPathError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
 }
 
 // startBroker starts the development broker when the project names no cluster.
@@ -145,7 +156,7 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 			return r.hello(changes)
 		})
 	}()
-	v := &view{screen: r.screen, rates: map[string]*rate{}}
+	v := newView(r.screen, time.Now())
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,13 +49,16 @@ func (s *screen) show(lines []string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erase()
 	width := columns(s.out)
 	for i, l := range lines {
 		if utf8.RuneCountInString(l) >= width {
 			lines[i] = string([]rune(l)[:width-1])
 		}
 	}
+	if slices.Equal(lines, s.status) {
+		return
+	}
+	s.erase()
 	s.status = lines
 	s.draw()
 }
@@ -79,7 +83,7 @@ func newLogger(p process, s *screen) *slog.Logger {
 		// Levels that nobody knows leave the default: the log is not the place to fail over the log.
 		_ = level.UnmarshalText([]byte(text))
 	}
-	return slog.New(tint.NewHandler(s.above(p.err), &tint.Options{
+	return slog.New(tint.NewTextHandler(s.above(p.err), &tint.Options{
 		Level: level, TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),
 	}))
 }

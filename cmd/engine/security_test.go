@@ -140,10 +140,10 @@ func TestKafkaSaysNo(t *testing.T) {
 		name, dir string
 		says      []string
 	}{
-		{"wrong password", securedProject(t, refusing, its, ""), []string{"Kafka refused the log-in [E015]", "sasl.jaas.config"}},
-		{"wrong authority", securedProject(t, good, its, ""), []string{"No secure connection to Kafka [E016]", "ssl.truststore.location"}},
+		{"wrong password", securedProject(t, refusing, its, ""), []string{"Kafka refused the log-in [E016]", "sasl.jaas.config"}},
+		{"wrong authority", securedProject(t, good, its, ""), []string{"No secure connection to Kafka [E017]", "ssl.truststore.location"}},
 		{"nobody there", securedProject(t, "127.0.0.1:1", its, ""), []string{"Kafka cannot be reached [E008]", "Nothing listens at 127.0.0.1:1"}},
-		{"a connector's own password", securedProject(t, good, authority, override), []string{"Kafka refused the log-in [E015]", `on p.hcl:15:1, in pipeline "in"`}},
+		{"a connector's own password", securedProject(t, good, authority, override), []string{"Kafka refused the log-in [E016]", `on p.hcl:15:1, in pipeline "in"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,7 +12,12 @@ import (
 // view shows how the pipelines are: lines at the bottom of a terminal, refreshed several times a second.
 type view struct {
 	screen *screen
+	start  time.Time
 	rates  map[string]*rate
+}
+
+func newView(s *screen, now time.Time) *view {
+	return &view{screen: s, start: now, rates: map[string]*rate{}}
 }
 
 // show brings the status lines up to date.
@@ -35,7 +40,7 @@ func (v *view) lines(is engine.View, now time.Time) []string {
 	for _, p := range is.Pipelines {
 		r := v.rates[p.Name]
 		if r == nil {
-			r = &rate{}
+			r = &rate{since: v.start}
 			v.rates[p.Name] = r
 		}
 		c := p.Counts()
@@ -62,7 +67,7 @@ func trouble(c engine.Counts) string {
 	return b.String()
 }
 
-// rate is how much a counter grows in a second, over the last second or two.
+// rate is how much a counter that starts at 0 grows in a second, over the last whole second.
 type rate struct {
 	since time.Time
 	from  int64
@@ -70,10 +75,6 @@ type rate struct {
 }
 
 func (r *rate) at(now time.Time, count int64) int64 {
-	if r.since.IsZero() {
-		r.since, r.from = now, count
-		return 0
-	}
 	if d := now.Sub(r.since); d >= time.Second {
 		r.shown = int64(float64(count-r.from) / d.Seconds())
 		r.since, r.from = now, count

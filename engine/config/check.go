@@ -156,11 +156,6 @@ func (c *checker) engineSettings() {
 		}
 		c.value("", s)
 	}
-	for _, key := range c.keys {
-		if strings.HasPrefix(key, "errors.restart.") {
-			c.fail(diag.NotAvailable, key, "This version does not restart failed tasks by itself, so there is nothing to set.")
-		}
-	}
 }
 
 // value checks the text of one setting, if it is there.

@@ -115,7 +115,7 @@ func TestCheckMessages(t *testing.T) {
 		{"values", flat, with("tasks.max=99999999999")},
 		{"values", hcl, with("tolerance>errors.tolerance=some")},
 		{"values", flat, with("errors.log.enable=maybe", "errors.retry.timeout=1s", "config.action.reload=never")},
-		{"values", flat, with("errors.restart.policy=never")},
+		{"values", flat, with("errors.restart.policy=always", "errors.restart.max.attempts=0", "errors.restart.delay.ms=soon")},
 		{"values", hcl, with("batch_size>batch.size=0")},
 		{"values", hcl, with("batch_size>batch.size=!swordfish")},
 		{"values", flat, []string{"name=s", "connector.class=com.example.SearchSink", "topics=a", "connection.url=u", "weight=heavy", "write.mode=merge", "connection.password="}},

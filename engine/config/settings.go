@@ -25,11 +25,20 @@ type Common struct {
 	Tolerance       string        `cfg:"errors.tolerance" oneof:"none|all" doc:"Whether a bad record stops the task (none) or is skipped (all)."`
 	Log             bool          `cfg:"errors.log.enable" doc:"Whether failed operations are logged."`
 	LogMessages     bool          `cfg:"errors.log.include.messages" doc:"Whether the log tells which record failed."`
+
+	// Healing, which Kafka Connect does not have.
+	RestartPolicy   string        `cfg:"errors.restart.policy" oneof:"failed|never" importance:"low" doc:"Whether a connector or task that failed is started again by itself (failed) or waits for somebody (never)."`
+	RestartAttempts int           `cfg:"errors.restart.max.attempts" min:"1" importance:"low" doc:"Most attempts in a row before it waits for somebody."`
+	RestartDelay    time.Duration `cfg:"errors.restart.delay.ms" min:"1" importance:"low" doc:"Wait before the first attempt; it doubles with each."`
+	RestartDelayMax time.Duration `cfg:"errors.restart.delay.max.ms" min:"1" importance:"low" doc:"Longest wait before an attempt; what then runs as long as this counts as healed."`
 }
 
-// CommonDefaults are the defaults of Kafka Connect.
+// CommonDefaults are the defaults of Kafka Connect, and ours of what it does not have.
 func CommonDefaults() Common {
-	return Common{TasksMax: 1, TasksMaxEnforce: true, Reload: "restart", RetryDelayMax: time.Minute, Tolerance: "none"}
+	return Common{
+		TasksMax: 1, TasksMaxEnforce: true, Reload: "restart", RetryDelayMax: time.Minute, Tolerance: "none",
+		RestartPolicy: "failed", RestartAttempts: 10, RestartDelay: time.Second, RestartDelayMax: time.Minute,
+	}
 }
 
 // SourceSettings is what the engine reads of a source beyond [Common] (Kafka Connect: SourceConnectorConfig).

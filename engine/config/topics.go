@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,30 +10,12 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 )
 
-// Pattern compiles a pattern that has to match the whole of a topic's name, as topics.regex and topic.creation.*.include
-// do. It is RE2, which has no look-around, back references and possessive quantifiers.
-func Pattern(text string) (*regexp.Regexp, error) {
-	if _, err := regexp.Compile(text); err != nil {
-		return nil, err // of the text itself: a pattern such as "a)(b" would compile in its frame
-	}
-	return regexp.Compile("^(?:" + text + ")$")
-}
-
 // pattern checks one pattern of a key.
 func (c *checker) pattern(key, text string) {
-	if _, err := Pattern(text); err != nil {
-		c.fail(diag.InvalidValue, key, "%s is not a valid pattern: %s.%s", c.Spelling(key), strings.TrimPrefix(err.Error(), "error parsing regexp: "), javaOnly(text))
+	if _, err := plugin.ParsePattern(text); err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\n") // Java's texts go on with the pattern, which the place shows
+		c.fail(diag.InvalidValue, key, "%s is not a valid pattern: %s.", c.Spelling(key), reason)
 	}
-}
-
-var javaSyntax = regexp.MustCompile(`\(\?(?:=|!|<=|<!|>)|[*+?}]\+|\\[1-9]|\\k<|&&\[`)
-
-// javaOnly explains a pattern that only Java understands.
-func javaOnly(text string) string {
-	if !javaSyntax.MatchString(text) {
-		return ""
-	}
-	return " Look-around, back references and possessive quantifiers work in Java only: patterns here take time in proportion to the text and have none of these."
 }
 
 // topics checks what a sink reads.
@@ -71,7 +52,7 @@ func (c *checker) deadLetter() {
 		c.fail(diag.QueueIsInput, DeadLetterTopic, "The sink reads %q and also sends failed records to it, which would loop.", queue)
 	}
 	if p := strings.TrimSpace(c.Map[TopicsRegex]); p != "" {
-		if re, err := Pattern(p); err == nil && re.MatchString(queue) {
+		if re, err := plugin.ParsePattern(p); err == nil && re.Matches(queue) {
 			c.fail(diag.QueueIsInput, DeadLetterTopic, "The pattern %q of the sink's topics matches %q, and the sink also sends failed records there, which would loop.", p, queue)
 		}
 	}

@@ -26,8 +26,9 @@ const (
 	Usage         Code = "E012"
 	BrokerRefused Code = "E013"
 	InstanceDown  Code = "E014"
-	LoginRefused  Code = "E015"
-	NotTrusted    Code = "E016"
+	Stuck         Code = "E015"
+	LoginRefused  Code = "E016"
+	NotTrusted    Code = "E017"
 )
 
 // Syntax and structure.
@@ -132,6 +133,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	BrokerRefused: {BrokerRefused, "Refused by the broker", "A broker answered a request with an error that trying again cannot cure."},
 	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
 
+	Stuck:        {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
 	LoginRefused: {LoginRefused, "Kafka refused the log-in", "The cluster could be reached, but it does not let this client in: the credentials are wrong, or listener and security.protocol do not fit. Trying again does not help."},
 	NotTrusted:   {NotTrusted, "No secure connection to Kafka", "TLS with a broker failed: its certificate is not trusted, has expired or is for another name, or the broker does not accept this client's. Trying again does not help."},
 

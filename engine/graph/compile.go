@@ -203,6 +203,9 @@ func policies(d *draft) {
 			TolerateAll: u.common.Tolerance == "all", RetryTimeout: u.common.RetryTimeout, RetryDelayMax: u.common.RetryDelayMax,
 			Log: u.common.Log, LogMessages: u.common.LogMessages,
 		}
+		if u.common.RestartPolicy == "failed" {
+			u.made.Healing = Healing{u.common.RestartAttempts, u.common.RestartDelay, u.common.RestartDelayMax}
+		}
 		if u.made.Role == plugin.SinkRole && u.sink.DeadLetter != "" {
 			t.DeadLetter = &DeadLetter{Topic: u.sink.DeadLetter, Replicas: int(u.sink.Replicas), Headers: u.sink.Headers}
 		}

@@ -28,7 +28,7 @@ var (
 		"transforms.big.type=Filter", "transforms.big.predicate=mine",
 		"predicates=mine", "predicates.mine.type=TopicNameMatches", "predicates.mine.pattern=orders", "predicates.mine.plugin.version=4.3.1",
 		"value.converter=org.apache.kafka.connect.storage.StringConverter", "value.converter.encoding=UTF-8",
-		"errors.tolerance=all", "errors.retry.timeout=-1", "errors.retry.delay.max.ms=500", "errors.log.enable=true", "errors.log.include.messages=true",
+		"errors.tolerance=all", "errors.retry.timeout=-1", "errors.retry.delay.max.ms=500", "errors.log.enable=true", "errors.log.include.messages=true", "errors.restart.max.attempts=3",
 		"topic.creation.default.partitions=6", "topic.creation.default.replication.factor=-1", "topic.creation.default.cleanup.policy=compact",
 		"topic.creation.groups=logs", "topic.creation.logs.include=log\\..*, x", "topic.creation.logs.exclude=log\\.y", "topic.creation.logs.replication.factor=2", "topic.creation.logs.retention.ms=5",
 		"producer.override.linger.ms=20", "admin.override.request.timeout.ms=9",
@@ -36,7 +36,7 @@ var (
 	archive = []string{
 		"name=archive", "connector.class=FileStreamSink", "topics=orders, users", "file=/srv/archive.log",
 		"errors.tolerance=all", "errors.deadletterqueue.topic.name=archive.dlq", "errors.deadletterqueue.context.headers.enable=true", "errors.deadletterqueue.topic.replication.factor=1",
-		"consumer.override.max.poll.records=5",
+		"consumer.override.max.poll.records=5", "errors.restart.policy=never",
 	}
 )
 
@@ -53,6 +53,7 @@ func TestCompileSource(t *testing.T) {
 	want := &graph.Instance{
 		Name: "orders", Role: plugin.SourceRole, Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.file.FileStreamSourceConnector"},
 		Config: ds[0].Map, Settings: plugin.Config(ds[0].Map), TasksMax: 3, Enforce: false, Declared: ds[0],
+		Healing: graph.Healing{Attempts: 3, Delay: time.Second, DelayMax: time.Minute},
 		Task: graph.Task{
 			Key:    graph.Converter{Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.json.JsonConverter"}, Use: plugin.KeyUse, Settings: plugin.Config{"schemas.enable": "true"}, Class: "JsonConverter", Inherited: true},
 			Value:  graph.Converter{Plugin: plugin.Descriptor{Class: "org.apache.kafka.connect.storage.StringConverter"}, Use: plugin.ValueUse, Settings: plugin.Config{"encoding": "UTF-8"}, Class: "org.apache.kafka.connect.storage.StringConverter"},
@@ -84,8 +85,8 @@ func TestCompileSink(t *testing.T) {
 		t.Fatalf("Compile: %v", found)
 	}
 	i := g.Instance("archive")
-	if i.Role != plugin.SinkRole || i.TasksMax != 1 || !i.Enforce {
-		t.Errorf("got role %v, %d tasks, enforce %v", i.Role, i.TasksMax, i.Enforce)
+	if i.Role != plugin.SinkRole || i.TasksMax != 1 || !i.Enforce || i.Healing != (graph.Healing{}) {
+		t.Errorf("got role %v, %d tasks, enforce %v, healing %v", i.Role, i.TasksMax, i.Enforce, i.Healing)
 	}
 	want := graph.Task{
 		DeadLetter: &graph.DeadLetter{Topic: "archive.dlq", Replicas: 1, Headers: true}, Topics: []string{"orders", "users"},

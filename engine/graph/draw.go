@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/plugin"
 )
 
@@ -114,12 +113,12 @@ func (d *drawing) matched(i *Instance) {
 	self := d.add("sink", i.Name, atMost(i), i.Name)
 	p := d.add("pattern", i.Task.TopicsRegex, "", "regex:"+i.Task.TopicsRegex)
 	d.link(p, self, "")
-	re, err := config.Pattern(i.Task.TopicsRegex)
+	re, err := plugin.ParsePattern(i.Task.TopicsRegex)
 	if err != nil {
 		return // the check has refused it
 	}
 	for _, n := range d.Nodes {
-		if n.Kind == "topic" && re.MatchString(n.Label) {
+		if n.Kind == "topic" && re.Matches(n.Label) {
 			d.link(n.ID, self, "")
 		}
 	}

@@ -32,8 +32,9 @@ type Instance struct {
 	Config      config.Map        // the whole flat map
 	Settings    plugin.Config     // what the connector sees: the flat map as Kafka Connect hands it over
 	TasksMax    int
-	Enforce     bool // more tasks than TasksMax are an error (Kafka Connect: tasks.max.enforce)
-	Task        Task // what all its tasks have in common
+	Enforce     bool    // more tasks than TasksMax are an error (Kafka Connect: tasks.max.enforce)
+	Task        Task    // what all its tasks have in common
+	Healing     Healing // of the instance and of its tasks
 	Fingerprint Fingerprint
 	Declared    *config.Declared // places for messages; nil when compiled from a store
 }
@@ -80,6 +81,13 @@ type Predicate struct {
 	Plugin   plugin.Descriptor
 	Class    string
 	Settings plugin.Config
+}
+
+// Healing says how what has failed is started again by itself (decision D9). The zero value is never.
+type Healing struct {
+	Attempts int           // most in a row
+	Delay    time.Duration // before the first attempt; doubles with each
+	DelayMax time.Duration // longest; what then runs as long counts as healed
 }
 
 // Errors is the error policy of a task (KIP-298).

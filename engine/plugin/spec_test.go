@@ -26,7 +26,7 @@ type settings struct {
 	List     []string      `cfg:"list" doc:"A list."`
 	Topics   []string      `cfg:"topics,nonempty,unique" doc:"Names that differ."`
 	Token    plugin.Secret `cfg:"token" doc:"A secret."`
-	internal string
+	Internal string        // not a setting
 }
 
 var defaults = settings{Mode: "none", Case: "all", Count: 3, Wait: 1500 * time.Millisecond, List: []string{"a", "b"}, Topics: []string{"t"}}
@@ -63,7 +63,7 @@ func TestSpecOf(t *testing.T) {
 	if f, ok := spec.Field("wait.ms"); !ok || f.Type != plugin.LongType {
 		t.Errorf("field wait.ms: got %+v, %v", f, ok)
 	}
-	if _, ok := spec.Field("internal"); ok || len(spec.Names()) != len(want) || spec.Names()[1] != "file" {
+	if _, ok := spec.Field("Internal"); ok || len(spec.Names()) != len(want) || spec.Names()[1] != "file" {
 		t.Errorf("names: got %v", spec.Names())
 	}
 }
@@ -107,7 +107,7 @@ func TestDecode(t *testing.T) {
 		Name: "n", File: &empty, Mode: "all", Case: "NONE", On: true, Small: -7, Count: 10, Long: 9e9, Ratio: 0.5,
 		Wait: 250 * time.Millisecond, List: []string{"x", "", "y"}, Topics: []string{"a", "b"}, Token: "secret",
 	}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(settings{})); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("decoded (-want +got):\n%s", d)
 	}
 
@@ -117,7 +117,7 @@ func TestDecode(t *testing.T) {
 	}
 	want = defaults
 	want.Name = "n"
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(settings{})); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
 	}
 }

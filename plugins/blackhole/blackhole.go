@@ -26,17 +26,21 @@ type config struct {
 
 type sink struct{ config plugin.Config }
 
+// Start checks the settings.
 func (s *sink) Start(_ context.Context, _ plugin.Host, c plugin.Config) error {
 	s.config = c
 	return plugin.Decode(c, new(config))
 }
 
+// Tasks gives as many equal tasks as are allowed.
 func (s *sink) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	return slices.Repeat([]plugin.Config{s.config}, limit), nil
 }
 
+// NewTask makes a task that has counted nothing.
 func (s *sink) NewTask() plugin.SinkTask { return &task{} }
 
+// Stop has nothing to end.
 func (s *sink) Stop(context.Context) error { return nil }
 
 // AlterOffsets accepts every change.
@@ -47,6 +51,7 @@ type task struct {
 	records, puts atomic.Int64
 }
 
+// Start reads the delay.
 func (t *task) Start(_ context.Context, _ plugin.SinkHost, c plugin.Config) error {
 	var bc config
 	if err := plugin.Decode(c, &bc); err != nil {
@@ -76,6 +81,7 @@ func (t *task) Put(ctx context.Context, b *record.Batch) error {
 	return nil
 }
 
+// Flush has nothing to make durable.
 func (t *task) Flush(context.Context) error { return nil }
 
 // Measure tells what was taken.
@@ -84,4 +90,5 @@ func (t *task) Measure(emit func(name, help string, value float64)) {
 	emit("puts", "Batches that were taken, empty ones included.", float64(t.puts.Load()))
 }
 
+// Stop has nothing to end.
 func (t *task) Stop(context.Context) error { return nil }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -64,6 +65,7 @@ func decode(c plugin.Config) (config, *shape, error) {
 
 type source struct{ config plugin.Config }
 
+// Start checks the settings and the shape that they declare.
 func (s *source) Start(_ context.Context, _ plugin.Host, c plugin.Config) error {
 	s.config = c
 	_, _, err := decode(c)
@@ -79,6 +81,7 @@ func (s *source) Validate(c plugin.Config) []error {
 	return []error{err}
 }
 
+// Tasks deals out the rows, to no more tasks than there are rows.
 func (s *source) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	dc, _, err := decode(s.config)
 	if err != nil {
@@ -90,15 +93,15 @@ func (s *source) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	tasks := make([]plugin.Config, max(limit, 1))
 	for i := range tasks {
 		tasks[i] = plugin.Config{"datagen.task": strconv.Itoa(i), "datagen.tasks": strconv.Itoa(len(tasks))}
-		for k, v := range s.config {
-			tasks[i][k] = v
-		}
+		maps.Copy(tasks[i], s.config)
 	}
 	return tasks, nil
 }
 
+// NewTask makes a task.
 func (s *source) NewTask() plugin.SourceTask { return &task{} }
 
+// Stop has nothing to end.
 func (s *source) Stop(context.Context) error { return nil }
 
 // SupportsExactlyOnce holds always: a row can be made again.

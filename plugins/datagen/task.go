@@ -28,6 +28,7 @@ type task struct {
 	made  float64   // rows since start
 }
 
+// Start finds the row to go on with; the rate counts from here.
 func (t *task) Start(ctx context.Context, _ plugin.Host, c plugin.Config, o plugin.Offsets) error {
 	var err error
 	if t.config, t.shape, err = decode(c); err != nil {
@@ -55,6 +56,7 @@ func (t *task) Start(ctx context.Context, _ plugin.Host, c plugin.Config, o plug
 	return nil
 }
 
+// Poll makes the rows that are due.
 func (t *task) Poll(ctx context.Context, b *record.Batch) error {
 	n, err := t.due(ctx)
 	if err != nil || n == 0 {
@@ -125,4 +127,5 @@ func (t *task) append(b *record.Batch, partition int32, now int64) {
 	t.next += t.share.Tasks
 }
 
+// Stop has nothing to end.
 func (t *task) Stop(context.Context) error { return nil }

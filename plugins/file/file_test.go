@@ -25,7 +25,11 @@ func TestSourceConformance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close()
+			defer func() {
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
 			for i := range n {
 				if _, err := fmt.Fprintf(f, "line %d ä\n", i); err != nil {
 					t.Fatal(err)

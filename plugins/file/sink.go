@@ -15,17 +15,21 @@ import (
 // sink is the instance: all its tasks append to the same file.
 type sink struct{ config plugin.Config }
 
+// Start checks the settings.
 func (s *sink) Start(_ context.Context, _ plugin.Host, c plugin.Config) error {
 	s.config = c
 	return plugin.Decode(c, new(sinkConfig))
 }
 
+// Tasks gives as many equal tasks as are allowed, as Java does.
 func (s *sink) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	return slices.Repeat([]plugin.Config{s.config}, limit), nil
 }
 
+// NewTask makes a task that would write standard output.
 func (s *sink) NewTask() plugin.SinkTask { return newSinkTask(os.Stdout) }
 
+// Stop has nothing to end.
 func (s *sink) Stop(context.Context) error { return nil }
 
 // AlterOffsets accepts every change, as FileStreamSinkConnector does: what is in the file stays there.
@@ -57,6 +61,7 @@ type output interface {
 
 func newSinkTask(stdout io.Writer) *sinkTask { return &sinkTask{stdout: stdout} }
 
+// Start opens the file, which it makes when there is none.
 func (t *sinkTask) Start(_ context.Context, _ plugin.SinkHost, c plugin.Config) error {
 	var sc sinkConfig
 	if err := plugin.Decode(c, &sc); err != nil {
@@ -174,6 +179,7 @@ func (t *sinkTask) Flush(context.Context) error {
 	return nil
 }
 
+// Stop closes the file. What was put since the last Flush may be lost with the machine, not with the process.
 func (t *sinkTask) Stop(context.Context) error {
 	if t.out == nil {
 		return nil
@@ -213,6 +219,7 @@ func (o fileOutput) takeBack(start, end int64) error {
 // deviceOutput is a terminal, a pipe or the like under a name.
 type deviceOutput struct{ *os.File }
 
+// Sync has nothing to wait for: a device keeps no promise.
 func (deviceOutput) Sync() error                 { return nil }
 func (deviceOutput) size() (int64, error)        { return 0, nil }
 func (deviceOutput) takeBack(int64, int64) error { return errors.ErrUnsupported }
@@ -220,7 +227,10 @@ func (deviceOutput) takeBack(int64, int64) error { return errors.ErrUnsupported 
 // plainOutput is standard output, which belongs to the process.
 type plainOutput struct{ io.Writer }
 
+// Sync has nothing to wait for.
 func (plainOutput) Sync() error                 { return nil }
 func (plainOutput) size() (int64, error)        { return 0, nil }
 func (plainOutput) takeBack(int64, int64) error { return errors.ErrUnsupported }
-func (plainOutput) Close() error                { return nil }
+
+// Close leaves it open.
+func (plainOutput) Close() error { return nil }

@@ -21,17 +21,21 @@ const (
 // source is the instance: it watches nothing, one task reads the file.
 type source struct{ config plugin.Config }
 
+// Start checks the settings; a file may appear later.
 func (s *source) Start(_ context.Context, _ plugin.Host, c plugin.Config) error {
 	s.config = c
 	return plugin.Decode(c, new(sourceConfig))
 }
 
+// Tasks gives one task: a file is read from front to back.
 func (s *source) Tasks(context.Context, int) ([]plugin.Config, error) {
 	return []plugin.Config{s.config}, nil
 }
 
+// NewTask makes a task that would read standard input.
 func (s *source) NewTask() plugin.SourceTask { return newSourceTask(os.Stdin) }
 
+// Stop has nothing to end.
 func (s *source) Stop(context.Context) error { return nil }
 
 // SupportsExactlyOnce holds for a file that is only appended to; standard input has no positions to go on from.

@@ -45,6 +45,7 @@ type sourceTask struct {
 
 func newSourceTask(stdin *os.File) *sourceTask { return &sourceTask{stdin: stdin} }
 
+// Start reads where to go on from; the file is opened by Poll, which waits for it to appear.
 func (t *sourceTask) Start(ctx context.Context, h plugin.Host, c plugin.Config, o plugin.Offsets) error {
 	sc := sourceDefaults
 	if err := plugin.Decode(c, &sc); err != nil {
@@ -71,6 +72,7 @@ func (t *sourceTask) Start(ctx context.Context, h plugin.Host, c plugin.Config, 
 	return nil
 }
 
+// Poll looks for lines every interval until there are some.
 func (t *sourceTask) Poll(ctx context.Context, b *record.Batch) error {
 	for ctx.Err() == nil {
 		n, err := t.fill(ctx, b)
@@ -153,6 +155,7 @@ func (t *sourceTask) adapt(lines, used int) {
 	t.size = min(max(used/lines*t.batchSize*5/4, block/16), block)
 }
 
+// Stop closes the file.
 func (t *sourceTask) Stop(context.Context) error {
 	if t.in == nil {
 		return nil

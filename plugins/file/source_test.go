@@ -430,7 +430,11 @@ func TestSourceReadsStandardInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer in.Close()
+		t.Cleanup(func() {
+			if err := in.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 		task := newSourceTask(in)
 		if err := task.Start(t.Context(), &plugintest.Host{}, settings, &plugintest.Offsets{}); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -106,6 +107,22 @@ func TestATornHeaderGoesBackOneCommit(t *testing.T) {
 	if diff := cmp.Diff(map[int]bool{0: true, len(want.Offsets): true}, found); diff != "" {
 		t.Errorf("offsets: got (+), want (-):\n%s", diff)
 	}
+}
+
+// TestAUsedPageThatCountsAsFreeIsRefused: nothing is lost yet, but the next commit would write over it.
+func TestAUsedPageThatCountsAsFreeIsRefused(t *testing.T) {
+	t.Parallel()
+	bad := bytes.Clone(goodFile(t))
+	le := binary.LittleEndian
+	meta := bad[16:80] // see bbolt's internal/common: meta
+	if other := bad[metas/2+16 : metas/2+80]; le.Uint64(other[48:]) > le.Uint64(meta[48:]) {
+		meta = other // the newer
+	}
+	root, freelist := le.Uint64(meta[16:]), le.Uint64(meta[32:])
+	page := bad[freelist*metas/2:]
+	le.PutUint16(page[10:], 1) // one free page
+	le.PutUint64(page[16:], root)
+	refusedUntouched(t, bad)
 }
 
 // goodFile is the content of a file with a few hundred entries and several pages.

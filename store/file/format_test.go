@@ -34,6 +34,32 @@ func TestAnotherFormatIsRefused(t *testing.T) {
 	}
 }
 
+func TestALostEntryIsNoticed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []store.Offset{{Partition: []byte("1"), Value: []byte("1")}, {Partition: []byte("2"), Value: []byte("1")}}
+	if err := errors.Join(s.Offsets().Commit(t.Context(), "a", entries), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(filepath.Join(dir, Name), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { // as when a page is an older one
+		return tx.Bucket(offsetsBucket).Delete(offsetKey(store.InstanceOffset{Instance: "a", Offset: entries[0]}))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("got %v, want ErrDamaged", err)
+	}
+}
+
 func TestAFailedCommitThatIsInTheFileStopsTheStore(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), Name)

@@ -100,7 +100,11 @@ func (l *leader) term(ctx context.Context) error {
 	if err := l.Confirm(ctx); err != nil {
 		return l.lost(ctx, err)
 	}
-	l.Logger.Info("leading", "generation", l.view.Generation, "members", len(l.view.Members))
+	level := slog.LevelInfo
+	if len(l.view.Members) == 1 {
+		level = slog.LevelDebug // nobody wonders who leads a standalone worker
+	}
+	l.Logger.Log(ctx, level, "leading", "generation", l.view.Generation, "members", len(l.view.Members))
 	planned := 0 // the number of the view that the plan is for
 	var requests []store.Request
 	for l.view.Leads() {

@@ -126,6 +126,24 @@ func TestPlaceChain(t *testing.T) {
 	equal(t, "tasks by member", loads(p, func(p store.Placement) bool { return p.Task >= 0 }), map[string]int{"a": 4, "b": 4, "c": 4})
 }
 
+// TestPlaceLetsThoseWithLeastChoiceChooseFirst: tasks that only m can run replace others of the kind; what has a choice need
+// not make room first and come back, in another order, afterwards.
+func TestPlaceLetsThoseWithLeastChoiceChooseFirst(t *testing.T) {
+	t.Parallel()
+	members := []member.Member{{ID: "m", Plugins: map[string]string{"x": "", "y": ""}}, {ID: "n", Plugins: map[string]string{"y": ""}}}
+	x, y := needsOf(map[string]string{"x": ""}), needsOf(map[string]string{"y": ""})
+	previous := store.Plan{Epoch: 1, Members: []string{"m", "n"}, Placements: []store.Placement{
+		{Connector: "a", Task: store.Instance, Member: "n"},
+		{Connector: "a", Task: 0, Member: "n"},
+		{Connector: "a", Task: 1, Member: "n"},
+		{Connector: "a", Task: 2, Member: "n"},
+		{Connector: "a", Task: 3, Member: "n"},
+		{Connector: "a", Task: 4, Member: "m"},
+	}}
+	got := place(previous, []want{{"a", 5, y}, {"b", 3, x}}, members)
+	equal(t, "what has a choice", got.Placements[:6], previous.Placements)
+}
+
 // cluster is a cluster that changes at random.
 type cluster struct {
 	plan    store.Plan

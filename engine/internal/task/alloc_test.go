@@ -25,7 +25,7 @@ const (
 	sinkGate   = 0.1
 )
 
-var wide = func() *record.Schema { //nolint:gochecknoglobals // a literal
+var wide = func() *record.Schema {
 	b := record.Build(record.Struct)
 	for i := range 10 {
 		kind := record.String
@@ -82,8 +82,8 @@ func (s *rows) Poll(ctx context.Context, b *record.Batch) error {
 }
 
 var (
-	onlyPartition = record.OfMap([]record.Value{record.OfString("file"), record.OfString("x")}) //nolint:gochecknoglobals // a literal
-	positionKey   = record.OfString("position")                                                 //nolint:gochecknoglobals // a literal
+	onlyPartition = record.OfMap([]record.Value{record.OfString("file"), record.OfString("x")})
+	positionKey   = record.OfString("position")
 )
 
 func (s *rows) descriptor() plugin.Descriptor {
@@ -126,8 +126,8 @@ func (l lines) ReadData(a *record.Arena, _ string, src []byte) (record.Datum, er
 	return record.Datum{Schema: l.schema, Value: record.OfStruct(fields)}, nil
 }
 
-var narrow = record.Build(record.Struct).Field("line", record.Required(record.String)). //nolint:gochecknoglobals // a literal
-											Field("size", record.Required(record.Int64)).Field("head", record.Required(record.String)).MustBuild()
+var narrow = record.Build(record.Struct).Field("line", record.Required(record.String)).
+	Field("size", record.Required(record.Int64)).Field("head", record.Required(record.String)).MustBuild()
 
 // mask overwrites the last field; insert makes a struct with one more.
 type mask struct{}

@@ -32,6 +32,7 @@ type chain struct {
 type stage struct {
 	at        place
 	name      string
+	what      string // for the guard
 	transform plugin.Transform
 	predicate plugin.Predicate // nil: always
 	negate    bool
@@ -41,7 +42,7 @@ type stage struct {
 func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 	made := make([]stage, len(stages))
 	for i, s := range stages {
-		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix()}, name: s.Name, negate: s.Negate}
+		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix()}, name: s.Name, what: "transform " + s.Name, negate: s.Negate}
 		m.transform = s.Plugin.NewTransform(s.Target)
 		err := g.Call("Configure", func() error { return m.transform.Configure(s.Settings) })
 		if err != nil {
@@ -62,7 +63,7 @@ func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 func (c *chain) apply(ctx context.Context, b *record.Batch) error {
 	for i := range c.stages {
 		s := &c.stages[i]
-		if err := c.guard.Call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
+		if err := c.guard.Call(s.what, func() error { return s.run(ctx, b) }); err != nil {
 			return fmt.Errorf("transform %s: %w", s.name, err)
 		}
 		b.Show()
@@ -136,7 +137,7 @@ func (c *chain) alone(ctx context.Context, b *record.Batch, s *stage, index int)
 	}
 	defer b.Show()
 	b.Unfail(index)
-	if err := c.guard.Call("transform "+s.name, func() error { return s.run(ctx, b) }); err != nil {
+	if err := c.guard.Call(s.what, func() error { return s.run(ctx, b) }); err != nil {
 		return nil, err
 	}
 	for _, f := range b.TakeFailures() {

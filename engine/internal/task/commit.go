@@ -44,9 +44,9 @@ const firstTell = time.Second
 // run commits at an interval, when asked, and sooner again after a failure, until life ends. store bounds the calls, so
 // that the end of life does not cut off a commit.
 func (c *committer) run(life, store context.Context, interval time.Duration, asked <-chan struct{}) {
-	failed := 0
+	failed, pace := 0, pace{interval: interval}
 	for {
-		wait := interval
+		wait := pace.next()
 		if failed > 0 {
 			wait = min(interval, firstTell<<min(failed-1, 10))
 		}
@@ -65,6 +65,18 @@ func (c *committer) run(life, store context.Context, interval time.Duration, ask
 			failed++
 		}
 	}
+}
+
+// pace is the waits between commits. The first ones are short and double up to the interval, so that a task which is
+// killed again and again before its first interval has passed still gets on.
+type pace struct {
+	interval time.Duration
+	last     time.Duration
+}
+
+func (p *pace) next() time.Duration {
+	p.last = min(p.interval, max(2*p.last, p.interval/32))
+	return p.last
 }
 
 // commit makes one attempt. A failure never fails the task: what was not stored goes with the next attempt.

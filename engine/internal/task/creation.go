@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ type topics struct {
 // topicGroup is a group with its patterns.
 type topicGroup struct {
 	graph.TopicGroup
-	include, exclude []*regexp.Regexp
+	include, exclude []*plugin.Pattern
 }
 
 // newGroups compiles the patterns of the groups: Java's syntax as far as RE2 has it, matching the whole name.
@@ -42,10 +41,10 @@ func newGroups(groups []graph.TopicGroup) ([]topicGroup, error) {
 		for _, p := range []struct {
 			key      string
 			patterns []string
-			into     *[]*regexp.Regexp
+			into     *[]*plugin.Pattern
 		}{{"include", g.Include, &made[i].include}, {"exclude", g.Exclude, &made[i].exclude}} {
 			for _, pattern := range p.patterns {
-				re, err := whole(pattern)
+				re, err := plugin.ParsePattern(pattern)
 				if err != nil {
 					key := "topic.creation." + g.Name + "." + p.key
 					return nil, plugin.Permanent(plugin.Invalid(key, pattern, "Invalid regex: "+err.Error()))
@@ -57,12 +56,9 @@ func newGroups(groups []graph.TopicGroup) ([]topicGroup, error) {
 	return made, nil
 }
 
-// whole compiles a pattern that matches a whole name, as Java's Matcher.matches does.
-func whole(pattern string) (*regexp.Regexp, error) { return regexp.Compile(`^(?:` + pattern + `)$`) }
-
 // takes reports whether a group is for a topic: the default group, which is last, for all that are left.
 func (g *topicGroup) takes(topic string, last bool) bool {
-	match := func(re *regexp.Regexp) bool { return re.MatchString(topic) }
+	match := func(p *plugin.Pattern) bool { return p.Matches(topic) }
 	return last || slices.ContainsFunc(g.include, match) && !slices.ContainsFunc(g.exclude, match)
 }
 

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -127,14 +128,27 @@ func TestMissingTopicFailsTheTaskAfterABoundedWait(t *testing.T) {
 
 func TestTopicDeletedUnderTheTaskFailsIt(t *testing.T) {
 	t.Parallel()
+	for _, tolerate := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tolerate %v", tolerate), func(t *testing.T) {
+			t.Parallel()
+			topicDeleted(t, tolerate)
+		})
+	}
+}
+
+func topicDeleted(t *testing.T, tolerate bool) {
 	c := kafkatest.Start(t, "scripted")
 	src := &plugintest.ScriptedSource{}
 	src.Push(plugintest.Numbered("a", 0, 3))
-	r := start(t, source(t, c, src, newOffsets()))
+	o := newOffsets()
+	r := start(t, source(t, c, src, o, func(g *graph.Task) { g.Errors.TolerateAll = tolerate }))
 	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 3 })
 	c.DeleteTopic("scripted")
 	src.Push(plugintest.Numbered("a", 3, 3))
 	awaitMissing(t, r, c.Name("scripted"))
+	if got, want := o.all()[`{"name":"a"}`], `{"n":2}`; got != want {
+		t.Errorf("stored offset: got %s, want %s: what was for the topic is not delivered", got, want)
+	}
 }
 
 func awaitMissing(t *testing.T, r *run, topic string) {

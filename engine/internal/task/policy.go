@@ -121,7 +121,7 @@ func (p *policy) record(ctx context.Context, f fault, consumed string) {
 	if p.LogMessages && consumed != "" {
 		text += ", where " + consumed
 	}
-	p.logger.ErrorContext(ctx, text+".", "error", f.err)
+	p.logger.ErrorContext(ctx, text+".", "error", f.err) //nolint:sloglint // Kafka Connect's log line, word for word
 }
 
 // sleep waits unless the context ends first.

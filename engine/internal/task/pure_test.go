@@ -7,14 +7,17 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -92,100 +95,129 @@ type counts struct{ tolerate bool }
 
 func (c counts) refused(*kgo.Record, error) bool { return c.tolerate }
 
-// TestTrackerTakesTheLongestDeliveredPrefix compares the tracker with a list of records: batches of random partitions,
-// some records dropped, answers in random order, takes at random moments.
+// model is the tracker beside a plain list of records.
+type model struct {
+	*rapid.T
+	parts   *record.Partitions
+	tracker *tracker
+	flights chan *flight
+	records []*modelled
+	answers []func()      // of records under way
+	taken   map[int32]int // by partition, an index of records
+	takes   int           // positions taken
+}
+
+type modelled struct {
+	partition int32
+	batch     int
+	done      bool
+}
+
+const modelLanes, modelFlights = 3, 100
+
+func newModel(t *rapid.T) *model {
+	m := &model{T: t, parts: &record.Partitions{}, flights: newFlights(modelFlights), taken: map[int32]int{}}
+	m.tracker = &tracker{answer: counts{true}, meter: &Meter{}}
+	for i := range modelLanes {
+		m.parts.Intern(record.OfInt64(int64(i)))
+	}
+	return m
+}
+
+// send begins a batch of random partitions with some records dropped.
+func (m *model) send() {
+	b := record.NewBatch(record.FromSource, m.parts)
+	first := len(m.records)
+	for range rapid.IntRange(0, 8).Draw(m.T, "records") {
+		partition := int32(rapid.IntRange(0, modelLanes-1).Draw(m.T, "partition"))
+		b.Append().Position = record.Position{Partition: partition, Offset: record.OfInt64(int64(len(m.records)))}
+		r := &modelled{partition: partition, batch: first}
+		if r.done = rapid.IntRange(0, 3).Draw(m.T, "drop") == 0; r.done {
+			b.Drop(len(b.Records) - 1)
+		}
+		m.records = append(m.records, r)
+	}
+	f := <-m.flights
+	n := m.tracker.begin(b, f)
+	m.tracker.meter.InFlight.Add(int64(n))
+	f.send(n)
+	for i, r := range m.records[first:] {
+		if !b.Live(i) {
+			continue
+		}
+		var err error
+		if rapid.IntRange(0, 9).Draw(m.T, "refuse") == 0 {
+			err = errors.New("refused")
+		}
+		promise := m.tracker.promise(r.partition)
+		m.answers = append(m.answers, func() { r.done = true; promise(nil, err) })
+	}
+}
+
+// answer lets one record that is under way arrive.
+func (m *model) answer() {
+	if n := len(m.answers); n > 0 {
+		i := rapid.IntRange(0, n-1).Draw(m.T, "answer")
+		m.answers[i]()
+		m.answers = slices.Delete(m.answers, i, i+1)
+	}
+}
+
+func (m *model) take() {
+	for _, p := range m.tracker.take() {
+		m.taken[p.Partition] = int(p.Offset.Int())
+		m.takes++
+	}
+}
+
+// want is the last record of a partition before the first batch that has one of its records under way; -1: none.
+func (m *model) want(partition int32) int {
+	last := -1
+	for i, r := range m.records {
+		stuck := func(o *modelled) bool { return o.partition == partition && o.batch == r.batch && !o.done }
+		switch {
+		case r.partition != partition:
+		case slices.ContainsFunc(m.records, stuck):
+			return last
+		default:
+			last = i
+		}
+	}
+	return last
+}
+
+// TestTrackerTakesTheLongestDeliveredPrefix: batches of random partitions, some records dropped or refused, answers in
+// random order, takes at random moments.
 func TestTrackerTakesTheLongestDeliveredPrefix(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		type sent struct {
-			partition int32
-			batch     int
-			done      bool
-		}
-		parts := &record.Partitions{}
-		const lanes = 3
-		for i := range lanes {
-			parts.Intern(record.OfInt64(int64(i)))
-		}
-		meter := &Meter{}
-		tr := &tracker{answer: counts{true}, meter: meter}
-		flights := newFlights(100)
-		var list []*sent        // of all records
-		var answers []func()    // of those under way
-		last := map[int32]int{} // taken, as index into list
-		stored := 0
+		m := newModel(t)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
-			case 0, 1: // a batch
-				b := record.NewBatch(record.FromSource, parts)
-				batch := len(list)
-				for range rapid.IntRange(0, 8).Draw(t, "records") {
-					r := b.Append()
-					r.Position = record.Position{Partition: int32(rapid.IntRange(0, lanes-1).Draw(t, "partition")), Offset: record.OfInt64(int64(len(list)))}
-					s := &sent{partition: r.Position.Partition, batch: batch}
-					if rapid.IntRange(0, 3).Draw(t, "drop") == 0 {
-						b.Drop(len(b.Records) - 1)
-						s.done = true
-					}
-					list = append(list, s)
-				}
-				f := <-flights
-				n := tr.begin(b, f)
-				meter.InFlight.Add(int64(n))
-				f.send(n)
-				for i, r := range b.Records {
-					if b.Live(i) {
-						promise, s := tr.promise(r.Position.Partition), list[batch+i]
-						var err error
-						if rapid.IntRange(0, 9).Draw(t, "refuse") == 0 {
-							err = errors.New("refused")
-						}
-						answers = append(answers, func() { s.done = true; promise(nil, err) })
-					}
-				}
-			case 2: // an answer
-				if n := len(answers); n > 0 {
-					i := rapid.IntRange(0, n-1).Draw(t, "answer")
-					answers[i]()
-					answers = slices.Delete(answers, i, i+1)
-				}
-			case 3:
-				for _, p := range tr.take() {
-					last[p.Partition] = int(p.Offset.Int())
-					stored++
-				}
+			rapid.SampledFrom([]func(){m.send, m.send, m.answer, m.take}).Draw(t, "step")()
+		}
+		m.take()
+		for lane := range int32(modelLanes) {
+			got, ok := m.taken[lane]
+			if !ok {
+				got = -1
+			}
+			if want := m.want(lane); got != want {
+				t.Fatalf("partition %d: got record %d, want %d", lane, got, want)
 			}
 		}
-		for _, p := range tr.take() {
-			last[p.Partition] = int(p.Offset.Int())
-		}
-		for lane := range int32(lanes) {
-			want, found := 0, false
-			stuck := -1 // the batch with the first record not done: the whole batch waits
-			for _, s := range list {
-				if s.partition == lane && !s.done && stuck < 0 {
-					stuck = s.batch
-				}
-			}
-			for i, s := range list {
-				if s.partition == lane && (stuck < 0 || s.batch < stuck) {
-					want, found = i, true
-				}
-			}
-			got, ok := last[lane]
-			if ok != found || got != want {
-				t.Fatalf("partition %d: got %d (%v), want %d (%v)", lane, got, ok, want, found)
-			}
-		}
-		for _, a := range answers {
+		for _, a := range m.answers {
 			a()
 		}
-		tr.take()
-		if got := len(flights); got != 100 {
-			t.Fatalf("flights at home: got %d, want 100", got)
+		m.take()
+		if got := len(m.flights); got != modelFlights {
+			t.Fatalf("flights at home: got %d, want %d", got, modelFlights)
 		}
-		if got := meter.InFlight.Load(); got != 0 {
+		if got := m.tracker.meter.InFlight.Load(); got != 0 {
 			t.Fatalf("in flight after all answers: got %d", got)
+		}
+		// What a committer takes and stores is what it takes off the count.
+		if got := m.tracker.meter.unstored.Load(); got != int64(m.takes) {
+			t.Fatalf("unstored: got %d, want the %d positions that were taken", got, m.takes)
 		}
 	})
 }
@@ -374,5 +406,85 @@ func TestTopicGroups(t *testing.T) {
 	_, err = newGroups([]graph.TopicGroup{{Name: "g", Include: []string{"(?=java)"}}})
 	if c, ok := errors.AsType[*plugin.ConfigError](err); !ok || c.Key != "topic.creation.g.include" {
 		t.Errorf("got %v, want an error of topic.creation.g.include", err)
+	}
+}
+
+func TestErrorsForPeople(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err       error
+		code      diag.Code
+		permanent bool
+	}{
+		{kerr.UnknownTopicOrPartition, diag.TopicMissing, false},
+		{kerr.UnknownTopicID, diag.TopicMissing, false},
+		{kerr.MessageTooLarge, diag.BrokerRefused, true},
+		{kerr.RecordListTooLarge, diag.BrokerRefused, true},
+		{kerr.TopicAuthorizationFailed, diag.BrokerRefused, false},
+		{kerr.GroupAuthorizationFailed, diag.BrokerRefused, false},
+		{kerr.InvalidTopicException, diag.BrokerRefused, true},
+		{kerr.UnknownServerError, "", false},
+		{errors.New("other"), "", false},
+	} {
+		got := refusal("write to", "orders", fmt.Errorf("produce: %w", c.err))
+		var code diag.Code
+		if d, ok := errors.AsType[*diag.Diagnostic](got); ok {
+			code = d.Code
+			if !strings.Contains(d.Detail, "`orders`") {
+				t.Errorf("%v: %q does not name the topic", c.err, d.Detail)
+			}
+		}
+		_, permanent := errors.AsType[*plugin.PermanentError](got)
+		if code != c.code || permanent != c.permanent {
+			t.Errorf("%v: got %q, permanent %v, want %q, %v", c.err, code, permanent, c.code, c.permanent)
+		}
+	}
+	for want, err := range map[string]error{
+		"org.apache.kafka.connect.errors.DataException":      fmt.Errorf("x: %w", plugin.Data("d")),
+		"org.apache.kafka.common.config.ConfigException":     plugin.Invalid("k", "v", ""),
+		"org.apache.kafka.connect.errors.RetriableException": plugin.Retry(errors.New("r"), 0),
+		"org.apache.kafka.connect.errors.ConnectException":   errors.New("other"),
+	} {
+		if got := classOf(err); got != want {
+			t.Errorf("%v: got %s, want %s", err, got, want)
+		}
+	}
+}
+
+func TestValuesAsText(t *testing.T) {
+	t.Parallel()
+	inner := record.Build(record.Struct).Field("n", record.Required(record.Int32)).Field("s", record.OptionalOf(record.String)).MustBuild()
+	list := record.BuildArray(inner).MustBuild()
+	item := record.OfStruct([]record.Value{record.OfInt32(1), {}})
+	for want, d := range map[string]record.Datum{
+		"null":                       {},
+		"true":                       {Value: record.OfBool(true)},
+		"[3 bytes]":                  {Value: record.OfBytes([]byte("abc"))},
+		"1.5":                        {Value: record.OfFloat64(1.5)},
+		"12E-1":                      {Value: record.OfDecimal(big.NewInt(12), 1)},
+		"7":                          {Value: record.OfBigInt(big.NewInt(7))},
+		"5":                          {Value: record.OfInstant(5)},
+		"Struct{n=1,s=null}":         {Schema: inner, Value: item},
+		"[Struct{n=1,s=null}, null]": {Schema: list, Value: record.OfArray([]record.Value{item, {}})},
+		"{a=1, b=[x]}":               {Value: pairs(record.OfString("a"), record.OfInt8(1), record.OfString("b"), record.OfArray([]record.Value{record.OfString("x")}))},
+	} {
+		var s strings.Builder
+		writeDatum(&s, d)
+		if s.String() != want {
+			t.Errorf("got %s, want %s", s.String(), want)
+		}
+	}
+}
+
+// TestCommitsBeginSoon: a task that is killed before its first interval has passed must still get on.
+func TestCommitsBeginSoon(t *testing.T) {
+	t.Parallel()
+	p := pace{interval: 64 * time.Second}
+	var got []time.Duration
+	for range 8 {
+		got = append(got, p.next()/time.Second)
+	}
+	if want := []time.Duration{2, 4, 8, 16, 32, 64, 64, 64}; !slices.Equal(got, want) {
+		t.Errorf("seconds between commits: got %v, want %v", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,15 +34,18 @@ type sink struct {
 	asks   *sinkHost
 	group  *group
 	polls  kafka.Poll
+	quit   func() // closes the client, once
 	ended  chan struct{}
 	joined sync.WaitGroup
 
 	messages []*kgo.Record // parallel to batch.Records, cut ones included
 	touched  []*part       // of the batch in hand
+	skipped  []fault       // of the batch in hand, tolerated before its first put
 	again    bool          // the batch in hand was put and comes again
 	tries    int           // of it
 	retryAt  time.Time
 	paused   bool
+	pace     pace
 	commitAt time.Time
 	lookAt   time.Time // next look at the topics
 	endsAt   time.Time // next look at the partitions' ends
@@ -60,7 +64,7 @@ func newSink(t *Task) (*sink, error) {
 	s := &sink{t: t, guard: g, ended: make(chan struct{})}
 	s.batch = record.NewBatch(record.ToSink, &record.Partitions{})
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g}
-	s.chain.tolerated = s.report
+	s.chain.tolerated = func(_ context.Context, f fault) { s.skipped = append(s.skipped, f) }
 	s.decoder = &decoder{converters: cs, chain: s.chain}
 	s.group = newGroup(s)
 	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSink().NewTask(); return nil }); err != nil {
@@ -84,10 +88,11 @@ func (s *sink) open(l *lives) error {
 	topics := kgo.ConsumeTopics(task.Topics...)
 	opts := append(s.group.options(l), topics)
 	if task.TopicsRegex != "" {
-		if _, err := whole(task.TopicsRegex); err != nil {
+		pattern, err := plugin.ParsePattern(task.TopicsRegex)
+		if err != nil {
 			return plugin.Permanent(plugin.Invalid("topics.regex", task.TopicsRegex, "Invalid regex: "+err.Error()))
 		}
-		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`^(?:`+task.TopicsRegex+`)$`))
+		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(`\A(?:`+pattern.String()+`)\z`))
 	}
 	if !t.holds() {
 		return ErrLease
@@ -99,22 +104,21 @@ func (s *sink) open(l *lives) error {
 	if s.client, err = t.Clients.ConsumerClient(task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name, opts...); err != nil {
 		return fmt.Errorf("make the consumer: %w", err)
 	}
+	s.quit = sync.OnceFunc(s.client.CloseAllowingRebalance)
 	s.joined.Go(func() {
 		select {
 		case <-t.abandoned:
-			s.client.CloseAllowingRebalance() // the plugin hangs; the partitions go to others
+			s.quit() // the plugin hangs; the partitions go to others
 		case <-s.ended:
 		}
 	})
 	s.joined.Go(admitted(l, s.client, task.Consumer))
 	now := time.Now()
-	s.commitAt, s.lookAt = now.Add(s.interval()), now.Add(s.t.patience)
+	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
+	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)
 	return nil
 }
 
-func (s *sink) interval() time.Duration {
-	return cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)
-}
 func (s *sink) timeout() time.Duration { return cmp.Or(s.t.Instance.Task.FlushTimeout, flushTimeout) }
 
 // loop polls and puts until life ends. The goroutine has the group's turn except while it polls.
@@ -137,7 +141,7 @@ func (s *sink) step(l *lives) error {
 	asked := s.t.control.takeCommit()
 	if s.asks.takeCommit() || asked || !time.Now().Before(s.commitAt) {
 		s.commit(l, s.group.all(), false)
-		s.commitAt = time.Now().Add(s.interval())
+		s.commitAt = time.Now().Add(s.pace.next())
 	}
 	s.rewind()
 	s.applyHolds(s.client)
@@ -270,10 +274,20 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 	s.t.Meter.active()
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
+	clear(s.skipped)
+	s.skipped = s.skipped[:0]
 	if err := s.guard.Call("a converter", func() error { return s.decoder.decode(l.send, s.batch, s.messages) }); err != nil {
 		return err
 	}
-	return s.chain.apply(l.send, s.batch)
+	if err := s.chain.apply(l.send, s.batch); err != nil {
+		return err
+	}
+	// The stages took the batch one after the other; a reader of the queue expects the topic's order (invariant 3).
+	slices.SortStableFunc(s.skipped, func(x, y fault) int { return cmp.Compare(x.index, y.index) })
+	for _, f := range s.skipped {
+		s.report(l.send, f)
+	}
+	return nil
 }
 
 // add appends the records of one partition, and returns the size of their keys and values. Control records count for the
@@ -504,15 +518,17 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
+	s.joined.Wait()
 	if s.client != nil {
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
-		if err := s.client.LeaveGroupContext(l.last); err != nil {
-			errs = append(errs, fmt.Errorf("leave the group: %w", err))
+		if !s.t.gone() {
+			if err := s.client.LeaveGroupContext(l.last); err != nil {
+				errs = append(errs, fmt.Errorf("leave the group: %w", err))
+			}
 		}
-		s.client.CloseAllowingRebalance()
+		s.quit()
 	}
 	s.queue.close()
-	s.joined.Wait()
 	return errors.Join(errs...)
 }

@@ -581,6 +581,29 @@ func TestErrantRecordsAreToleratedOneByOne(t *testing.T) {
 	}
 }
 
+func TestDeadLettersAreInTheOrderOfTheTopic(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", numbers(0, 6)...)
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) {
+		g.Errors.TolerateAll = true
+		g.Value = converter(plugin.ValueUse, func(s string) error {
+			if s == "1" || s == "4" {
+				return plugin.Data("not a value")
+			}
+			return nil
+		})
+		g.Chain = []graph.Stage{failAt("One", plugin.Data("no"), "3"), failAt("Two", plugin.Data("no"), "0")}
+	}))
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "put", snk.Texts(), []string{"2", "5"})
+	same(t, "queue", values(t, c, "dlq"), []string{"0", "1", "3", "4"})
+}
+
 func TestOffsetsWaitForTheQueueAndItsFailureFailsTheTask(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "in", "dlq")
@@ -771,9 +794,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 	snk := &plugintest.RecordingSink{}
 	r := start(t, sink(t, c, snk, "in"), func(k *task.Task) { k.SetPatience(20 * time.Millisecond) })
 	snk.AwaitRecords(t, 1)
-	if err := c.Fake().DeleteTopic("in"); err != nil {
-		t.Fatal(err)
-	}
+	c.DeleteTopic("in")
 	r.await("the missing topic to show", func() bool {
 		d, ok := errors.AsType[*diag.Diagnostic](r.condition())
 		return ok && d.Code == diag.TopicMissing
@@ -788,7 +809,7 @@ func TestTopicDeletedUnderASinkShowsAndPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "in", Value: []byte("2")}).FirstErr(); err != nil {
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: c.Name("in"), Value: []byte("2")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	d, ok := errors.AsType[*diag.Diagnostic](r.end())
@@ -939,5 +960,106 @@ func TestWaitingSinkDoesNotTurnTheProcessor(t *testing.T) {
 				t.Errorf("the loop turned about %d times in %s", turns/2, time.Since(began))
 			}
 		})
+	}
+}
+
+func TestSinkWithNothingToReadSettlesSoon(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	produce(c, "in", "1")
+	for round, want := range []int{1, 1} {
+		snk := &plugintest.RecordingSink{}
+		r := start(t, sink(t, c, snk, "in"))
+		if round == 0 {
+			snk.AwaitRecords(t, want)
+			r.Commit()
+		}
+		r.await("the task to settle long before the next commit is due", r.meter.Settled)
+		if err := r.halt(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPausedTaskPutsNothingAfterARebalance(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	c.CreateTopic("in", 2, nil)
+	one, two := &plugintest.RecordingSink{}, &plugintest.RecordingSink{}
+	r1 := start(t, sink(t, c, one, "in", fast))
+	one.AwaitCalls(t, "task.open", 1)
+	r1.Pause()
+	r1.awaitState(task.Paused)
+	r2 := start(t, sink(t, c, two, "in", fast))
+	two.AwaitCalls(t, "task.open", 1)
+	one.AwaitCalls(t, "task.open", 2)
+	for i := range 10 {
+		c.Produce("in", &kgo.Record{Partition: int32(i % 2), Value: []byte(itoa(i))})
+	}
+	two.AwaitRecords(t, 5)
+	puts := one.Count("task.put")
+	one.AwaitCalls(t, "task.put", puts+3)
+	same(t, "records of a paused task", one.Texts(), nil)
+	r1.Resume()
+	one.AwaitRecords(t, 5)
+	if err := errors.Join(r1.halt(), r2.halt()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRewindBeforeTheFirstRecord(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	var host plugin.SinkHost
+	snk := &plugintest.RecordingSink{OnTaskStart: func(_ context.Context, h plugin.SinkHost, _ plugin.Config) error { host = h; return nil }}
+	r := start(t, sink(t, c, snk, "in", fast))
+	r.await("the assignment", func() bool { return r.meter.Lag() == 0 })
+	host.Rewind(map[plugin.TopicPartition]int64{{Topic: c.Name("in")}: 1})
+	puts := snk.Count("task.put")
+	snk.AwaitCalls(t, "task.put", puts+2) // the request has been looked at
+	produce(c, "in", "0", "1", "2")
+	snk.AwaitRecords(t, 2)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", snk.Texts(), []string{"1", "2"})
+	if got := committed(t, c); got != 3 {
+		t.Errorf("committed: got %d, want 3", got)
+	}
+}
+
+func TestSinkConvertsKeyValueHeadersInThisOrder(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "in")
+	at := time.UnixMilli(1730000000000)
+	c.Produce("in", &kgo.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("h1")}, {Key: "a", Value: []byte("h2")}, {Key: "b"}}},
+		&kgo.Record{Value: []byte("w"), Headers: []kgo.RecordHeader{{Key: "a", Value: []byte("bad")}}})
+	var order []string
+	note := func(s string) error {
+		if order = append(order, s); s == "bad" {
+			return plugin.Data("no")
+		}
+		return nil
+	}
+	snk := &plugintest.RecordingSink{}
+	r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) {
+		g.Errors.TolerateAll = true
+		g.Key, g.Value, g.Header = converter(plugin.KeyUse, note), converter(plugin.ValueUse, note), converter(plugin.HeaderUse, note)
+	}))
+	snk.AwaitRecords(t, 1)
+	queue := c.Consume("dlq", 1)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "conversions", order, []string{"k", "v", "h1", "h2", "w", "bad"})
+	got := snk.Received()[0]
+	if got.Key.Value.Text() != "k" || got.Timestamp != at.UnixMilli() || len(got.Headers) != 3 || got.Headers[0].Key != "a" ||
+		got.Headers[1].Value.Text() != "h2" || got.Headers[2].Key != "b" || !got.Headers[2].Value.IsNull() {
+		t.Errorf("got %+v", got)
+	}
+	for _, h := range queue[0].Headers {
+		if h.Key == "__connect.errors.stage" && string(h.Value) != "HEADER_CONVERTER" {
+			t.Errorf("stage: got %s, want HEADER_CONVERTER", h.Value)
+		}
 	}
 }

@@ -23,7 +23,7 @@ func (s *sink) commit(l *lives, parts []*part, closing bool) {
 	start := time.Now()
 	failed := func(what string, err error) {
 		s.t.Meter.CommitFailures.Add(1)
-		s.t.Logger.Warn(what, "error", err)
+		s.t.Logger.Warn(what, "error", err) //nolint:sloglint // constants of this function
 	}
 	bounded, cancel := context.WithTimeout(l.store, s.timeout())
 	defer cancel()

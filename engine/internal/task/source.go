@@ -292,9 +292,10 @@ func (s *source) produce(send context.Context, b *record.Batch, f *flight) error
 // fails, and the record's offset is never stored; with tolerance all the record is counted as skipped (Kafka Connect:
 // stage KAFKA_PRODUCE).
 func (s *source) refused(r *kgo.Record, err error) bool {
+	// What ends the whole producer is no matter of a record, and neither is a topic that is not there: skipping what is for
+	// it would lose everything (Kafka Connect waits for ever).
+	whole := errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, ErrLease) || isMissing(err)
 	err = refusal("write to", r.Topic, err)
-	// What ends the whole producer is no matter of a record.
-	whole := errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, ErrLease)
 	if whole || !s.chain.policy.TolerateAll {
 		s.refusal.fail(fmt.Errorf("deliver a record: %w", err))
 		return false

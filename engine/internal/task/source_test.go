@@ -846,3 +846,106 @@ func TestMoreBatchesThanFlights(t *testing.T) {
 	}
 	same(t, "topic", values(t, c, "scripted"), numbers(0, 1000))
 }
+
+// whole is a transform that gives up as a whole, at its n-th call.
+type whole struct {
+	calls *int
+	n     int
+	err   error
+}
+
+func (whole) Configure(plugin.Config) error { return nil }
+
+func (w whole) Apply(_ context.Context, b *record.Batch) error {
+	if *w.calls++; *w.calls == w.n {
+		return w.err
+	}
+	b.Each(func(int, *record.Record) error { return plugin.Retry(errors.New("busy"), 0) })
+	return nil
+}
+
+func TestTransformThatGivesUpEndsTheTask(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2} { // at once, and while a record is tried again
+		t.Run(itoa(n), func(t *testing.T) {
+			t.Parallel()
+			c := kafkatest.Start(t, "scripted")
+			src, o := &plugintest.ScriptedSource{}, newOffsets()
+			src.Push(plugintest.Numbered("a", 0, 3))
+			w := whole{calls: new(int), n: n, err: errors.New("connection lost")}
+			r := start(t, source(t, c, src, o, func(g *graph.Task) {
+				g.Errors = graph.Errors{TolerateAll: true, RetryTimeout: -1, RetryDelayMax: time.Millisecond}
+				g.Chain = []graph.Stage{{Name: "w", Plugin: plugin.Descriptor{NewTransform: func(plugin.Target) plugin.Transform { return w }}}}
+			}))
+			if err := r.end(); !errors.Is(err, w.err) {
+				t.Errorf("got %v, want %v", err, w.err)
+			}
+			if got := o.all(); len(got) != 0 {
+				t.Errorf("stored %v of a batch that was not delivered", got)
+			}
+		})
+	}
+}
+
+func TestConfigurationErrorsAreNoCaseForARestart(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	bad := plugin.Invalid("field", "", "must not be empty")
+	for name, change := range map[string]func(*task.Settings){
+		"transform": func(s *task.Settings) {
+			s.Instance.Task.Chain = []graph.Stage{{Name: "x", Plugin: plugin.Descriptor{NewTransform: func(plugin.Target) plugin.Transform { return misconfigured{bad} }}}}
+		},
+		"topic group": func(s *task.Settings) {
+			s.Instance.Task.Creation = []graph.TopicGroup{{Name: "g", Include: []string{"("}}, {Name: "default"}}
+		},
+		"client": func(s *task.Settings) { s.Instance.Task.Producer = map[string]string{"acks": "some"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := source(t, c, &plugintest.ScriptedSource{}, newOffsets())
+			change(&s)
+			err := start(t, s).end()
+			if _, ok := errors.AsType[*plugin.PermanentError](err); !ok {
+				t.Errorf("got %v, want a permanent error", err)
+			}
+		})
+	}
+}
+
+type misconfigured struct{ err error }
+
+func (m misconfigured) Configure(plugin.Config) error            { return m.err }
+func (misconfigured) Apply(context.Context, *record.Batch) error { return nil }
+
+func TestSourceConvertsHeadersKeyValueInThisOrderAndTriesAgain(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	var order []string
+	busy := true
+	note := func(s string) error {
+		order = append(order, s)
+		if s == "k" && busy {
+			busy = false
+			return plugin.Retry(errors.New("registry is busy"), 0)
+		}
+		return nil
+	}
+	src := &plugintest.ScriptedSource{}
+	src.Push(func(_ context.Context, b *record.Batch) error {
+		r := plugintest.Row{Partition: "a", Key: "k", Value: "v"}.Append(b)
+		r.Headers = []record.Header{{Key: "h", Datum: record.Datum{Value: record.OfString("h")}}}
+		return nil
+	})
+	r := start(t, source(t, c, src, newOffsets(), func(g *graph.Task) {
+		g.Errors = graph.Errors{RetryTimeout: -1, RetryDelayMax: time.Millisecond}
+		g.Key, g.Value, g.Header = converter(plugin.KeyUse, note), converter(plugin.ValueUse, note), converter(plugin.HeaderUse, note)
+	}))
+	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 1 })
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "conversions", order, []string{"h", "k", "k", "v"})
+	if got := c.ConsumeAll("scripted")[0]; string(got.Key) != "k" || string(got.Value) != "v" || string(got.Headers[0].Value) != "h" {
+		t.Errorf("got %q, %q, %v", got.Key, got.Value, got.Headers)
+	}
+}

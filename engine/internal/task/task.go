@@ -254,11 +254,16 @@ func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger} }
 
 // holds reports whether the task may still act: its worker's lease lasts and it was not abandoned.
 func (t *Task) holds() bool {
+	return !t.gone() && (t.Holds == nil || t.Holds())
+}
+
+// gone reports whether the task was abandoned.
+func (t *Task) gone() bool {
 	select {
 	case <-t.abandoned:
-		return false
+		return true
 	default:
-		return t.Holds == nil || t.Holds()
+		return false
 	}
 }
 

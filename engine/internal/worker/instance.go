@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
-	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/internal/task"
 	"github.com/penstock/penstock/engine/plugin"
@@ -141,7 +140,7 @@ func (i *instance) active(ctx context.Context) (err error) {
 			wait = firstRetry
 		case ctx.Err() != nil:
 			return nil
-		case isPermanent(err):
+		case hopeless(err) || isPanic(err):
 			return err
 		default:
 			i.log.Warn("the tasks could not be configured, trying again", "error", err, "after", wait)
@@ -197,11 +196,4 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	}
 	i.known = stored
 	return nil
-}
-
-func isPermanent(err error) bool {
-	_, permanent := errors.AsType[*plugin.PermanentError](err)
-	_, config := errors.AsType[*plugin.ConfigError](err)
-	_, internal := errors.AsType[*diag.Diagnostic](err)
-	return permanent || config || internal
 }

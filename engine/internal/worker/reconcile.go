@@ -35,6 +35,7 @@ type wish struct {
 
 // wanted is what the plan of a snapshot gives to this member.
 func (w *Worker) wanted(s *store.Snapshot) map[key]wish {
+	w.stored = s.Connectors
 	wishes := map[key]wish{}
 	for _, p := range s.Plan.Placements {
 		if p.Member != w.Member {
@@ -95,8 +96,10 @@ func compiledOf(w *Worker, c store.Connector) compiled {
 
 func digest(m config.Map) string {
 	h := sha256.New()
+	var b []byte
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		fmt.Fprintf(h, "%d %s%d %s", len(k), k, len(m[k]), m[k])
+		b = fmt.Appendf(b[:0], "%d %s%d %s", len(k), k, len(m[k]), m[k])
+		h.Write(b) // a hash takes everything
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -104,9 +107,13 @@ func digest(m config.Map) string {
 // reconcile makes what runs here equal to the wishes, as far as it can at once: it tells what is gone or changed to stop,
 // and starts what is missing and whose place is free. It is called again whenever something has ended.
 func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
+	healed := map[key]int{} // attempts of what is started anew because it had failed
 	for k, u := range w.units {
 		if u.ended() {
 			w.settle(ctx, u, wishes)
+			if want, ok := wishes[k]; ok && want.identity == u.identity && u.err != nil {
+				healed[k] = u.heal.attempt
+			}
 			continue
 		}
 		if want, ok := wishes[k]; !ok || want.identity != u.identity {
@@ -117,23 +124,40 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 	}
 	for k, want := range wishes {
 		if _, there := w.units[k]; !there && w.free(want) {
-			w.units[k] = w.start(ctx, want)
+			w.units[k] = w.start(ctx, want, healed[k])
 		}
 	}
 }
 
 // settle takes what has ended out of the books: it is forgotten unless it failed and is still wanted as it is, in which
-// case it stays failed until something about it changes.
+// case it stays failed until it is time to heal it, or until something about it changes.
 func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	want, wanted := wishes[u.key]
-	if wanted && want.identity == u.identity && u.err != nil {
+	if wanted && want.identity == u.identity && u.err != nil && !w.heals(ctx, u) {
 		return
 	}
+	u.heal.forget()
 	delete(w.units, u.key)
-	if !wanted {
-		// An older word of this unit must not outlive it, whoever runs it next writes with a newer epoch.
+	switch _, stored := w.stored[u.connector]; {
+	case wanted:
+	case stored:
+		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
 		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.epoch})
+	case !w.runs(u.connector):
+		if err := w.Statuses.Forget(ctx, u.connector); err != nil {
+			w.Logger.Warn("the statuses of a deleted connector could not be dropped", "connector", u.connector, "error", err)
+		}
 	}
+}
+
+// runs reports whether anything of a connector is still in the books.
+func (w *Worker) runs(connector string) bool {
+	for k := range w.units {
+		if k.connector == connector {
+			return true
+		}
+	}
+	return false
 }
 
 // free reports whether nothing that still runs here stands in the way of a start: for a task, any task of its connector

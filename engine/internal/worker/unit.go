@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/store"
@@ -18,6 +19,7 @@ type unit struct {
 	stopping bool // told to stop; only Run's goroutine looks at it
 	target   config.Target
 	follow   func(config.Target) // makes it run, pause or rest; never waits
+	heal     heal
 }
 
 func (u *unit) ended() bool {
@@ -43,11 +45,14 @@ func (u *unit) aim(want wish) {
 }
 
 // start begins one wish; the goroutine ends in u.done and a nudge.
-func (w *Worker) start(ctx context.Context, want wish) *unit {
+func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 	life, cancel := context.WithCancel(ctx)
 	u := &unit{
 		key: want.key, identity: want.identity, epoch: want.epoch, cancel: cancel,
 		done: make(chan struct{}), target: want.connector.Target,
+	}
+	if want.instance != nil {
+		u.heal = heal{policy: want.instance.Healing, attempt: attempt, began: time.Now()}
 	}
 	// Statuses are written for as long as the unit ends, so their context outlives the stop.
 	report := func(state store.State, err error) {
@@ -86,7 +91,9 @@ func (w *Worker) start(ctx context.Context, want wish) *unit {
 		defer w.nudge()
 		defer close(u.done)
 		defer cancel()
-		if u.err = run(life); u.err != nil && w.Failed != nil {
+		u.err = run(life)
+		u.heal.ended = time.Now()
+		if u.err != nil && w.Failed != nil {
 			w.Failed(u.connector, u.task, u.err)
 		}
 	}()

@@ -59,7 +59,8 @@ type Worker struct {
 	Settings
 	units    map[key]*unit // owned by Run's goroutine
 	compiled map[string]compiled
-	wake     chan struct{} // has room for one: something here changed
+	stored   map[string]store.Connector // of the newest snapshot
+	wake     chan struct{}              // has room for one: something here changed
 }
 
 // key names an instance (task is store.Instance) or a task.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,8 @@ type bench struct {
 	slow    map[string]chan struct{} // a stop of this waits
 	tasks   map[string]int           // how many tasks a connector makes
 	hosts   map[string]plugin.Host
+	healing graph.Healing
+	failing map[string]int // how often a task fails before it runs
 	wake    chan struct{}
 }
 
@@ -44,7 +47,7 @@ func start(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, store: memory.Open(), running: map[string]int{}, fail: map[string]error{},
-		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, wake: make(chan struct{}),
+		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, failing: map[string]int{}, wake: make(chan struct{}),
 	}
 	fence, err := b.store.Claim(t.Context())
 	if err != nil {
@@ -54,7 +57,7 @@ func start(t *testing.T) *bench {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	w := New(Settings{
-		Member: me, Configs: b.store, Statuses: b.store.Statuses(), StopBudget: time.Second, Logger: slog.New(slog.DiscardHandler),
+		Member: me, Configs: b.store, Statuses: b.store.Statuses(), StopBudget: time.Second, Logger: discard(),
 		Compile: b.compile, NewTask: b.newTask,
 	})
 	wg.Go(func() {
@@ -72,6 +75,8 @@ func start(t *testing.T) *bench {
 	})
 	return b
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // lead takes the tasks that instances submit.
 func (b *bench) lead(ctx context.Context) {
@@ -98,9 +103,9 @@ func (b *bench) write(name string, change func(*store.Connector), answers ...sto
 		return
 	}
 	c := store.Commit{Connectors: map[string]*store.Connector{name: nil}, Answers: answers}
-	all := map[string]store.Connector{}
-	for n, have := range s.Connectors {
-		all[n] = have
+	all := maps.Clone(s.Connectors)
+	if all == nil {
+		all = map[string]store.Connector{}
 	}
 	delete(all, name)
 	if change != nil {
@@ -137,7 +142,7 @@ func (b *bench) compile(name string, m config.Map) (*graph.Instance, error) {
 	d := plugin.Descriptor{Name: "fake", Class: "fake", NewSource: func() plugin.Source { return &fakeSource{bench: b, name: name} }}
 	return &graph.Instance{
 		Name: name, Role: plugin.SourceRole, Plugin: d, Config: m, Settings: plugin.Config(m), TasksMax: 3, Enforce: true,
-		Fingerprint: graph.Fingerprint(name + m["v"]),
+		Fingerprint: graph.Fingerprint(name + m["v"]), Healing: b.healing,
 	}, nil
 }
 
@@ -270,6 +275,10 @@ func (t *fakeTask) Run(ctx context.Context) error {
 	b.mu.Lock()
 	b.running[t.name]++
 	twice, fail, slow := b.running[t.name] > 1, b.fail[t.name], b.slow[t.name]
+	if b.failing[t.name] > 0 {
+		b.failing[t.name]--
+		fail = errors.New("for a while")
+	}
 	b.mu.Unlock()
 	if twice {
 		b.t.Errorf("%s runs twice at once", t.name)
@@ -340,6 +349,10 @@ func TestDeletedThenCreatedRestarts(t *testing.T) {
 	b.awaitLine("run a/0 1 (0 of 1)", 1)
 	b.write("a", nil)
 	b.awaitLine("end a/0", 1)
+	b.await("no status of what was deleted", func() bool {
+		all, err := b.store.Statuses().All(t.Context())
+		return err == nil && len(all) == 0
+	})
 	b.put("a", "1")
 	b.awaitLine("run a/0 1 (0 of 1)", 2)
 }

@@ -127,23 +127,36 @@ type loopHost struct {
 	h plugin.Host
 }
 
+// Logger is the engine's own: what is logged needs no way through bytes to show a mistake.
 func (h loopHost) Logger() *slog.Logger { return h.h.Logger() }
-func (h loopHost) Reconfigure()         { h.h.Reconfigure() }
-func (h loopHost) Fail(err error)       { h.h.Fail(h.l.err(err)) }
+
+// Reconfigure asks the engine.
+func (h loopHost) Reconfigure() { h.h.Reconfigure() }
+
+// Fail sends the error.
+func (h loopHost) Fail(err error) { h.h.Fail(h.l.err(err)) }
 
 type loopSinkHost struct {
 	loopHost
 	h plugin.SinkHost
 }
 
+// Rewind sends the offsets.
 func (h loopSinkHost) Rewind(offsets map[plugin.TopicPartition]int64) {
 	h.h.Rewind(h.l.offsets(offsets))
 }
 
-func (h loopSinkHost) Pause(ps ...plugin.TopicPartition)  { h.h.Pause(h.l.partitions(ps)...) }
+// Pause sends the partitions.
+func (h loopSinkHost) Pause(ps ...plugin.TopicPartition) { h.h.Pause(h.l.partitions(ps)...) }
+
+// Resume sends the partitions.
 func (h loopSinkHost) Resume(ps ...plugin.TopicPartition) { h.h.Resume(h.l.partitions(ps)...) }
-func (h loopSinkHost) Timeout(d time.Duration)            { h.h.Timeout(d) }
-func (h loopSinkHost) RequestCommit()                     { h.h.RequestCommit() }
+
+// Timeout sends the wait.
+func (h loopSinkHost) Timeout(d time.Duration) { h.h.Timeout(d) }
+
+// RequestCommit asks the engine.
+func (h loopSinkHost) RequestCommit() { h.h.RequestCommit() }
 
 func (l *link) offsets(m map[plugin.TopicPartition]int64) map[plugin.TopicPartition]int64 {
 	if m == nil {
@@ -204,6 +217,7 @@ type loopOffsets struct {
 	o plugin.Offsets
 }
 
+// Read sends partitions one way and offsets the other.
 func (o loopOffsets) Read(ctx context.Context, partitions ...record.Value) ([]record.Value, error) {
 	vs, err := o.o.Read(ctx, o.l.values(partitions)...)
 	if err != nil {

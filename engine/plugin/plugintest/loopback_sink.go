@@ -34,23 +34,29 @@ func (l *link) sink(s plugin.Sink) plugin.Sink {
 	return struct{ plugin.Sink }{x}
 }
 
+// Start sends the configuration and gives the other side a host of its own.
 func (x *loopSink) Start(ctx context.Context, h plugin.Host, c plugin.Config) error {
 	return x.l.err(x.s.Start(ctx, loopHost{x.l, h}, x.l.config(c)))
 }
 
+// Tasks brings the task configurations.
 func (x *loopSink) Tasks(ctx context.Context, limit int) ([]plugin.Config, error) {
 	cs, err := x.s.Tasks(ctx, limit)
 	return x.l.configs(cs), x.l.err(err)
 }
 
+// NewTask makes a task on the other side.
 func (x *loopSink) NewTask() plugin.SinkTask { return x.l.sinkTask(x.s.NewTask()) }
 
+// Stop brings the error.
 func (x *loopSink) Stop(ctx context.Context) error { return x.l.err(x.s.Stop(ctx)) }
 
+// Validate sends the configuration and brings the errors.
 func (x *loopSink) Validate(c plugin.Config) []error {
 	return x.l.errs(x.s.(plugin.Validator).Validate(x.l.config(c)))
 }
 
+// AlterOffsets sends the changes.
 func (x *loopSink) AlterOffsets(ctx context.Context, c plugin.Config, changes []plugin.OffsetChange) error {
 	return x.l.alter(ctx, x.s.(plugin.OffsetAlterer), c, changes)
 }
@@ -182,6 +188,7 @@ func withBoth(parts plugin.SinkTask, x *loopSinkTask) plugin.SinkTask {
 	}{parts, x, x}
 }
 
+// Start sends the configuration and gives the other side a host of its own.
 func (x *loopSinkTask) Start(ctx context.Context, h plugin.SinkHost, c plugin.Config) error {
 	return x.l.err(x.t.Start(ctx, loopSinkHost{loopHost{x.l, h}, h}, x.l.config(c)))
 }
@@ -214,23 +221,29 @@ func (l *link) marks(from *record.Batch, failures int, to *record.Batch) {
 	})
 }
 
+// Flush brings the error.
 func (x *loopSinkTask) Flush(ctx context.Context) error { return x.l.err(x.t.Flush(ctx)) }
 
+// Open sends the partitions.
 func (x *loopSinkTask) Open(ctx context.Context, ps []plugin.TopicPartition) error {
 	return x.l.err(x.t.(plugin.Opener).Open(ctx, x.l.partitions(ps)))
 }
 
+// Close sends the partitions.
 func (x *loopSinkTask) Close(ctx context.Context, ps []plugin.TopicPartition) error {
 	return x.l.err(x.t.(plugin.Closer).Close(ctx, x.l.partitions(ps)))
 }
 
+// PreCommit sends offsets one way and the safe ones the other.
 func (x *loopSinkTask) PreCommit(ctx context.Context, current map[plugin.TopicPartition]int64) (map[plugin.TopicPartition]int64, error) {
 	safe, err := x.t.(plugin.PreCommitter).PreCommit(ctx, x.l.offsets(current))
 	return x.l.offsets(safe), x.l.err(err)
 }
 
+// Measure brings all measurements at once.
 func (x *loopSinkTask) Measure(emit func(name, help string, value float64)) {
 	x.l.measure(x.t.(plugin.Measurer), emit)
 }
 
+// Stop brings the error.
 func (x *loopSinkTask) Stop(ctx context.Context) error { return x.l.err(x.t.Stop(ctx)) }

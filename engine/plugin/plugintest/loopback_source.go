@@ -59,27 +59,34 @@ func (l *link) source(s plugin.Source) plugin.Source {
 	return struct{ plugin.Source }{x}
 }
 
+// Start sends the configuration and gives the other side a host of its own.
 func (x *loopSource) Start(ctx context.Context, h plugin.Host, c plugin.Config) error {
 	return x.l.err(x.s.Start(ctx, loopHost{x.l, h}, x.l.config(c)))
 }
 
+// Tasks brings the task configurations.
 func (x *loopSource) Tasks(ctx context.Context, limit int) ([]plugin.Config, error) {
 	cs, err := x.s.Tasks(ctx, limit)
 	return x.l.configs(cs), x.l.err(err)
 }
 
+// NewTask makes a task on the other side.
 func (x *loopSource) NewTask() plugin.SourceTask { return x.l.sourceTask(x.s.NewTask()) }
 
+// Stop brings the error.
 func (x *loopSource) Stop(ctx context.Context) error { return x.l.err(x.s.Stop(ctx)) }
 
+// Validate sends the configuration and brings the errors.
 func (x *loopSource) Validate(c plugin.Config) []error {
 	return x.l.errs(x.s.(plugin.Validator).Validate(x.l.config(c)))
 }
 
+// AlterOffsets sends the changes.
 func (x *loopSource) AlterOffsets(ctx context.Context, c plugin.Config, changes []plugin.OffsetChange) error {
 	return x.l.alter(ctx, x.s.(plugin.OffsetAlterer), c, changes)
 }
 
+// SupportsExactlyOnce sends the configuration.
 func (x *loopSource) SupportsExactlyOnce(c plugin.Config) bool {
 	return x.s.(plugin.ExactlyOnce).SupportsExactlyOnce(x.l.config(c))
 }
@@ -139,10 +146,12 @@ func (l *link) sourceTask(t plugin.SourceTask) plugin.SourceTask {
 	return struct{ plugin.SourceTask }{x}
 }
 
+// Start sends the configuration and gives the other side a host and offsets of its own.
 func (x *loopSourceTask) Start(ctx context.Context, h plugin.Host, c plugin.Config, o plugin.Offsets) error {
 	return x.l.err(x.t.Start(ctx, loopHost{x.l, h}, x.l.config(c), loopOffsets{x.l, o}))
 }
 
+// Poll brings what the other side put into its batch, which is then overwritten, along with the error.
 func (x *loopSourceTask) Poll(ctx context.Context, b *record.Batch) error {
 	x.here.Store(b.Partitions)
 	x.batch.Reset()
@@ -171,10 +180,13 @@ func (x *loopSourceTask) Committed(ctx context.Context, positions []record.Posit
 	return x.l.err(x.t.(plugin.Committer).Committed(ctx, far))
 }
 
+// DefineTransactions tells the other side.
 func (x *loopSourceTask) DefineTransactions() { x.t.(plugin.Transactional).DefineTransactions() }
 
+// Measure brings all measurements at once.
 func (x *loopSourceTask) Measure(emit func(name, help string, value float64)) {
 	x.l.measure(x.t.(plugin.Measurer), emit)
 }
 
+// Stop brings the error.
 func (x *loopSourceTask) Stop(ctx context.Context) error { return x.l.err(x.t.Stop(ctx)) }

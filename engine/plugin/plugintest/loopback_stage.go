@@ -14,6 +14,7 @@ type loopTransform struct {
 	t plugin.Transform
 }
 
+// Configure sends the settings.
 func (x *loopTransform) Configure(c plugin.Config) error {
 	return x.l.err(x.t.Configure(x.l.config(c)))
 }
@@ -46,10 +47,12 @@ type loopPredicate struct {
 	p plugin.Predicate
 }
 
+// Configure sends the settings.
 func (x *loopPredicate) Configure(c plugin.Config) error {
 	return x.l.err(x.p.Configure(x.l.config(c)))
 }
 
+// Test sends the record; what the other side does to it is lost.
 func (x *loopPredicate) Test(r *record.Record) (bool, error) {
 	far := record.Record{Position: record.Position{Partition: r.Position.Partition}}
 	x.l.cross(nil, func(w *writer) { w.record(r) }, func(rd *reader) { rd.record(&far) })
@@ -63,10 +66,12 @@ type loopConverter struct {
 	c plugin.Converter
 }
 
+// Configure sends the settings.
 func (x *loopConverter) Configure(c plugin.Config, use plugin.Use) error {
 	return x.l.err(x.c.Configure(x.l.config(c), use))
 }
 
+// AppendData sends the datum and brings the bytes.
 func (x *loopConverter) AppendData(dst []byte, topic string, d record.Datum) ([]byte, error) {
 	var far record.Datum
 	x.l.cross(nil, func(w *writer) { w.datum(d) }, func(r *reader) { far = r.datum() })

@@ -253,7 +253,7 @@ func TestSinkTask(t *testing.T) {
 		p0, p1 := plugin.TopicPartition{Topic: "t", Partition: 0}, plugin.TopicPartition{Topic: "t", Partition: 1}
 		s := &plugintest.RecordingSink{
 			OnPut: func(_ context.Context, h plugin.SinkHost, b *record.Batch) error {
-				switch string(b.Records[0].Value.Value.Text()) {
+				switch b.Records[0].Value.Value.Text() {
 				case "busy":
 					h.Timeout(3 * time.Second)
 					return plugin.Retry(errors.New("busy"), 2*time.Second)

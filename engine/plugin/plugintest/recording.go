@@ -95,6 +95,7 @@ type recordingSink struct {
 	c plugin.Config
 }
 
+// Start keeps the configuration and does what OnStart says.
 func (i *recordingSink) Start(_ context.Context, h plugin.Host, c plugin.Config) error {
 	i.c = c
 	var err error
@@ -104,6 +105,7 @@ func (i *recordingSink) Start(_ context.Context, h plugin.Host, c plugin.Config)
 	return i.s.add(Call{Name: "start", Task: -1, Config: c, Err: err})
 }
 
+// Tasks does what Split says.
 func (i *recordingSink) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	var tasks []plugin.Config
 	var err error
@@ -115,6 +117,7 @@ func (i *recordingSink) Tasks(_ context.Context, limit int) ([]plugin.Config, er
 	return tasks, i.s.add(Call{Name: "tasks", Task: -1, Err: err})
 }
 
+// NewTask numbers the task and gives it the abilities that are asked for.
 func (i *recordingSink) NewTask() plugin.SinkTask {
 	i.s.mu.Lock()
 	defer i.s.mu.Unlock()
@@ -129,6 +132,7 @@ func (i *recordingSink) NewTask() plugin.SinkTask {
 	return t
 }
 
+// Stop does what OnStop says.
 func (i *recordingSink) Stop(ctx context.Context) error {
 	var err error
 	if i.s.OnStop != nil {
@@ -137,6 +141,7 @@ func (i *recordingSink) Stop(ctx context.Context) error {
 	return i.s.add(Call{Name: "stop", Task: -1, Err: err})
 }
 
+// Validate does what OnValidate says.
 func (i *recordingSink) Validate(c plugin.Config) []error {
 	var errs []error
 	if i.s.OnValidate != nil {
@@ -153,6 +158,7 @@ type recordingTask struct {
 	n int
 }
 
+// Start does what OnTaskStart says.
 func (t *recordingTask) Start(ctx context.Context, h plugin.SinkHost, c plugin.Config) error {
 	t.h = h
 	var err error
@@ -162,6 +168,7 @@ func (t *recordingTask) Start(ctx context.Context, h plugin.SinkHost, c plugin.C
 	return t.s.add(Call{Name: "task.start", Task: t.n, Config: c, Err: err})
 }
 
+// Put does what OnPut says and copies what it accepts.
 func (t *recordingTask) Put(ctx context.Context, b *record.Batch) error {
 	var err error
 	if t.s.OnPut != nil {
@@ -180,6 +187,7 @@ func (t *recordingTask) Put(ctx context.Context, b *record.Batch) error {
 	return t.s.add(Call{Name: "task.put", Task: t.n, Records: len(b.Records), Err: err})
 }
 
+// Flush does what OnFlush says.
 func (t *recordingTask) Flush(ctx context.Context) error {
 	var err error
 	if t.s.OnFlush != nil {
@@ -188,6 +196,7 @@ func (t *recordingTask) Flush(ctx context.Context) error {
 	return t.s.add(Call{Name: "task.flush", Task: t.n, Err: err})
 }
 
+// Open does what OnOpen says.
 func (t *recordingTask) Open(ctx context.Context, ps []plugin.TopicPartition) error {
 	var err error
 	if t.s.OnOpen != nil {
@@ -196,6 +205,7 @@ func (t *recordingTask) Open(ctx context.Context, ps []plugin.TopicPartition) er
 	return t.s.add(Call{Name: "task.open", Task: t.n, Partitions: slices.Clone(ps), Err: err})
 }
 
+// Close does what OnClose says.
 func (t *recordingTask) Close(ctx context.Context, ps []plugin.TopicPartition) error {
 	var err error
 	if t.s.OnClose != nil {
@@ -204,10 +214,12 @@ func (t *recordingTask) Close(ctx context.Context, ps []plugin.TopicPartition) e
 	return t.s.add(Call{Name: "task.close", Task: t.n, Partitions: slices.Clone(ps), Err: err})
 }
 
+// Measure counts the puts of all tasks.
 func (t *recordingTask) Measure(emit func(name, help string, value float64)) {
 	emit("puts", "Puts that have returned.", float64(t.s.Count("task.put")))
 }
 
+// Stop does what OnTaskStop says.
 func (t *recordingTask) Stop(ctx context.Context) error {
 	var err error
 	if t.s.OnTaskStop != nil {
@@ -218,6 +230,7 @@ func (t *recordingTask) Stop(ctx context.Context) error {
 
 type preCommittingTask struct{ *recordingTask }
 
+// PreCommit does what OnPreCommit says.
 func (t preCommittingTask) PreCommit(ctx context.Context, current map[plugin.TopicPartition]int64) (map[plugin.TopicPartition]int64, error) {
 	safe, err := t.s.OnPreCommit(ctx, maps.Clone(current))
 	return safe, t.s.add(Call{Name: "task.precommit", Task: t.n, Err: err})

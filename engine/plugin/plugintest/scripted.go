@@ -185,6 +185,7 @@ type scriptedSource struct {
 	c plugin.Config
 }
 
+// Start keeps the configuration and does what OnStart says.
 func (i *scriptedSource) Start(_ context.Context, h plugin.Host, c plugin.Config) error {
 	i.c = c
 	var err error
@@ -194,6 +195,7 @@ func (i *scriptedSource) Start(_ context.Context, h plugin.Host, c plugin.Config
 	return i.s.add(Call{Name: "start", Task: -1, Config: c, Err: err})
 }
 
+// Tasks does what Split says.
 func (i *scriptedSource) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	tasks, err := []plugin.Config{i.c}, error(nil)
 	if i.s.Split != nil {
@@ -202,6 +204,7 @@ func (i *scriptedSource) Tasks(_ context.Context, limit int) ([]plugin.Config, e
 	return tasks, i.s.add(Call{Name: "tasks", Task: -1, Err: err})
 }
 
+// NewTask numbers the task.
 func (i *scriptedSource) NewTask() plugin.SourceTask {
 	i.s.mu.Lock()
 	defer i.s.mu.Unlock()
@@ -213,6 +216,7 @@ func (i *scriptedSource) NewTask() plugin.SourceTask {
 	return t
 }
 
+// Stop does what OnStop says.
 func (i *scriptedSource) Stop(ctx context.Context) error {
 	var err error
 	if i.s.OnStop != nil {
@@ -221,6 +225,7 @@ func (i *scriptedSource) Stop(ctx context.Context) error {
 	return i.s.add(Call{Name: "stop", Task: -1, Err: err})
 }
 
+// Validate does what OnValidate says.
 func (i *scriptedSource) Validate(c plugin.Config) []error {
 	var errs []error
 	if i.s.OnValidate != nil {
@@ -230,6 +235,7 @@ func (i *scriptedSource) Validate(c plugin.Config) []error {
 	return errs
 }
 
+// AlterOffsets does what OnAlter says.
 func (i *scriptedSource) AlterOffsets(_ context.Context, c plugin.Config, changes []plugin.OffsetChange) error {
 	var err error
 	if i.s.OnAlter != nil {
@@ -238,6 +244,7 @@ func (i *scriptedSource) AlterOffsets(_ context.Context, c plugin.Config, change
 	return i.s.add(Call{Name: "alter", Task: -1, Config: c, Err: err})
 }
 
+// SupportsExactlyOnce answers Exact.
 func (i *scriptedSource) SupportsExactlyOnce(plugin.Config) bool { return i.s.Exact }
 
 // scriptedTask is one of its tasks.
@@ -246,8 +253,10 @@ type scriptedTask struct {
 	n int
 }
 
+// DefineTransactions leaves a note in the journal.
 func (t *scriptedTask) DefineTransactions() { _ = t.s.add(Call{Name: "task.define", Task: t.n}) }
 
+// Start does what OnTaskStart says.
 func (t *scriptedTask) Start(ctx context.Context, h plugin.Host, c plugin.Config, o plugin.Offsets) error {
 	var err error
 	if t.s.OnTaskStart != nil {
@@ -256,6 +265,7 @@ func (t *scriptedTask) Start(ctx context.Context, h plugin.Host, c plugin.Config
 	return t.s.add(Call{Name: "task.start", Task: t.n, Config: c, Err: err})
 }
 
+// Poll takes the next step, or waits for one.
 func (t *scriptedTask) Poll(ctx context.Context, b *record.Batch) error {
 	step := t.s.next(ctx)
 	if step == nil {
@@ -296,6 +306,7 @@ func (s *ScriptedSource) next(ctx context.Context) Step {
 	}
 }
 
+// Committed does what OnCommitted says and copies the positions.
 func (t *scriptedTask) Committed(ctx context.Context, positions []record.Position) error {
 	var err error
 	if t.s.OnCommitted != nil {
@@ -308,10 +319,12 @@ func (t *scriptedTask) Committed(ctx context.Context, positions []record.Positio
 	return t.s.add(Call{Name: "task.committed", Task: t.n, Positions: positions, Err: err})
 }
 
+// Measure counts the polls of all tasks.
 func (t *scriptedTask) Measure(emit func(name, help string, value float64)) {
 	emit("polls", "Polls that have returned.", float64(t.s.Count("task.poll")))
 }
 
+// Stop does what OnTaskStop says.
 func (t *scriptedTask) Stop(ctx context.Context) error {
 	var err error
 	if t.s.OnTaskStop != nil {

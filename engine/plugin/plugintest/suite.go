@@ -177,8 +177,8 @@ func Text(ps *record.Partitions, r *record.Record) string {
 		b = append(append(b, ' '), h.Key...)
 		datum(h.Datum)
 	}
-	if ps != nil && int(r.Position.Partition) < ps.Len() {
-		b = record.Datum{Value: ps.At(r.Position.Partition)}.AppendJava(append(b, " from "...))
+	if n := r.Position.Partition; ps != nil && n >= 0 && int(n) < ps.Len() {
+		b = record.Datum{Value: ps.At(n)}.AppendJava(append(b, " from "...))
 	}
 	return string(record.Datum{Value: r.Position.Offset}.AppendJava(append(b, " at "...)))
 }

@@ -71,16 +71,17 @@ func startSource(t *testing.T, d plugin.Descriptor, c plugin.Config, limit int, 
 	t.Helper()
 	r := &run{t: t, source: d.NewSource()}
 	must(t, "start", func(ctx context.Context) error { return r.source.Start(ctx, &Host{}, c) })
-	must(t, "tasks", func(ctx context.Context) error {
-		configs, err := r.source.Tasks(ctx, limit)
-		for _, tc := range configs {
-			task := d.NewSource().NewTask()
-			must(t, "start of a task", func(ctx context.Context) error { return task.Start(ctx, &Host{}, tc, o) })
-			r.tasks = append(r.tasks, task)
-			r.batch = append(r.batch, record.NewBatch(record.FromSource, &record.Partitions{}))
-		}
+	var configs []plugin.Config
+	must(t, "tasks", func(ctx context.Context) (err error) {
+		configs, err = r.source.Tasks(ctx, limit)
 		return err
 	})
+	for _, tc := range configs {
+		task := d.NewSource().NewTask()
+		must(t, "start of a task", func(ctx context.Context) error { return task.Start(ctx, &Host{}, tc, o) })
+		r.tasks = append(r.tasks, task)
+		r.batch = append(r.batch, record.NewBatch(record.FromSource, &record.Partitions{}))
+	}
 	return r
 }
 

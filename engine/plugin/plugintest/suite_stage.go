@@ -53,6 +53,9 @@ func transformBatches(t *testing.T, x, y plugin.Transform, e Env) {
 		}
 		must(t, "apply", func(ctx context.Context) error { return x.Apply(ctx, used) })
 		must(t, "apply", func(ctx context.Context) error { return y.Apply(ctx, fresh) })
+		for _, f := range used.Failures()[min(1, len(used.Failures())):] { // the first is from before
+			t.Errorf("record %d failed: %v", f.Index, f.Err)
+		}
 		if len(used.Records) != load {
 			t.Fatalf("the batch has %d records after apply, want %d: a transform marks, it does not remove", len(used.Records), load)
 		}

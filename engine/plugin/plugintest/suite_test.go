@@ -62,12 +62,12 @@ func (u *upper) Apply(_ context.Context, b *record.Batch) error {
 }
 
 func (u *upper) Test(r *record.Record) (bool, error) {
-	switch {
-	case u.broken == "changes":
+	switch u.broken {
+	case "changes":
 		r.Topic = "changed"
-	case u.broken == "fails":
+	case "fails":
 		return false, errors.New("cannot say")
-	case u.broken == "flickers":
+	case "flickers":
 		u.kept, r = r, u.kept
 		return r == nil, nil
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -152,13 +153,24 @@ func (c *Cluster) CreateTopic(topic string, partitions int32, configs map[string
 	}
 }
 
-// DeleteTopic deletes a topic.
+// DeleteTopic deletes a topic and waits until it cannot be used any more.
 func (c *Cluster) DeleteTopic(topic string) {
 	c.t.Helper()
 	ctx, cancel := c.within()
 	defer cancel()
-	if _, err := kadm.NewClient(c.helper()).DeleteTopic(ctx, c.Name(topic)); err != nil {
+	name := c.Name(topic)
+	admin := kadm.NewClient(c.helper())
+	if _, err := admin.DeleteTopic(ctx, name); err != nil {
 		c.t.Fatalf("delete topic %s: %v", topic, err)
+	}
+	for { // a genuine cluster has an interval in which some broker still takes records of it
+		details, err := admin.ListTopics(ctx, name)
+		if err != nil {
+			c.t.Fatalf("wait for the end of topic %s: %v", topic, err)
+		}
+		if !details.Has(name) {
+			return
+		}
 	}
 }
 
@@ -269,6 +281,21 @@ func (c *Cluster) read(topic string, enough func(records []*kgo.Record, next map
 		})
 	}
 	return records
+}
+
+// Committed is the offset that a group, by the name that the broker knows, has committed of a partition; -1 without one.
+func (c *Cluster) Committed(group, topic string, partition int32) int64 {
+	c.t.Helper()
+	ctx, cancel := c.within()
+	defer cancel()
+	got, err := kadm.NewClient(c.helper()).FetchOffsets(ctx, group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		c.t.Fatalf("offsets of group %s: %v", group, err)
+	}
+	if o, ok := got.Lookup(c.Name(topic), partition); ok {
+		return o.At
+	}
+	return -1
 }
 
 // within bounds a helper. It outlives the test's own context, which is done when clean-ups run.

@@ -32,6 +32,9 @@ func CheckClients(w *config.Worker, declared *config.Declared, g *graph.Graph) d
 	var found diag.List
 	told := map[string]bool{} // keys of the worker's settings
 	for _, prefix := range []string{config.ProducerPrefix, config.ConsumerPrefix, config.AdminPrefix} {
+		if refer(w.Base, byRole(w, prefix)) {
+			continue
+		}
 		for _, e := range clients.Check(roles[prefix], nil) {
 			if !told[e.Key] {
 				told[e.Key] = true
@@ -41,6 +44,9 @@ func CheckClients(w *config.Worker, declared *config.Declared, g *graph.Graph) d
 	}
 	for _, i := range g.Instances {
 		for _, prefix := range config.Overrides(i.Role, i.Task.DeadLetter != nil) {
+			if refer(w.Base, byRole(w, prefix), i.Config.Sub(prefix)) {
+				continue
+			}
 			for _, e := range clients.Check(roles[prefix], i.Config.Sub(prefix)) {
 				if !told[e.Key] {
 					found = append(found, wrongClient(i.Declared, prefix, e))
@@ -49,6 +55,29 @@ func CheckClients(w *config.Worker, declared *config.Declared, g *graph.Graph) d
 		}
 	}
 	return found
+}
+
+// refer reports whether a map holds a reference, so that nothing can be said of the whole yet.
+func refer(maps ...map[string]string) bool {
+	for _, m := range maps {
+		for _, v := range m {
+			if config.Refers(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// byRole is what a worker says of clients of one role.
+func byRole(w *config.Worker, prefix string) map[string]string {
+	switch prefix {
+	case config.ProducerPrefix:
+		return w.Producer
+	case config.ConsumerPrefix:
+		return w.Consumer
+	}
+	return w.Admin
 }
 
 // wrongClient is a mistake at the place of its property, or of its owner when the property is not there.
@@ -69,7 +98,11 @@ const reachWithin = 10 * time.Second
 // Reach asks the worker's cluster for a sign of life. Its error is a [diag.Diagnostic] that says what is wrong and what to
 // do: one of [diag.KafkaDown] may pass by itself, the others do not.
 func Reach(ctx context.Context, w *config.Worker, l *slog.Logger) error {
-	clients := clientsOf(w, l)
+	here, err := w.Resolved()
+	if err != nil {
+		return (*config.Declared)(nil).Missing("", err).Err()
+	}
+	clients := clientsOf(here, l)
 	client, err := clients.AdminClient(map[string]string{"metadata.max.age.ms": "1000"}, "connect-adminclient")
 	if err != nil {
 		return diag.Of(err, diag.InvalidValue).Err()

@@ -101,7 +101,7 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 			write(t, dir, "example.hcl", wrapped(block[1]))
 			var said bytes.Buffer
 			p := process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
-			if _, err := p.load(dir, variables{}); err != nil {
+			if _, err := p.load([]string{dir}, variables{}); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}
 		}

@@ -97,6 +97,30 @@ func (pr *project) compile() diag.List {
 	return slices.Concat(found, more, engine.CheckClients(worker, declared, g))
 }
 
+// here says what is missing on this machine, which is to run the pipelines: what references stand for.
+func (pr *project) here() diag.List {
+	declared := pr.Worker
+	if declared == nil {
+		declared = &config.Declared{}
+	}
+	worker, found := config.ReadWorkerHere(declared, pr.registry)
+	pr.worker = worker
+	if resolved, err := worker.Resolved(); err == nil && worker.Refers() {
+		found = append(found, engine.CheckClients(resolved, declared, pr.graph)...)
+	}
+	for _, p := range pr.Pipelines {
+		found = append(found, config.CheckHere(p, worker, pr.registry)...)
+	}
+	// Warnings were told before; a security setting of the worker is one of each kind of client too.
+	found = slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.Error })
+	told := map[diag.Diagnostic]bool{}
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
+		again := told[d]
+		told[d] = true
+		return again
+	})
+}
+
 // folder is the argument of a command that reads a project: the first one, or the folder one is in.
 func folder(args []string) string {
 	if len(args) > 0 {

@@ -67,6 +67,10 @@ func (r *run) run(ctx context.Context, args []string) (err error) {
 	if r.project, err = r.load(args, r.vars); err != nil {
 		return err
 	}
+	if missing := r.project.here(); missing.HasErrors() {
+		r.tellAbove(missing)
+		return errTold
+	}
 	if len(r.project.graph.Instances) == 0 {
 		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(r.project.Folder)))
 	}

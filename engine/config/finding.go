@@ -42,7 +42,7 @@ func (f *finder) fail(code diag.Code, key, format string, args ...any) {
 // failAt reports an error about a key, unless the key has one, at a place that is not the key's own: what is missing has
 // none.
 func (f *finder) failAt(key string, code diag.Code, at diag.Place, format string, args ...any) {
-	if f.settled[key] {
+	if f.settled[key] || code == diag.InvalidValue && f.open(key) {
 		return
 	}
 	f.settled[key] = true

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Worker struct {
 	Base, Producer, Consumer, Admin map[string]string
 
 	converters map[plugin.Use]inherited
+	providers  *Providers
 }
 
 // inherited is a converter that connectors get when they do not choose one.
@@ -71,10 +73,73 @@ func (w *Worker) Allows(property string) bool {
 	}
 }
 
-// ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors.
+// Providers are the worker's config providers; nil for a worker that nobody read, which has none.
+func (w *Worker) Providers() *Providers { return w.providers }
+
+// Resolved is the worker with values in the place of references in what its clients and converters are given. Errors are
+// those of [Providers.Resolve].
+func (w *Worker) Resolved() (*Worker, error) {
+	r := *w
+	var errs []error
+	resolve := func(m map[string]string) map[string]string {
+		resolved, err := w.providers.Resolve(m)
+		errs = append(errs, err)
+		return resolved
+	}
+	r.Base, r.Producer, r.Consumer, r.Admin = resolve(w.Base), resolve(w.Producer), resolve(w.Consumer), resolve(w.Admin)
+	r.converters = map[plugin.Use]inherited{}
+	for use, c := range w.converters {
+		r.converters[use] = inherited{c.class, resolve(c.settings)}
+	}
+	return &r, errors.Join(errs...)
+}
+
+// Refers reports whether a reference stands in one of the maps of [Worker.Secrets].
+func (w *Worker) Refers() bool {
+	return slices.ContainsFunc(w.Secrets(), func(m Map) bool { return anyRefers(m) })
+}
+
+// Secrets are the maps of the worker in which references may stand, for [Providers.Digest].
+func (w *Worker) Secrets() []Map {
+	all := []Map{w.Base, w.Producer, w.Consumer, w.Admin}
+	for _, use := range uses() {
+		all = append(all, w.converters[use].settings)
+	}
+	return all
+}
+
+// ReadWorkerHere is [ReadWorker] on the machine on which the worker runs: references in settings of the worker itself are
+// resolved, and one that cannot be is an error. Those for its clients and converters stay, see [Worker.Resolved].
+func ReadWorkerHere(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
+	w, found := ReadWorker(d, r)
+	if found.HasErrors() {
+		return w, found
+	}
+	resolved, missing := w.providers.Fill(d)
+	if missing.HasErrors() || resolved == d {
+		return w, append(found, missing...)
+	}
+	here, more := ReadWorker(resolved, r)
+	here.Base, here.Producer, here.Consumer, here.Admin = w.Base, w.Producer, w.Consumer, w.Admin
+	here.converters, here.providers = w.converters, w.providers
+	return here, more
+}
+
+// CheckHere is [CheckMap] on the machine on which the connector runs, with references resolved.
+func CheckHere(d *Declared, w *Worker, r *plugin.Registry) diag.List {
+	resolved, found := w.providers.Fill(d)
+	if found.HasErrors() || resolved == d {
+		return found
+	}
+	return CheckMap(resolved, w, r)
+}
+
+// ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors. Settings
+// that hold references have their defaults, since their values are not known yet.
 func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	w := WorkerDefaults()
 	c := newChecker(d, &w, r)
+	w.providers = c.providers()
 	c.references()
 	for _, s := range plugin.SpecOf(w).Fields {
 		c.read("", s.Name)
@@ -87,7 +152,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	if c.found.HasErrors() {
 		return &w, c.found
 	}
-	if err := plugin.Decode(plugin.Config(d.Map), &w); err != nil {
+	if err := plugin.Decode(plugin.Config(d.Settled()), &w); err != nil {
 		return &w, append(c.found, diag.Of(err, diag.InvalidValue)...)
 	}
 	w.OverridePolicy = policyName(w.OverridePolicy)
@@ -174,7 +239,6 @@ type rule struct {
 // prefixes; the first rule that fits counts.
 var workerRules = []rule{ //nolint:gochecknoglobals // a literal
 	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
-	{[]string{"config.providers", "config.providers."}, nil, "This version has no config providers."},
 	{[]string{"listeners", "listeners.", "admin.listeners", "rest.", "access.control.", "response.http.headers.config"}, nil, "This version has no REST API."},
 	{[]string{
 		"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",
@@ -240,7 +304,7 @@ func refusal(key, value string) string {
 // workerReads reports whether a property is one that a worker may have.
 func (c *checker) workerReads(key string) bool {
 	return slices.Contains(c.workerNames(), key) || fits(key, idle) ||
-		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.") ||
+		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.", configProviders+".") ||
 		slices.ContainsFunc(workerRules, func(r rule) bool { return fits(key, r.names) })
 }
 

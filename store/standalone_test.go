@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,7 +60,7 @@ func TestDamagedStandalone(t *testing.T) {
 	}
 	for name, data := range map[string][]byte{
 		"a map of texts": standalone(t, "strings.offsets"), "a list": standalone(t, "list.offsets"),
-		"text": []byte("local-file-source=30\n"), "more": append(whole[:len(whole):len(whole)], 'x'),
+		"text": []byte("local-file-source=30\n"), "more": append(slices.Clip(whole), 'x'),
 	} {
 		if got, err := store.ReadStandalone(data); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s: got %v, %v", name, got, err)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -148,7 +149,9 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	life, end := context.WithCancel(ctx)
 	defer end()
 	reached := make(chan error, 1)
-	go func() { reached <- r.reach(life) }()
+	var beside sync.WaitGroup
+	beside.Go(func() { reached <- r.reach(life) })
+	defer func() { end(); beside.Wait() }()
 	applied, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
@@ -166,17 +169,12 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	for {
 		select {
 		case refused := <-reached:
-			reached = nil
 			if refused != nil {
 				end()
 				return errors.Join(refused, <-ended)
 			}
 		case err := <-ended:
 			v.close()
-			if reached != nil {
-				end()
-				<-reached
-			}
 			return r.goodbye(context.WithoutCancel(ctx), e, failures, err)
 		case now := <-tick.C:
 			select {
@@ -186,9 +184,6 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 			}
 			if err := r.look(ctx, e, v, now, end); err != nil {
 				end()
-				if reached != nil {
-					<-reached
-				}
 				return errors.Join(err, <-ended)
 			}
 		}

@@ -197,7 +197,7 @@ func TestCheckHere(t *testing.T) {
 	file := dir + "/db.properties"
 	r := registry(t)
 	w := worker(t, r, "config.providers=file", "config.providers.file.class=FileConfigProvider")
-	d, source := flat(with("tasks.max=${file:"+file+":password}", "batch.size=${file:"+file+":nothing}")...)
+	d, _ := flat(with("tasks.max=${file:"+file+":password}", "batch.size=${file:"+file+":nothing}")...)
 	if found := config.Check(d, w, r); len(found) > 0 {
 		t.Errorf("before it is resolved: %v", found)
 	}
@@ -205,7 +205,7 @@ func TestCheckHere(t *testing.T) {
 	if len(found) != 1 || found[0].Code != diag.SecretMissing || found[0].Place.Line == 0 {
 		t.Errorf("a key that is missing: got %v", found)
 	}
-	d, source = flat(with("tasks.max=${file:" + file + ":password}")...)
+	d, source := flat(with("tasks.max=${file:" + file + ":password}")...)
 	found = config.CheckHere(d, w, r)
 	if len(found) != 1 || found[0].Code != diag.InvalidValue || strings.Contains(renderWith(t, found, source), "hunter2") {
 		t.Errorf("a number that is none: got %v", found)

@@ -40,7 +40,7 @@ func explainLogin(err error) *diag.Diagnostic {
 		return said(diag.LoginRefused, "The cluster does not accept these credentials.\n\nCheck the user's name and password in sasl.jaas.config, and that sasl.mechanism is the one that the user was made for.")
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return said(diag.LoginRefused, "The cluster does not offer this sasl.mechanism. Ask its operators which ones it does.")
-	case errors.Is(err, kerr.IllegalSaslState), errors.Is(err, kerr.UnsupportedVersion) && strings.Contains(err.Error(), "SASL"):
+	case errors.Is(err, kerr.IllegalSaslState):
 		return said(diag.LoginRefused, "The cluster expects no log-in at this address. Set security.protocol to PLAINTEXT or SSL, or use the address of a listener with SASL.")
 	}
 	return nil
@@ -60,7 +60,7 @@ func reasonOf(err error) error {
 		if inner == nil {
 			return err
 		}
-		if _, ok := err.(interface{ Timeout() bool }); !ok { //nolint:errorlint // this layer only
+		if _, ok := err.(interface{ Timeout() bool }); !ok {
 			return err
 		}
 		err = inner

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -55,10 +56,7 @@ type tokens struct {
 
 // readTokens reads where tokens come from; nil when something is wrong.
 func (s *settings) readTokens(options map[string]string, wrong func(key, reason string)) *tokens {
-	t := &tokens{timeout: tokenTimeout, extensions: map[string]string{}, encode: s.encodeLogin}
-	if !s.tokenClasses(wrong) {
-		return nil
-	}
+	t := &tokens{extensions: map[string]string{}, encode: s.encodeLogin}
 	given := map[string]string{}
 	for name, value := range options {
 		if e, ok := strings.CutPrefix(name, "extension_"); ok {
@@ -71,45 +69,50 @@ func (s *settings) readTokens(options map[string]string, wrong func(key, reason 
 	if len(given) > 0 {
 		t.tls = newSettings(given, s.log)
 	}
+	if !s.tokenClasses(wrong) || !s.tokenPlace(t, wrong) || !s.tokenTimes(t, wrong) {
+		return nil
+	}
+	t.id = cmp.Or(s.value(tokenClientID), options["clientId"])
+	t.secret = cmp.Or(s.value(tokenClientWord), options["clientSecret"])
+	t.scope = cmp.Or(s.value(tokenScope), options["scope"])
+	if t.url.Scheme != "file" && (t.id == "" || t.secret == "") {
+		wrong(jaasConfig, "Mechanism OAUTHBEARER needs the client's id and secret: "+tokenClientID+" and "+tokenClientWord+", or clientId and clientSecret in "+jaasConfig+".")
+		return nil
+	}
+	return t
+}
+
+// tokenPlace reads the endpoint.
+func (s *settings) tokenPlace(t *tokens, wrong func(key, reason string)) bool {
 	u, err := url.Parse(s.value(tokenURL))
 	switch {
 	case s.value(tokenURL) == "":
 		wrong(tokenURL, "Mechanism OAUTHBEARER needs "+tokenURL+": where tokens are asked for.")
-		return nil
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "file" || u.Scheme != "file" && u.Host == "":
+		return false
+	case err != nil, u.Scheme != "file" && (u.Scheme != "https" && u.Scheme != "http" || u.Host == ""):
 		wrong(tokenURL, unusable(tokenURL, "it is not a URL of https, http or file.").Reason)
-		return nil
+		return false
 	}
 	t.url = u
-	for key, to := range map[string]*time.Duration{connectTimeout: nil, readTimeout: &t.timeout} {
+	return true
+}
+
+// tokenTimes reads the bounds of a request. One is for the whole, so the shorter ones of its parts need none.
+func (s *settings) tokenTimes(t *tokens, wrong func(key, reason string)) bool {
+	var whole time.Duration
+	for _, key := range []string{connectTimeout, readTimeout} {
 		if s.value(key) == "" {
 			continue
 		}
 		n, err := number(key, s.value(key), 32, 1, int64(time.Hour/time.Millisecond))
 		if err != nil {
 			wrong(key, err.Error())
-			return nil
+			return false
 		}
-		if to != nil {
-			*to = time.Duration(n) * time.Millisecond
-		}
+		whole += time.Duration(n) * time.Millisecond
 	}
-	first := func(values ...string) string {
-		for _, v := range values {
-			if v != "" {
-				return v
-			}
-		}
-		return ""
-	}
-	t.id = first(s.value(tokenClientID), options["clientId"])
-	t.secret = first(s.value(tokenClientWord), options["clientSecret"])
-	t.scope = first(s.value(tokenScope), options["scope"])
-	if u.Scheme != "file" && (t.id == "" || t.secret == "") {
-		wrong(jaasConfig, "Mechanism OAUTHBEARER needs the client's id and secret: "+tokenClientID+" and "+tokenClientWord+", or clientId and clientSecret in "+jaasConfig+".")
-		return nil
-	}
-	return t
+	t.timeout = cmp.Or(whole, tokenTimeout)
+	return true
 }
 
 // tokenClasses accepts the Java classes whose work is done here.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -154,9 +155,7 @@ func reach(t *testing.T, given map[string]string) error {
 
 func with(base map[string]string, more ...string) map[string]string {
 	m := map[string]string{}
-	for k, v := range base {
-		m[k] = v
-	}
+	maps.Copy(m, base)
 	for i := 0; i < len(more); i += 2 {
 		m[more[i]] = more[i+1]
 	}

@@ -117,5 +117,6 @@ func Reach(ctx context.Context, w *config.Worker, l *slog.Logger) error {
 	if d := kafka.Explain(err); d != nil {
 		return d
 	}
-	return diag.Of(err, diag.KafkaDown).Err()
+	d := diag.New(diag.KafkaDown, diag.Place{}, "The cluster does not answer as Kafka does: %v.\n\nCompare bootstrap.servers and security.protocol with the cluster's listeners.", err)
+	return &d
 }

@@ -4,10 +4,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check gates lint tidy fuzz bench golden kafka kafka-stop compat clean
+.PHONY: help build run test race check gates lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden kafka kafka-stop compat clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/engine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/engine ./cmd/engine
@@ -35,7 +35,19 @@ tidy: ## go.mod and go.sum say what the code needs
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@scripts/fuzz.sh
 
-bench: ## benchmarks beside the code
+bench: bench-programs ## CPU, memory and allocations a record, beside the limit programs; docs/benchmark.md
+	bin/bench/run $(BENCH)
+
+bench-start: bench-programs ## from exec to the first record, and memory at rest
+	bin/bench/run $(BENCH) start
+
+bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven
+	bin/bench/run $(BENCH) compare
+
+bench-programs:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bench/ ./bench/broker ./bench/host ./bench/limit ./bench/run ./cmd/engine
+
+bench-code: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite golden files from what the code says now

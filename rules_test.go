@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
 
+	"api": {"engine/config", "engine/diag", "engine/graph", "engine/plugin", "store"},
 	"hcl": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"plugins":           {"engine/plugin", "plugins/*"},
@@ -51,9 +52,16 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
 		"store", "store/file", "store/memory",
 	},
+
+	// The benchmark: measuring programs, not part of the binary.
+	"bench/rows":   {},
+	"bench/broker": {"bench/rows"},
+	"bench/limit":  {"bench/rows"},
+	"bench/run":    {"bench/rows"},
+	"bench/host":   {"bench/rows", "engine", "engine/config", "engine/plugin", "engine/record", "hcl", "plugins", "store/file"},
 
 	// Suites and helpers for tests.
 	"engine/plugin/plugintest":        {"engine/plugin", "engine/record"},

@@ -74,11 +74,13 @@ func difference(s *store.Snapshot, ds []*config.Declared) (Changes, []store.Op) 
 			c.Created = append(c.Created, name)
 			ops = append(ops, store.Op{Put: &store.PutConnector{Name: name, Config: d.Map, Target: d.Target, Create: true}})
 			continue
-		case maps.Equal(have.Config, d.Map):
-			c.Untouched = append(c.Untouched, name)
-		default:
+		case !maps.Equal(have.Config, d.Map):
 			c.Changed = append(c.Changed, name)
 			ops = append(ops, store.Op{Put: &store.PutConnector{Name: name, Config: d.Map, If: have.Revision}})
+		case d.Target != "" && d.Target != have.Target:
+			c.Changed = append(c.Changed, name)
+		default:
+			c.Untouched = append(c.Untouched, name)
 		}
 		if d.Target != "" && d.Target != have.Target {
 			ops = append(ops, store.Op{Target: &store.SetTarget{Name: name, Target: d.Target}})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/internal/leader"
 	"github.com/penstock/penstock/engine/internal/member"
 	"github.com/penstock/penstock/engine/internal/task"
@@ -42,6 +43,9 @@ type Engine struct {
 	Settings
 	member *member.Alone
 	meters meters
+	topics usedTopics
+	held   held
+	id     clusterID
 }
 
 // New makes an engine; nothing runs yet.
@@ -122,18 +126,24 @@ func report(t worker.Task, r task.Report) {
 
 // newTask makes a task with a meter of its own. What it gets has secrets in the place of references.
 func (e *Engine) newTask(t worker.Task) worker.Runner {
-	w, err := e.Worker.Resolved()
+	clients, err := e.clients()
 	settings, missing := e.Worker.Providers().Resolve(config.Map(t.Config))
-	if err = errors.Join(err, missing); err != nil {
-		return &secretless{t, (*config.Declared)(nil).Missing("", err).Err()}
+	if err = errors.Join(err, (*config.Declared)(nil).Missing("", missing).Err()); err != nil {
+		return &secretless{t, err}
 	}
 	return task.New(task.Settings{
 		Instance: t.Instance, Number: t.Number, Config: plugin.Config(settings),
-		Clients: clientsOf(w, e.Logger),
+		Clients: clients,
 		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
 		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
-		Meter:  e.meters.of(t.Instance.Name, t.Number),
+		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, topic) },
 	})
+}
+
+// clients are the worker's clients, with secrets in the place of references.
+func (e *Engine) clients() (kafka.Clients, error) {
+	w, err := e.Worker.Resolved()
+	return clientsOf(w, e.Logger), (*config.Declared)(nil).Missing("", err).Err()
 }

@@ -3,9 +3,7 @@ package hcl
 import (
 	"encoding/base64"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -19,31 +17,30 @@ import (
 )
 
 // addFiles adds the functions that read files; their paths are relative to the project folder.
-func addFiles(fns table, folder string) {
+func addFiles(fns table, folder string, disk *disk) {
 	in := func(name string) string {
 		if filepath.IsAbs(name) {
 			return name
 		}
 		return filepath.Join(folder, name)
 	}
-	fns["file"] = ofText("path", func(name string) (string, error) { return readText(in(name)) })
+	fns["file"] = ofText("path", func(name string) (string, error) { return readText(disk, in(name)) })
 	fns["filebase64"] = ofText("path", func(name string) (string, error) {
-		b, err := os.ReadFile(in(name))
+		b, err := disk.text(in(name))
 		return base64.StdEncoding.EncodeToString(b), err
 	})
 	fns["fileexists"] = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.Bool),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			info, err := os.Stat(in(args[0].AsString()))
-			return cty.BoolVal(err == nil && info.Mode().IsRegular()), nil
+			return cty.BoolVal(disk.exists(in(args[0].AsString()))), nil
 		},
 	})
 	fns["fileset"] = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "pattern", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.Set(cty.String)),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return fileset(in(args[0].AsString()), args[1].AsString())
+			return fileset(disk, in(args[0].AsString()), args[1].AsString())
 		},
 	})
 	plain := maps.Clone(fns) // a template cannot read another one, so that none reads itself
@@ -51,13 +48,13 @@ func addFiles(fns table, folder string) {
 		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return template(in(args[0].AsString()), args[1], plain)
+			return template(disk, in(args[0].AsString()), args[1], plain)
 		},
 	})
 }
 
-func readText(name string) (string, error) {
-	b, err := os.ReadFile(name)
+func readText(disk *disk, name string) (string, error) {
+	b, err := disk.text(name)
 	if err != nil {
 		return "", err
 	}
@@ -68,33 +65,22 @@ func readText(name string) (string, error) {
 }
 
 // fileset lists the files below a folder whose path, with slashes, matches a pattern; ** stands for any number of folders.
-func fileset(folder, pattern string) (cty.Value, error) {
+func fileset(disk *disk, folder, pattern string) (cty.Value, error) {
 	if _, err := path.Match(strings.ReplaceAll(pattern, "**", "*"), ""); err != nil {
 		return cty.NilVal, function.NewArgErrorf(1, "%q is not a pattern", pattern)
 	}
-	want := strings.Split(pattern, "/")
-	var names []cty.Value
-	err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(folder, name)
-		if err != nil {
-			return err
-		}
-		if rel = filepath.ToSlash(rel); matches(want, strings.Split(rel, "/")) {
-			names = append(names, cty.StringVal(rel))
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
+	found, err := disk.fileset(folder, pattern)
+	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
-	case len(names) == 0:
-		return cty.SetValEmpty(cty.String), nil
-	default:
-		return cty.SetVal(names), nil
 	}
+	if len(found) == 0 {
+		return cty.SetValEmpty(cty.String), nil
+	}
+	names := make([]cty.Value, len(found))
+	for i, n := range found {
+		names[i] = cty.StringVal(n)
+	}
+	return cty.SetVal(names), nil
 }
 
 func matches(want, have []string) bool {
@@ -111,11 +97,11 @@ func matches(want, have []string) bool {
 }
 
 // template evaluates a file as an HCL template with the given names.
-func template(name string, vars cty.Value, fns table) (cty.Value, error) {
+func template(disk *disk, name string, vars cty.Value, fns table) (cty.Value, error) {
 	if ty := vars.Type(); !ty.IsObjectType() && !ty.IsMapType() {
 		return cty.NilVal, function.NewArgErrorf(1, "a map of names and values is needed, but this is %s", ty.FriendlyName())
 	}
-	text, err := readText(name)
+	text, err := readText(disk, name)
 	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
 	}

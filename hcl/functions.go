@@ -27,7 +27,7 @@ type table = map[string]function.Function
 
 // functions is everything that an expression may call. None gives a different answer tomorrow: each would be a difference
 // in every plan. providers are the worker's configuration providers, nil when they are not known.
-func functions(folder string, env func(string) (string, bool), providers []string) table {
+func functions(folder string, disk *disk, env func(string) (string, bool), providers []string) table {
 	fs := table{
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "chomp": stdlib.ChompFunc, "coalesce": stdlib.CoalesceFunc,
 		"compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
@@ -67,7 +67,7 @@ func functions(folder string, env func(string) (string, bool), providers []strin
 		"sensitive": sensitiveFunc(), "nonsensitive": nonsensitive(), "issensitive": issensitive(),
 		"raw::base64": rawBase64(), "raw::null": rawNull(),
 	}
-	addFiles(fs, folder)
+	addFiles(fs, folder, disk)
 	return fs
 }
 

@@ -15,8 +15,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	hcl2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -45,7 +48,12 @@ type Project struct {
 	Folder    string             // absolute
 	Pipelines []*config.Declared // in the order of files and blocks, then of keys of for_each
 	Worker    *config.Declared   // nil when no file has a worker block
-	files     map[string]*source
+
+	path   string // as Load was given it, with the options
+	opts   Options
+	files  map[string]*source
+	disk   *disk // what the files said
+	failed bool  // the load had errors
 }
 
 // Source is the text of a file as places name it, for [diag.Printer].
@@ -69,16 +77,32 @@ func (p *Project) Files() []string {
 // Load reads the *.hcl files of a folder, not of its sub-folders, or a single file. The project is there even when the list
 // has errors, for the sources of the messages; run nothing of it then.
 func Load(path string, opts Options) (*Project, diag.List) {
-	l := newLoader(path, opts)
+	return load(path, opts, newDisk(nil))
+}
+
+func load(path string, opts Options, d *disk) (*Project, diag.List) {
+	l := newLoader(path, opts, d)
 	if names, values, ok := l.list(path); ok {
-		for _, n := range names {
-			if s := l.read(n); s != nil {
-				l.sources = append(l.sources, s)
-			}
-		}
+		l.read(names)
 		l.compile(values)
 	}
-	return l.project, once(l.found)
+	return l.finish(), once(l.found)
+}
+
+// finish drops what only the load itself needs: a syntax tree takes fifty times the room of its text.
+func (l *loader) finish() *Project {
+	l.project.failed = l.found.HasErrors()
+	l.disk.forget()
+	for _, s := range l.sources {
+		s.plain = s.onlyPipelines()
+		for _, b := range s.body.Blocks {
+			s.labels = append(s.labels, b.Labels...)
+		}
+	}
+	for _, s := range l.files {
+		s.body = nil
+	}
+	return l.project
 }
 
 // loader is one load under way.
@@ -86,6 +110,7 @@ type loader struct {
 	opts      Options
 	registry  *plugin.Registry
 	project   *Project
+	disk      *disk
 	sources   []*source          // declarations, by name
 	files     map[string]*source // these and files of values
 	found     diag.List
@@ -101,7 +126,7 @@ type loader struct {
 	shared    map[string]cty.Value // var, local and path
 }
 
-func newLoader(path string, opts Options) *loader {
+func newLoader(path string, opts Options, d *disk) *loader {
 	if opts.Env == nil {
 		opts.Env = os.LookupEnv
 	}
@@ -117,7 +142,8 @@ func newLoader(path string, opts Options) *loader {
 	}
 	files := map[string]*source{}
 	return &loader{
-		opts: opts, registry: opts.Registry, files: files, project: &Project{Folder: folder, files: files},
+		opts: opts, registry: opts.Registry, files: files, disk: d,
+		project:   &Project{Folder: folder, path: path, opts: opts, files: files, disk: d},
 		variables: map[string]*variable{}, locals: map[string]*local{},
 		defaults: map[string]*hclsyntax.Block{}, pipelines: map[string]*hclsyntax.Block{},
 	}
@@ -126,7 +152,7 @@ func newLoader(path string, opts Options) *loader {
 // list finds the files of declarations and those of values to load by themselves. A file of values is never taken for one
 // of declarations.
 func (l *loader) list(path string) (names, values []string, ok bool) {
-	info, err := os.Stat(path)
+	files, err := l.disk.project(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.say(diag.NoFolder, "There is no folder or file %q. Give the folder that holds the *.hcl files of the project.", path)
@@ -134,23 +160,14 @@ func (l *loader) list(path string) (names, values []string, ok bool) {
 	case err != nil:
 		l.say(diag.Unreadable, "%s", err)
 		return nil, nil, false
-	case !info.IsDir():
-		return []string{filepath.Clean(path)}, nil, true
+	case len(files) == 1 && files[0] == filepath.Clean(path):
+		return files, nil, true
 	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		l.say(diag.Unreadable, "%s", err)
-		return nil, nil, false
-	}
-	for _, e := range entries { // sorted by name
-		name := filepath.Join(path, e.Name())
-		switch {
-		case e.IsDir() || strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), ".hcl"):
-		case strings.HasSuffix(e.Name(), ".auto.vars.hcl"):
-			values = append(values, name)
-		case strings.HasSuffix(e.Name(), ".vars.hcl"):
-		default:
-			names = append(names, name)
+	for _, f := range files {
+		if strings.HasSuffix(f, ".auto.vars.hcl") {
+			values = append(values, f)
+		} else {
+			names = append(names, f)
 		}
 	}
 	if len(names) == 0 {
@@ -165,19 +182,41 @@ func (l *loader) say(code diag.Code, format string, args ...any) {
 	l.found = append(l.found, diag.New(code, diag.Place{}, format, args...))
 }
 
-// read parses a file; nil when it cannot be read, which is reported.
-func (l *loader) read(name string) *source {
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		l.say(diag.Unreadable, "%s", err)
-		return nil
+// read reads and parses the files of declarations, several at a time, since they are independent. What cannot be read is
+// reported.
+func (l *loader) read(names []string) {
+	type parsed struct {
+		source *source
+		found  diag.List
+		err    error
 	}
-	return l.add(name, raw)
+	files := make([]parsed, len(names))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(len(names), runtime.GOMAXPROCS(0)) {
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(names); i = int(next.Add(1)) - 1 {
+				f := &files[i]
+				var raw []byte
+				if raw, f.err = l.disk.source(names[i]); f.err == nil {
+					f.source, f.found = parse(names[i], raw)
+				}
+			}
+		})
+	}
+	readers.Wait()
+	for _, f := range files {
+		if f.err != nil {
+			l.say(diag.Unreadable, "%s", f.err)
+			continue
+		}
+		l.sources = append(l.sources, l.add(f.source, f.found))
+	}
 }
 
-func (l *loader) add(name string, raw []byte) *source {
-	s, found := parse(name, raw)
-	l.files[name] = s
+// add takes a parsed file in.
+func (l *loader) add(s *source, found diag.List) *source {
+	l.files[s.name] = s
 	l.found = append(l.found, found...)
 	return s
 }
@@ -192,7 +231,7 @@ func (l *loader) compile(values []string) {
 			l.scope(nil).unknownArgument(site{spec: fileBlock, body: s.body}, a)
 		}
 	}
-	l.functions = functions(l.project.Folder, l.opts.Env, l.providers())
+	l.functions = functions(l.project.Folder, l.disk, l.opts.Env, l.providers())
 	base := map[string]cty.Value{"path": objectOf(map[string]cty.Value{"project": cty.StringVal(l.project.Folder)})}
 	base["var"] = l.variableValues(l.scope(base), values)
 	base["local"] = l.localValues(l.scope(base))

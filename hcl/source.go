@@ -22,6 +22,16 @@ type source struct {
 	body   *hclsyntax.Body
 	broken []int // byte offsets of syntax errors, ascending
 	lost   bool  // blocks may be missing from body
+
+	// Once the load has ended, body is nil and these say what stood there.
+	plain  bool     // pipelines only, without errors of syntax
+	labels []string // of all blocks
+}
+
+// onlyPipelines reports whether a file declares nothing that other files may use.
+func (s *source) onlyPipelines() bool {
+	return len(s.broken) == 0 && !s.lost && len(s.body.Attributes) == 0 &&
+		!slices.ContainsFunc(s.body.Blocks, func(b *hclsyntax.Block) bool { return b.Type != pipelineBlock.name })
 }
 
 // parse reads a file as far as it can be read. A parser is made for each call: hclparse's caches by name and would return

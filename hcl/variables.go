@@ -2,7 +2,6 @@ package hcl
 
 import (
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -158,12 +157,12 @@ func (l *loader) give(s *scope, v *variable, text, where string) {
 
 // valuesFile reads a file of values.
 func (l *loader) valuesFile(s *scope, name string) {
-	raw, err := os.ReadFile(name)
+	raw, err := l.disk.source(name)
 	if err != nil {
 		l.say(diag.Unreadable, "%s", err)
 		return
 	}
-	src := l.add(name, raw)
+	src := l.add(parse(name, raw))
 	for _, b := range src.body.Blocks {
 		s.fail(diag.UnknownBlock, b.TypeRange, "This is a file of values, which has no blocks. Move the %s block to a file that is not called *.vars.hcl, and write here only values, such as\n\n    environment = \"dev\"", b.Type)
 	}

@@ -24,7 +24,8 @@ func (f *failures) tell(failed engine.Failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen++
-	f.run.tellAbove(diag.List{explain(failed, f.run.project)})
+	pr := f.run.project() // the newest load that runs, whose places are those of the files
+	f.run.tellAbove(diag.List{explain(failed, pr)}, pr.Source)
 }
 
 func (f *failures) any() bool {

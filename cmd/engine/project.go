@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -83,26 +84,19 @@ func (p process) read(args []string, v variables, r *plugin.Registry) (*project,
 
 // compile checks the worker's settings and compiles the pipelines.
 func (pr *project) compile() diag.List {
-	declared := pr.Worker
-	if declared == nil {
-		declared = &config.Declared{}
-	}
-	worker, found := config.ReadWorker(declared, pr.registry)
+	worker, found := config.ReadWorker(pr.declaredWorker(), pr.registry)
 	if found.HasErrors() {
 		return found
 	}
 	pr.worker = worker
 	g, more := graph.Compile(pr.Pipelines, worker, pr.registry)
 	pr.graph = g
-	return slices.Concat(found, more, engine.CheckClients(worker, declared, g))
+	return slices.Concat(found, more, engine.CheckClients(worker, pr.declaredWorker(), g))
 }
 
 // here says what is missing on this machine, which is to run the pipelines: what references stand for.
 func (pr *project) here() diag.List {
-	declared := pr.Worker
-	if declared == nil {
-		declared = &config.Declared{}
-	}
+	declared := pr.declaredWorker()
 	worker, found := config.ReadWorkerHere(declared, pr.registry)
 	pr.worker = worker
 	if resolved, err := worker.Resolved(); err == nil && worker.Refers() {
@@ -112,7 +106,7 @@ func (pr *project) here() diag.List {
 		found = append(found, config.CheckHere(p, worker, pr.registry)...)
 	}
 	// Warnings were told before; a security setting of the worker is one of each kind of client too.
-	found = slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.Error })
+	found = slices.DeleteFunc(found, isWarning)
 	told := map[diag.Diagnostic]bool{}
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
 		again := told[d]
@@ -120,6 +114,33 @@ func (pr *project) here() diag.List {
 		return again
 	})
 }
+
+// again compiles a later load of the project. The worker's settings stay, since a process does not change its own; those of
+// the files are only checked, and only when they differ.
+func (pr *project) again(files *hcl.Project) (*project, diag.List) {
+	next := &project{Project: files, registry: pr.registry, worker: pr.worker}
+	var found diag.List
+	if !maps.Equal(next.declaredWorker().Map, pr.declaredWorker().Map) {
+		_, found = config.ReadWorker(next.declaredWorker(), pr.registry)
+	}
+	g, more := pr.graph.Recompile(files.Pipelines, pr.worker, pr.registry)
+	next.graph = g
+	found = append(found, more...)
+	for _, p := range next.Pipelines {
+		found = append(found, slices.DeleteFunc(config.CheckHere(p, pr.worker, pr.registry), isWarning)...)
+	}
+	return next, append(found, engine.CheckClients(pr.worker, next.declaredWorker(), g)...)
+}
+
+// declaredWorker is the worker block, or one that says nothing.
+func (pr *project) declaredWorker() *config.Declared {
+	if pr.Worker == nil {
+		return &config.Declared{}
+	}
+	return pr.Worker
+}
+
+func isWarning(d diag.Diagnostic) bool { return d.Severity != diag.Error }
 
 // folder is the argument of a command that reads a project: the first one, or the folder one is in.
 func folder(args []string) string {

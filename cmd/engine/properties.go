@@ -32,15 +32,15 @@ func isProperties(args []string) bool {
 	return len(args) > 0 && filepath.Ext(args[0]) == ".properties"
 }
 
-// properties are files of a Kafka Connect installation while they are read.
-type properties struct {
+// installation is the files of a Kafka Connect installation while they are read.
+type installation struct {
 	texts map[string][]byte // by the name that places use
 	found diag.List
 }
 
 // loadProperties reads the files of connect-standalone's command line. Nothing is compiled yet.
 func loadProperties(args []string) (*project, diag.List) {
-	p := &properties{texts: map[string][]byte{}}
+	p := &installation{texts: map[string][]byte{}}
 	pr := &project{Project: &hcl.Project{}, texts: p.texts}
 	if folder, err := filepath.Abs(filepath.Dir(args[0])); err == nil {
 		pr.Folder = folder
@@ -66,7 +66,7 @@ func loadProperties(args []string) (*project, diag.List) {
 	return pr, p.found
 }
 
-func (p *properties) read(name string) ([]byte, bool) {
+func (p *installation) read(name string) ([]byte, bool) {
 	text, err := os.ReadFile(name)
 	switch {
 	case err == nil:
@@ -105,14 +105,14 @@ func (r *run) takeOver(ctx context.Context, st store.Store) error {
 		return err
 	}
 	var fresh []string
-	for _, d := range r.project.Pipelines {
+	for _, d := range r.project().Pipelines {
 		if _, known := s.Connectors[d.Name()]; !known {
 			fresh = append(fresh, d.Name())
-		} else if r.project.texts != nil {
+		} else if r.project().texts != nil {
 			d.Target = ""
 		}
 	}
-	if r.project.worker.OffsetsFile == "" || len(fresh) == 0 {
+	if r.project().worker.OffsetsFile == "" || len(fresh) == 0 {
 		return nil
 	}
 	return r.importOffsets(ctx, st.Offsets(), fresh)
@@ -120,9 +120,9 @@ func (r *run) takeOver(ctx context.Context, st store.Store) error {
 
 func (r *run) importOffsets(ctx context.Context, to store.Offsets, names []string) error {
 	const key = "offset.storage.file.filename"
-	file := r.project.worker.OffsetsFile
+	file := r.project().worker.OffsetsFile
 	refused := func(code diag.Code, format string, args ...any) error {
-		return r.refuseAt(diag.New(code, r.project.Worker.At(key), format, args...))
+		return r.refuseAt(diag.New(code, r.project().Worker.At(key), format, args...))
 	}
 	data, err := os.ReadFile(file)
 	switch {
@@ -159,6 +159,6 @@ func (r *run) importOffsets(ctx context.Context, to store.Offsets, names []strin
 
 // refuseAt prints a diagnostic with its place and ends the command.
 func (r *run) refuseAt(d diag.Diagnostic) error {
-	r.tellAbove(diag.List{d})
+	r.tellAbove(diag.List{d}, r.project().Source)
 	return errTold
 }

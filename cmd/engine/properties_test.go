@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// installation is what a standalone Kafka Connect leaves behind: its files, with the offset that Java wrote for test.txt.
-func installation(t *testing.T, offsets string) string {
+// installed is what a standalone Kafka Connect leaves behind: its files, with the offset that Java wrote for test.txt.
+func installed(t *testing.T, offsets string) string {
 	t.Helper()
 	dir := t.TempDir()
 	data, err := os.ReadFile(filepath.Join("..", "..", "store", "testdata", offsets))
@@ -39,7 +39,7 @@ func runInstallation(t *testing.T, dir string) (string, error) {
 // TestStandaloneInstallation starts what Kafka Connect had, where it stopped, and imports its offsets only once.
 func TestStandaloneInstallation(t *testing.T) {
 	t.Parallel()
-	dir := installation(t, "connect.offsets")
+	dir := installed(t, "connect.offsets")
 	for n, more := range []string{"", "sixth\n"} {
 		f, err := os.OpenFile(filepath.Join(dir, "test.txt"), os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
@@ -70,7 +70,7 @@ func TestStandaloneInstallation(t *testing.T) {
 
 func TestDamagedOffsetsOfKafkaConnect(t *testing.T) {
 	t.Parallel()
-	dir := installation(t, "strings.offsets")
+	dir := installed(t, "strings.offsets")
 	said, err := runInstallation(t, dir)
 	if err == nil || !strings.Contains(said, "[E006]") || !strings.Contains(said, "connect-standalone.properties:6:30") {
 		t.Errorf("got %v:\n%s", err, said)

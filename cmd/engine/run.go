@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/broker"
 	"github.com/penstock/penstock/engine/diag"
@@ -33,12 +35,18 @@ type run struct {
 	vars      variables
 	data      string // folder of state; "" means .engine in the project
 	untilIdle bool
+	watch     bool
 
-	project *project
+	loaded  atomic.Pointer[project] // what runs: the newest that had no errors
 	screen  *screen
+	loggers *api.Loggers
 	log     *slog.Logger
 	broker  *broker.Broker // nil when the project names a cluster
+	sockets *sockets       // nil when the REST API is not served
+	reloads *reloads       // there before anything is said of the start
 }
+
+func (r *run) project() *project { return r.loaded.Load() }
 
 func newRun(p process) *cobra.Command {
 	r := &run{process: p}
@@ -47,8 +55,11 @@ func newRun(p process) *cobra.Command {
 		Short: "Run a project in one process",
 		Long: `run compiles a project folder and runs its pipelines in this process until
 Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
-and, for each connector, properties or JSON. Without bootstrap_servers in a worker block it starts a development
-broker. State (offsets, the broker's topics) lives in .engine inside the folder.`,
+and, for each connector, properties or JSON. Without bootstrap_servers in a
+worker block it starts a development broker. State (offsets, the broker's
+topics) lives in .engine inside the folder. HCL files that change are loaded
+again, all or nothing, and only the pipelines that differ restart; SIGHUP does
+so at once.`,
 		Example: `  engine run pipelines/quickstart
   engine run -until-idle pipelines/quickstart   end when all has been delivered
   engine run -data /var/lib/engine .            keep state elsewhere
@@ -58,25 +69,30 @@ broker. State (offsets, the broker's topics) lives in .engine inside the folder.
 	}
 	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
 	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
+	c.Flags().BoolVar(&r.watch, "watch", true, "load files again when they change; -watch=false leaves SIGHUP only")
 	r.vars.flags(c.Flags())
 	return c
 }
 
 func (r *run) run(ctx context.Context, args []string) (err error) {
 	r.screen = newScreen(r.process)
-	r.log = newLogger(r.process, r.screen)
-	if r.project, err = r.load(args, r.vars); err != nil {
+	r.loggers = newLoggers(r.process, r.screen)
+	r.log = r.loggers.Logger(engineLogger)
+	pr, err := r.load(args, r.vars)
+	if err != nil {
 		return err
 	}
-	if missing := r.project.here(); missing.HasErrors() {
-		r.tellAbove(missing)
+	r.loaded.Store(pr)
+	if missing := pr.here(); missing.HasErrors() {
+		r.tellAbove(missing, pr.Source)
 		return errTold
 	}
-	if len(r.project.graph.Instances) == 0 {
-		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(r.project.Folder)))
+	if len(pr.graph.Instances) == 0 {
+		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(pr.Folder)))
 	}
+	r.loaded.Store(pr)
 	if r.data == "" {
-		r.data = filepath.Join(r.project.Folder, ".engine")
+		r.data = filepath.Join(pr.Folder, ".engine")
 	}
 	st, err := openStore(r.data)
 	if err != nil {
@@ -86,6 +102,10 @@ func (r *run) run(ctx context.Context, args []string) (err error) {
 	if err := r.takeOver(ctx, st); err != nil {
 		return err
 	}
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	defer r.sockets.close()
 	if err := r.startBroker(); err != nil {
 		return err
 	}
@@ -127,35 +147,46 @@ func isPathError(err error) bool {
 
 // startBroker starts the development broker when the project names no cluster.
 func (r *run) startBroker() error {
-	if len(r.project.worker.Bootstrap) > 0 {
+	worker := r.project().worker
+	if len(worker.Bootstrap) > 0 {
 		return nil
 	}
-	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.log})
+	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.loggers.Logger(brokerLogger)})
 	if err != nil {
 		return err
 	}
 	r.broker = b
-	r.project.worker.Base["bootstrap.servers"] = b.Addr()
+	worker.Base["bootstrap.servers"] = b.Addr()
 	return nil
 }
 
 // engine runs the pipelines until ctx is done or, with -until-idle, nothing is left to do.
 func (r *run) engine(ctx context.Context, st store.Store) error {
 	failures := &failures{run: r}
+	pr := r.project()
 	e := engine.New(engine.Settings{
-		Registry: r.project.registry, Worker: r.project.worker, Store: st, Logger: r.log,
+		Registry: pr.registry, Worker: pr.worker, Store: st, Logger: r.log,
 		CreateTopics: r.broker != nil, Failed: failures.tell,
 	})
-	life, end := context.WithCancel(ctx)
+	r.reloads = newReloads(r, e)
+	defer r.reloads.listen()()
+	applied, ended := make(chan struct{}), make(chan error, 1)
+	served, err := r.serve(ctx, e, applied)
+	if err != nil {
+		return err
+	}
+	// The calls that are under way end before what they ask of does.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	defer served.close()
+	defer context.AfterFunc(ctx, func() { served.close(); end() })()
 	reached := make(chan error, 1)
 	var beside sync.WaitGroup
 	beside.Go(func() { reached <- r.reach(life) })
 	defer func() { end(); beside.Wait() }()
-	applied, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
-			changes, err := e.Apply(ctx, r.project.Pipelines)
+			changes, err := e.Apply(ctx, pr.Pipelines)
 			if err != nil {
 				return err
 			}
@@ -164,26 +195,30 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 		})
 	}()
 	v := newView(r.screen, time.Now())
+	var watching sync.WaitGroup
+	var ticks <-chan time.Time // none before what is stored is what was declared
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
+		case <-applied:
+			applied, ticks = nil, tick.C
+			watching.Go(func() { r.reloads.serve(life) })
 		case refused := <-reached:
 			if refused != nil {
 				end()
+				watching.Wait()
 				return errors.Join(refused, <-ended)
 			}
 		case err := <-ended:
+			end()
+			watching.Wait()
 			v.close()
 			return r.goodbye(context.WithoutCancel(ctx), e, failures, err)
-		case now := <-tick.C:
-			select {
-			case <-applied:
-			default:
-				continue // what is stored is not yet what was declared
-			}
+		case now := <-ticks:
 			if err := r.look(ctx, e, v, now, end); err != nil {
 				end()
+				watching.Wait()
 				return errors.Join(err, <-ended)
 			}
 		}
@@ -200,7 +235,7 @@ func (r *run) reach(ctx context.Context) error {
 		return nil
 	}
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, r.project.worker, r.log)
+		err := engine.Reach(ctx, r.project().worker, r.log)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -217,7 +252,7 @@ func (r *run) reach(ctx context.Context) error {
 		if !told {
 			found[0].Severity = diag.Warning
 			found[0].Detail += "\n\nThe pipelines wait for it."
-			r.tellAbove(found)
+			r.tellAbove(found, r.project().Source)
 		}
 		select {
 		case <-ctx.Done():
@@ -227,9 +262,10 @@ func (r *run) reach(ctx context.Context) error {
 	}
 }
 
-// look brings the terminal up to date, and ends a run that has nothing left to do if that was asked for.
+// look brings the terminal up to date, says which changed pipelines run, and ends a run that has nothing left to do if that
+// was asked for.
 func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time, end func()) error {
-	if !r.untilIdle && !r.screen.live {
+	if !r.untilIdle && !r.screen.live && !r.reloads.awaiting() {
 		return nil
 	}
 	is, err := e.View(context.WithoutCancel(ctx))
@@ -237,6 +273,7 @@ func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time
 		return err
 	}
 	v.show(is, now)
+	r.reloads.arrived(is)
 	if r.untilIdle && is.Idle(now, idleFor) {
 		end()
 	}
@@ -252,13 +289,16 @@ const drawn = 10
 // hello says what was loaded, where it goes and how to look at it.
 func (r *run) hello(c engine.Changes) error {
 	var b bytes.Buffer
-	g := r.project.graph
-	fmt.Fprintf(&b, "engine %s: %s from %s (%s)\n\n", version, count(len(g.Instances), "pipeline"), shown(r.project.Folder), c)
+	g := r.project().graph
+	fmt.Fprintf(&b, "engine %s: %s from %s (%s)\n\n", version, count(len(g.Instances), "pipeline"), shown(r.project().Folder), c)
 	if len(g.Instances) <= drawn {
 		if err := graph.Render(&b, g, graph.Text); err != nil {
 			return err
 		}
 		b.WriteByte('\n')
+	}
+	if r.sockets != nil {
+		fmt.Fprintf(&b, "REST API at %s\n", r.sockets.url())
 	}
 	if r.broker != nil {
 		fmt.Fprintf(&b, "Development broker at %s, its topics in %s.\n", r.broker.Addr(), shown(filepath.Join(r.data, "broker")))
@@ -310,11 +350,11 @@ func (r *run) say(text string) {
 	_, _ = io.WriteString(r.screen.above(r.out), text) // nobody is left to tell of an output that is gone
 }
 
-// tellAbove prints diagnostics above the status lines.
-func (r *run) tellAbove(l diag.List) {
+// tellAbove prints diagnostics about a project above the status lines.
+func (r *run) tellAbove(l diag.List, source func(string) ([]byte, error)) {
 	var b bytes.Buffer
-	_ = diag.Printer{Color: r.color(r.err), Source: r.project.Source}.Print(&b, l) // a buffer takes everything
-	_, _ = r.screen.above(r.err).Write(b.Bytes())                                  // as in say
+	_ = diag.Printer{Color: r.color(r.err), Source: source, Limit: 100}.Print(&b, l) // a buffer takes everything
+	_, _ = r.screen.above(r.err).Write(b.Bytes())                                    // as in say
 }
 
 // refusal makes an error of one diagnostic.

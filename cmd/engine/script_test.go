@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"wait-for": waitForFile,
+			"wait-for":   waitForFile,
+			"wait-match": waitForMatch,
 		},
 		UpdateScripts: false,
 	})
@@ -55,6 +57,29 @@ func waitForFile(ts *testscript.TestScript, neg bool, args []string) {
 		case <-tick.C:
 		case <-late:
 			ts.Fatalf("%s is not there after a minute", args[0])
+		}
+	}
+}
+
+// waitForMatch waits until a file has a match of a pattern: wait-match PATTERN FILE.
+func waitForMatch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: wait-match PATTERN FILE")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(time.Minute)
+	for {
+		text, err := os.ReadFile(ts.MkAbs(args[1]))
+		if err == nil && pattern.Match(text) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("%s has no match of %q after a minute:\n%s", args[1], args[0], text)
 		}
 	}
 }

@@ -29,6 +29,7 @@ const (
 	Stuck         Code = "E015"
 	LoginRefused  Code = "E016"
 	NotTrusted    Code = "E017"
+	NotApplied    Code = "E020"
 )
 
 // Syntax and structure.
@@ -132,6 +133,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	Usage:         {Usage, "Wrong command line", "The command, a flag or an argument is not known. Every command explains itself with -help."},
 	BrokerRefused: {BrokerRefused, "Refused by the broker", "A broker answered a request with an error that trying again cannot cure."},
 	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
+	NotApplied:    {NotApplied, "Loaded, but not put into effect", "The files are right, but the engine could not store or carry out the change. What ran before runs on, and the change is tried again."},
 
 	Stuck:        {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
 	LoginRefused: {LoginRefused, "Kafka refused the log-in", "The cluster could be reached, but it does not let this client in: the credentials are wrong, or listener and security.protocol do not fit. Trying again does not help."},

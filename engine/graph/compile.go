@@ -15,7 +15,14 @@ import (
 // Compile makes a graph of configurations as somebody wrote them. What has errors is left out and the rest compiles; the
 // list has errors and warnings of all. It asks connectors to validate their settings, which may call external systems.
 func Compile(ds []*config.Declared, w *config.Worker, r *plugin.Registry) (*Graph, diag.List) {
-	return compile(ds, w, r, config.Check)
+	return (&Graph{}).Recompile(ds, w, r)
+}
+
+// Recompile is Compile when most is as it was: an instance of g whose map is the same is taken over, with its new place, and
+// neither checked again nor asked to validate. The worker and the registry must be those that g was compiled with. g stays
+// as it is.
+func (g *Graph) Recompile(ds []*config.Declared, w *config.Worker, r *plugin.Registry) (*Graph, diag.List) {
+	return g.compile(ds, w, r, config.Check)
 }
 
 // CompileOne makes an instance of a stored configuration; nil when the list has errors. No connector is asked to validate
@@ -35,7 +42,7 @@ func CompileOne(name string, m config.Map, w *config.Worker, r *plugin.Registry)
 	if found = append(found, d.Missing("", err)...); found.HasErrors() {
 		return nil, found
 	}
-	g, found := compile([]*config.Declared{here}, worker, r, config.CheckMap)
+	g, found := (&Graph{}).compile([]*config.Declared{here}, worker, r, config.CheckMap)
 	if len(g.Instances) == 0 {
 		return nil, found
 	}
@@ -62,6 +69,7 @@ type unit struct {
 	declared *config.Declared
 	found    diag.List
 	dropped  bool
+	kept     bool // taken over from an earlier graph
 	common   config.Common
 	source   config.SourceSettings
 	sink     config.SinkSettings
@@ -71,10 +79,10 @@ type unit struct {
 // broken reports whether the unit is to be left out; the passes after that do not see it.
 func (u *unit) broken() bool { return u.dropped || u.found.HasErrors() }
 
-func compile(ds []*config.Declared, w *config.Worker, r *plugin.Registry, c check) (*Graph, diag.List) {
+func (g *Graph) compile(ds []*config.Declared, w *config.Worker, r *plugin.Registry, c check) (*Graph, diag.List) {
 	d := &draft{worker: w, registry: r}
 	for _, declared := range ds {
-		d.units = append(d.units, &unit{declared: declared})
+		d.units = append(d.units, g.unit(declared))
 	}
 	for _, pass := range []func(*draft){
 		uniqueNames,
@@ -93,10 +101,21 @@ func compile(ds []*config.Declared, w *config.Worker, r *plugin.Registry, c chec
 	return d.finish()
 }
 
-// each calls f for every unit that is not broken.
+// unit is a declaration to be compiled, or an instance of g as it is.
+func (g *Graph) unit(d *config.Declared) *unit {
+	u := &unit{declared: d}
+	if i := g.byName[strings.TrimSpace(d.Name())]; i != nil && maps.Equal(i.Config, d.Map) {
+		same := *i
+		same.Declared = d
+		u.made, u.kept = &same, true
+	}
+	return u
+}
+
+// each calls f for every unit that is neither broken nor compiled already.
 func (d *draft) each(f func(*unit)) {
 	for _, u := range d.units {
-		if !u.broken() {
+		if !u.broken() && !u.kept {
 			f(u)
 		}
 	}
@@ -107,11 +126,11 @@ func (d *draft) finish() (*Graph, diag.List) {
 	var found diag.List
 	for _, u := range d.units {
 		found = append(found, u.found...)
+		if !u.broken() {
+			g.Instances = append(g.Instances, u.made)
+			g.byName[u.made.Name] = u.made
+		}
 	}
-	d.each(func(u *unit) {
-		g.Instances = append(g.Instances, u.made)
-		g.byName[u.made.Name] = u.made
-	})
 	slices.SortFunc(g.Instances, func(a, b *Instance) int { return cmp.Compare(a.Name, b.Name) })
 	return g, found
 }

@@ -312,3 +312,40 @@ func TestRenderedValuesAreFew(t *testing.T) {
 		}
 	}
 }
+
+// TestRecompileTakesOverWhatIsTheSame compiles a changed configuration with and without what was compiled before.
+func TestRecompileTakesOverWhatIsTheSame(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	r := registry(t, func(ds []plugin.Descriptor) {
+		ds[0].NewSource = func() plugin.Source { asked++; return source{} }
+	})
+	w := worker(t, r)
+	before, found := graph.Compile(declared(orders, archive), w, r)
+	if found.HasErrors() {
+		t.Fatal(found.Err())
+	}
+	if asked == 0 {
+		t.Fatal("Compile asked no connector, so nothing is compared")
+	}
+	asked = 0
+	ds := declared(orders, append(slices.Clone(archive), "tasks.max=7"), []string{"name=more", "connector.class=FileStreamSink", "topics=x"})
+	got, _ := before.Recompile(ds, w, r)
+	if asked > 0 {
+		t.Errorf("the connector that is the same was made %d times to be asked", asked)
+	}
+	want, _ := graph.Compile(ds, w, r)
+	if diff := cmp.Diff(want.Instances, got.Instances, byClass); diff != "" {
+		t.Errorf("(-Compile +Recompile):\n%s", diff)
+	}
+	if i := got.Instance("orders"); i == before.Instance("orders") || i.Declared != ds[0] {
+		t.Error("the instance that was taken over has the place that it had before")
+	}
+	if i := before.Instance("archive"); i.TasksMax != 1 || before.Instance("more") != nil {
+		t.Error("the earlier graph has changed")
+	}
+	twice, found := before.Recompile(declared(orders, orders), w, r)
+	if !found.HasErrors() || len(twice.Instances) != 0 {
+		t.Errorf("a name that stands twice gives %d instances and %v", len(twice.Instances), found)
+	}
+}

@@ -45,6 +45,36 @@ func TestExtend(t *testing.T) {
 	})
 }
 
+// Batches of one size allocate nothing once the arena has grown, be they as large as a batch of wide rows is; what an odd
+// huge one needed is not kept.
+func TestResetKeepsWhatTheNextBatchNeeds(t *testing.T) {
+	t.Parallel()
+	var a record.Arena
+	batch := func(records int) (grown int) {
+		before := a.Size()
+		for range records {
+			a.Values(36)
+		}
+		grown = a.Size() - before
+		a.Reset()
+		return grown
+	}
+	for _, records := range []int{10, 1000, 2000} {
+		batch(records)
+		batch(records)
+		if got := batch(records); got > 0 {
+			t.Errorf("%d records: the third batch of this size needs %d bytes more, want none", records, got)
+		}
+	}
+	batch(100_000)
+	if got, most := a.Size(), 4<<20; got > most {
+		t.Errorf("after a huge batch: got %d bytes kept, want at most %d", got, most)
+	}
+	if a.Size() == 0 {
+		t.Error("after a huge batch nothing is kept for usual ones")
+	}
+}
+
 func TestHeadersAreEmpty(t *testing.T) {
 	t.Parallel()
 	var a record.Arena

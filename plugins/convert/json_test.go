@@ -1,6 +1,7 @@
 package convert_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -464,4 +465,26 @@ func drawMap(t *rapid.T, s *record.Schema) record.Value {
 		pairs = append(pairs, k, drawValue(t, s.Elem))
 	}
 	return record.OfMap(pairs)
+}
+
+// What needs an escape gets it wherever it stands in a text, and its neighbours stay what they are: texts are written in
+// words of eight bytes.
+func TestEscapesAtEveryPlace(t *testing.T) {
+	t.Parallel()
+	c := plain(t)
+	for _, special := range []string{"\"", "\\", "\n", "\x00", "\x1f", "\x7f", "é", "€", "\"\"", "\\\n", "é\""} {
+		for before := range 20 {
+			for after := range 20 {
+				text := strings.Repeat("a", before) + special + strings.Repeat("b", after)
+				got, err := c.AppendData([]byte("before"), "t", record.Datum{Value: record.OfString(text)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var back string
+				if err := json.Unmarshal(got[len("before"):], &back); err != nil || back != text || !strings.HasPrefix(string(got), `before"`) {
+					t.Fatalf("%q is written as %s: %v", text, got, err)
+				}
+			}
+		}
+	}
 }

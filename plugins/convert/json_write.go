@@ -2,8 +2,10 @@ package convert
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -345,51 +347,64 @@ const upperHex = "0123456789ABCDEF"
 // beyond the basic plane.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for {
-		n := plainPrefix(s)
-		dst = append(dst, s[:n]...)
-		if s = s[n:]; s == "" {
-			return append(dst, '"')
+	for len(s) >= 8 {
+		// Eight bytes are written at once, and then as many of them count as need no escape: texts in JSON are short, and so
+		// are the parts of a text that has quotes in it.
+		if cap(dst)-len(dst) < 8 {
+			dst = slices.Grow(dst, len(s)+8)
 		}
-		switch c := s[0]; {
-		case c >= utf8.RuneSelf:
-			dst, s = appendWide(dst, s)
+		w := word(s)
+		n := len(dst)
+		binary.LittleEndian.PutUint64(dst[n:n+8], w)
+		m := marked(w)
+		if m == 0 {
+			dst, s = dst[:n+8], s[8:]
 			continue
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\b':
-			dst = append(dst, '\\', 'b')
-		case c == '\f':
-			dst = append(dst, '\\', 'f')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', upperHex[c>>4], upperHex[c&15])
 		}
-		s = s[1:]
+		plain := bits.TrailingZeros64(m) / 8
+		dst, s = appendEscape(dst[:n+plain], s[plain:])
 	}
+	for s != "" {
+		plain := 0
+		for plain < len(s) && s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\' && s[plain] < utf8.RuneSelf {
+			plain++
+		}
+		dst = append(dst, s[:plain]...)
+		if s = s[plain:]; s != "" {
+			dst, s = appendEscape(dst, s)
+		}
+	}
+	return append(dst, '"')
 }
 
-// plainPrefix is how many bytes at the start need no escape and are ASCII.
-func plainPrefix(s string) int {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		if m := marked(w); m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
+// word is the first eight bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// appendEscape writes the first character of s, which is not plain, and returns the rest.
+func appendEscape(dst []byte, s string) (out []byte, rest string) {
+	switch c := s[0]; {
+	case c == '"' || c == '\\':
+		return append(dst, '\\', c), s[1:]
+	case c >= utf8.RuneSelf:
+		return appendWide(dst, s)
+	case c == '\n':
+		dst = append(dst, '\\', 'n')
+	case c == '\t':
+		dst = append(dst, '\\', 't')
+	case c == '\r':
+		dst = append(dst, '\\', 'r')
+	case c == '\b':
+		dst = append(dst, '\\', 'b')
+	case c == '\f':
+		dst = append(dst, '\\', 'f')
+	default:
+		dst = append(dst, '\\', 'u', '0', '0', upperHex[c>>4], upperHex[c&15])
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return i
-		}
-	}
-	return i
+	return dst, s[1:]
 }
 
 // appendWide writes what is not ASCII at the start of s and returns the rest. What is no UTF-8 becomes U+FFFD.

@@ -316,18 +316,27 @@ func (d *dice) below(n uint64) uint64 { return d.next() % n }
 // fraction is a number from 0 up to, not including, 1.
 func (d *dice) fraction() float64 { return float64(d.next()>>11) / (1 << 53) }
 
-// letters fills b with words of small letters.
+// Five bits of a random number make a character: a letter, or for six of 32 a blank, or a letter again where a blank may
+// not stand.
+const (
+	characters = "abcdefghijklmnopqrstuvwxyz      "
+	noBlanks   = "abcdefghijklmnopqrstuvwxyzabcdef"
+)
+
+// letters fills b with words of small letters; it neither begins nor ends with a blank.
 func (d *dice) letters(b []byte) {
-	var bits uint64
-	for i := range b {
-		if i%12 == 0 {
-			bits = d.next()
+	const some = 12 // characters of one number
+	for start := 0; start < len(b); start += some {
+		bits := d.next()
+		part := b[start:min(start+some, len(b))]
+		for i := range part {
+			part[i] = characters[bits>>(5*i)&31]
 		}
-		if c := bits & 31; c < 26 || i == 0 || i == len(b)-1 {
-			b[i] = 'a' + byte(c%26)
-		} else {
-			b[i] = ' '
+		if start == 0 {
+			part[0] = noBlanks[bits&31]
 		}
-		bits >>= 5
+		if last := len(part) - 1; start+last == len(b)-1 {
+			part[last] = noBlanks[bits>>(5*last)&31]
+		}
 	}
 }

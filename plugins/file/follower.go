@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ type follower struct {
 	log  *slog.Logger
 
 	f        *os.File
+	seen     int64 // size of the file at the last look
 	size     int64 // of the file when all of it had been read and no line was left to consume; else -1
 	replaced int   // looks at which the name stood for another file and this one brought nothing
 	reported bool  // that the file is missing
@@ -36,7 +36,8 @@ func (w *follower) consume(n int) {
 	w.size, w.replaced = -1, 0
 }
 
-func (w *follower) read(_ context.Context, buf []byte) (int, error) {
+// waiting is how many bytes there are to read; 0 while the file has brought nothing since the last read.
+func (w *follower) waiting() (int64, error) {
 	if w.f == nil {
 		if found, err := w.open(); err != nil || !found {
 			return 0, err
@@ -52,16 +53,21 @@ func (w *follower) read(_ context.Context, buf []byte) (int, error) {
 		// What stands there now has not been read: the file was emptied and written again (logrotate: copytruncate).
 		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", size)
 		w.at = 0
-	case size == w.size:
+	case size == w.at, size == w.size:
 		return 0, w.rotate(info)
 	}
-	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), size-w.at)], w.at)
+	w.seen = size
+	return size - w.at, nil
+}
+
+func (w *follower) read(buf []byte) (int, error) {
+	n, err := w.f.ReadAt(buf[:min(int64(len(buf)), w.seen-w.at)], w.at)
 	if n > 0 || errors.Is(err, io.EOF) {
 		err = nil // what is wrong shows again at the next read; an end before size is a file that was cut off just now
 	}
 	w.size = -1
-	if w.at+int64(n) == size {
-		w.size = size
+	if w.at+int64(n) == w.seen {
+		w.size = w.seen
 	}
 	return n, err
 }

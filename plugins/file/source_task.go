@@ -16,13 +16,17 @@ const (
 	block       = 256 << 10 // bytes that one read asks for
 	longestLine = 64 << 20  // bytes of a line and its end
 	interval    = 100 * time.Millisecond
+	slow        = 400 * time.Millisecond // between looks at a file that has long brought nothing
+	long        = 50                     // looks without a line after which it has
 )
 
 // input is where lines come from: a [follower] of a file or a [stream].
 type input interface {
-	// read fills buf, which begins with the first byte that was not consumed, and returns how much of it is filled; 0 or
+	// waiting is about how many bytes there are to read; 0 while there are none.
+	waiting() (int64, error)
+	// read, after waiting has told of some, fills buf, which begins with the first byte that was not consumed, and returns how much of it is filled; 0 or
 	// what it returned before when there is nothing more at the moment.
-	read(ctx context.Context, buf []byte) (int, error)
+	read(buf []byte) (int, error)
 	// consume says that the first n bytes of the last read were delivered as lines.
 	consume(n int)
 	// position is the number of bytes consumed, as an offset has it: null for what has no positions.
@@ -41,6 +45,7 @@ type sourceTask struct {
 	batchSize int
 	partition record.Value
 	size      int // bytes to ask for: about what batchSize lines need
+	idle      int // looks in a row that brought no line
 }
 
 func newSourceTask(stdin *os.File) *sourceTask { return &sourceTask{stdin: stdin} }
@@ -72,27 +77,59 @@ func (t *sourceTask) Start(ctx context.Context, h plugin.Host, c plugin.Config, 
 	return nil
 }
 
-// Poll looks for lines every interval until there are some.
+// Poll looks for lines every interval until there are some, less often when there were none for long.
 func (t *sourceTask) Poll(ctx context.Context, b *record.Batch) error {
-	for ctx.Err() == nil {
-		n, err := t.fill(ctx, b)
-		if err != nil || n > 0 {
-			return err
-		}
+	if n, err := t.look(b); err != nil || n > 0 {
+		return err
+	}
+	timer := time.NewTimer(t.pause())
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-time.After(interval):
+			return nil
+		case <-timer.C:
 		}
+		if n, err := t.look(b); err != nil || n > 0 {
+			return err
+		}
+		timer.Reset(t.pause())
 	}
-	return nil
 }
 
-// fill appends the lines of one read and returns how many they are. What is left of the read is read again the next
-// time, together with what follows it: nothing is carried from batch to batch.
-func (t *sourceTask) fill(ctx context.Context, b *record.Batch) (int, error) {
-	for size := t.size; ; size *= 2 {
+// look appends the lines that are there now.
+func (t *sourceTask) look(b *record.Batch) (int, error) {
+	have, err := t.in.waiting()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", t.name, err)
+	}
+	n := 0
+	if have > 0 {
+		if n, err = t.fill(b, int(min(int64(t.size), have+1))); err != nil {
+			return 0, err
+		}
+	}
+	t.idle++
+	if n > 0 {
+		t.idle = 0
+	}
+	return n, nil
+}
+
+// pause is the wait before the next look.
+func (t *sourceTask) pause() time.Duration {
+	if t.idle < long {
+		return interval
+	}
+	return slow
+}
+
+// fill appends the lines of one read of size bytes, more when a line is longer, and returns how many they are. What is
+// left of the read is read again the next time, together with what follows it: nothing is carried from batch to batch.
+func (t *sourceTask) fill(b *record.Batch, size int) (int, error) {
+	for ; ; size *= 2 {
 		rest := b.Rest(size)
-		filled, err := t.in.read(ctx, rest[:size])
+		filled, err := t.in.read(rest[:size])
 		if err != nil {
 			b.Keep(rest, 0)
 			return 0, fmt.Errorf("%s: %w", t.name, err)

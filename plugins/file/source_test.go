@@ -559,7 +559,7 @@ func TestSourceLosesNothingProperty(t *testing.T) {
 		r.write("")
 		in := func() []string { // one look at the file, as a poll takes it
 			r.batch.Reset()
-			if _, err := r.task.fill(t.Context(), r.batch); err != nil {
+			if _, err := r.task.look(r.batch); err != nil {
 				rt.Fatal(err)
 			}
 			var lines []string

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -19,8 +18,11 @@ func (s *stream) position() record.Value { return record.Value{} }
 
 func (s *stream) consume(n int) { s.left = s.left[:copy(s.left, s.left[n:])] }
 
+// waiting cannot be told: read waits itself.
+func (s *stream) waiting() (int64, error) { return block, nil }
+
 // read waits up to an interval for input, so that a poll can end while nobody types.
-func (s *stream) read(_ context.Context, buf []byte) (int, error) {
+func (s *stream) read(buf []byte) (int, error) {
 	have := len(s.left)
 	if have < len(buf) {
 		n, err := s.more(buf[have:])

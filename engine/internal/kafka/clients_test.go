@@ -30,6 +30,7 @@ func TestTranslation(t *testing.T) {
 	}{
 		{Producer, nil, kgo.ProducerLinger, 5 * time.Millisecond},
 		{Producer, nil, kgo.DisableIdempotentWrite, false},
+		{Producer, map[string]string{"enable.metrics.push": "true"}, kgo.DisableClientMetrics, true},
 		{Producer, nil, kgo.RequiredAcks, kgo.AllISRAcks()},
 		{Producer, nil, kgo.RecordDeliveryTimeout, time.Duration(0)},
 		{Producer, nil, kgo.MaxBufferedBytes, int64(32 << 20)},

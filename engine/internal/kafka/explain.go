@@ -184,14 +184,14 @@ func OwnSecurity(override map[string]string) bool {
 const askAgain = 2 * time.Second
 
 // Admitted waits until the cluster has let a client in, and returns nil, or has refused it, and returns why as a
-// [diag.Diagnostic]. The library itself tries for ever. It also returns nil when ctx is done.
+// [diag.Diagnostic]. The library itself tries for ever. It also returns nil when ctx is done or the client closed.
 func Admitted(ctx context.Context, client *kgo.Client) error {
 	for {
 		err := client.Ping(ctx)
 		if d := Explain(err); d != nil && d.Code != diag.KafkaDown && ctx.Err() == nil {
 			return d
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, kgo.ErrClientClosed) {
 			return nil
 		}
 		select {

@@ -50,14 +50,8 @@ func (c *committer) run(life, store context.Context, interval time.Duration, ask
 		if failed > 0 {
 			wait = min(interval, firstTell<<min(failed-1, 10))
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-life.Done():
-			timer.Stop()
+		if !c.await(life, wait, asked) {
 			return
-		case <-asked:
-			timer.Stop()
-		case <-timer.C:
 		}
 		if c.commit(store) {
 			failed = 0
@@ -65,6 +59,29 @@ func (c *committer) run(life, store context.Context, interval time.Duration, ask
 			failed++
 		}
 	}
+}
+
+// await waits until the next commit is due, and before that, while there is nothing to commit, until there is: an idle task
+// wakes nobody. false: life has ended.
+func (c *committer) await(life context.Context, wait time.Duration, asked <-chan struct{}) bool {
+	if c.meter.unstored.Load() == 0 && len(c.untold) == 0 {
+		select {
+		case <-life.Done():
+			return false
+		case <-asked:
+			return true
+		case <-c.tracker.begun:
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-life.Done():
+		return false
+	case <-asked:
+	case <-timer.C:
+	}
+	return true
 }
 
 // pace is the waits between commits. The first ones are short and double up to the interval, so that a task which is

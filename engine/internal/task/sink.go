@@ -86,7 +86,7 @@ func (s *sink) open(l *lives) error {
 		return err
 	}
 	topics := kgo.ConsumeTopics(task.Topics...)
-	opts := append(s.group.options(l), topics)
+	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
 	if task.TopicsRegex != "" {
 		pattern, err := plugin.ParsePattern(task.TopicsRegex)
 		if err != nil {
@@ -259,6 +259,7 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 			return
 		}
 		bytes += s.add(p, f.Records)
+		s.t.UsesTopic(f.Topic)
 		p.end = f.HighWatermark
 	})
 	for _, p := range sought {
@@ -451,6 +452,9 @@ func (s *sink) clear() {
 	clear(s.touched)
 	s.touched = s.touched[:0]
 	s.batch.Reset()
+	for _, m := range s.messages {
+		m.Recycle()
+	}
 	clear(s.messages)
 	s.messages = s.messages[:0]
 	s.again, s.tries, s.chain.stop = false, 0, nil

@@ -24,6 +24,8 @@ const (
 	// after one that asks to be tried again; that doubles up to slowPoll.
 	emptyPoll = 100 * time.Millisecond
 	slowPoll  = 10 * time.Second
+	// coolAfter is how long a source that had records must bring none before it gives its memory and connections back.
+	coolAfter = 5 * time.Second
 	// leaseEvery is after how many records the lease is looked at while a batch is being sent.
 	leaseEvery = 256
 )
@@ -40,8 +42,9 @@ type source struct {
 	flights chan *flight
 	tracker *tracker
 
-	client  *kgo.Client
-	admin   *kgo.Client // nil: the broker makes topics, or nobody
+	client  *kgo.Client // nil while there is nothing to send
+	admin   *kgo.Client // beside client, where the task makes topics by settings of their own
+	warm    bool        // there were records since the clients were made
 	commits *committer
 	joined  sync.WaitGroup // of the committer's goroutine
 	retries int            // polls in a row that asked to be tried again
@@ -64,11 +67,11 @@ func newSource(t *Task) (*source, error) {
 	}
 	s := &source{t: t, guard: g, flights: newFlights(inFlight)}
 	s.batch = record.NewBatch(record.FromSource, &record.Partitions{})
-	s.tracker = &tracker{answer: s, meter: t.Meter}
+	s.tracker = &tracker{answer: s, meter: t.Meter, begun: make(chan struct{}, 1)}
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g, text: sourceText}
 	s.chain.tolerated = func(ctx context.Context, f fault) { s.chain.policy.record(ctx, f, f.source) }
 	s.encoder = &encoder{converters: cs, chain: s.chain, names: map[string]string{}}
-	s.encoder.topics = &topics{groups: groups, known: map[string]string{}, timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
+	s.encoder.topics = &topics{groups: groups, uses: t.UsesTopic, known: map[string]string{}, timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, adminTimeout)
 	}}
 	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSource().NewTask(); return nil }); err != nil {
@@ -80,20 +83,11 @@ func newSource(t *Task) (*source, error) {
 func (s *source) open(l *lives) error {
 	t, task := s.t, &s.t.Instance.Task
 	s.refusal.fail, s.chain.policy.halt = l.fail, l.life.Done()
-	var extra []kgo.Opt
-	if t.CreateMissing {
-		admin, err := t.Clients.AdminClient(task.Admin, "connector-adminclient-"+t.name())
-		if err != nil {
-			return fmt.Errorf("make the admin client: %w", err)
-		}
-		s.admin, s.encoder.topics.admin = admin, kadm.NewClient(admin)
-	} else {
-		extra = append(extra, kgo.AllowAutoTopicCreation())
+	// Settings that make no client are told at the start, not at the first record.
+	if err := s.connect(); err != nil {
+		return err
 	}
-	var err error
-	if s.client, err = t.Clients.ProducerClient(task.Producer, "connector-producer-"+t.name(), extra...); err != nil {
-		return fmt.Errorf("make the producer: %w", err)
-	}
+	s.disconnect()
 	s.commits = &committer{
 		offsets: t.Offsets, instance: t.Instance.Name, partitions: s.batch.Partitions, tracker: s.tracker, timeout: cmp.Or(task.FlushTimeout, flushTimeout),
 		holds: t.holds, guard: s.guard, meter: t.Meter, logger: t.Logger, condition: t.machine.note,
@@ -104,7 +98,7 @@ func (s *source) open(l *lives) error {
 		return ErrLease
 	}
 	h := &host{t.Logger, l.fail}
-	err = s.guard.Call("Start", func() error {
+	err := s.guard.Call("Start", func() error {
 		return s.plugin.Start(l.life, h, t.Config, reader{t.Offsets, t.Instance.Name})
 	})
 	if err != nil {
@@ -113,9 +107,59 @@ func (s *source) open(l *lives) error {
 	s.joined.Go(func() {
 		s.commits.run(l.life, l.store, cmp.Or(task.FlushInterval, flushInterval), t.control.commits)
 	})
-	s.joined.Go(admitted(l, s.client, task.Producer))
 	s.joined.Go(func() { s.refusal.run(l.life, s.chain.policy) })
 	return nil
+}
+
+// connect makes the clients unless they are there. An idle source has none, so that a thousand of them weigh little.
+func (s *source) connect() error {
+	if s.client != nil {
+		return nil
+	}
+	t, task := s.t, &s.t.Instance.Task
+	var extra []kgo.Opt
+	if !t.CreateMissing {
+		extra = append(extra, kgo.AllowAutoTopicCreation())
+	}
+	var err error
+	if s.client, err = t.Clients.ProducerClient(task.Producer, "connector-producer-"+t.name(), extra...); err != nil {
+		return fmt.Errorf("make the producer: %w", err)
+	}
+	if !t.CreateMissing {
+		return nil
+	}
+	admin := s.client
+	if len(task.Admin)+len(t.Clients.Admin)+len(task.Producer)+len(t.Clients.Producer) > 0 {
+		if s.admin, err = t.Clients.AdminClient(task.Admin, "connector-adminclient-"+t.name()); err != nil {
+			s.disconnect()
+			return fmt.Errorf("make the admin client: %w", err)
+		}
+		admin = s.admin
+	}
+	s.encoder.topics.admin = kadm.NewClient(admin)
+	return nil
+}
+
+// disconnect closes the clients. Everything that was sent must have been answered, or is given up.
+func (s *source) disconnect() {
+	for _, c := range []**kgo.Client{&s.client, &s.admin} {
+		if *c != nil {
+			(*c).Close()
+			*c = nil
+		}
+	}
+	s.encoder.topics.admin = nil
+}
+
+// cool gives memory and connections back while nothing is under way.
+func (s *source) cool() {
+	if len(s.flights) < cap(s.flights) {
+		return // something is: the next quiet while comes
+	}
+	s.warm = false
+	s.disconnect()
+	s.batch = record.NewBatch(record.FromSource, s.batch.Partitions)
+	s.flights = newFlights(cap(s.flights))
 }
 
 // loop polls until life ends. A pause interrupts a poll that waits; what it had collected is delivered first.
@@ -152,9 +196,14 @@ func (s *source) turn(running context.Context, l *lives) error {
 		return ErrLease
 	}
 	start := time.Now()
-	polled := s.guard.Call("Poll", func() error { return s.plugin.Poll(running, s.batch) })
+	quiet, polled := s.poll(running)
 	n := len(s.batch.Records)
+	if quiet {
+		s.cool()
+		return nil
+	}
 	if n > 0 {
+		s.warm = true
 		s.t.Meter.busy.Add(1)
 		s.t.Meter.polled(time.Since(start))
 		s.t.Meter.Read.Add(int64(n))
@@ -167,6 +216,20 @@ func (s *source) turn(running context.Context, l *lives) error {
 		}
 	}
 	return s.settlePoll(running, polled, n)
+}
+
+// poll asks the plugin for records. quiet reports that it was interrupted because none had come for a while, which a source
+// that is cool already is spared.
+func (s *source) poll(running context.Context) (quiet bool, polled error) {
+	ctx := running
+	if s.warm {
+		bounded, cancel := context.WithTimeout(running, s.t.coolAfter)
+		defer cancel()
+		ctx = bounded
+	}
+	polled = s.guard.Call("Poll", func() error { return s.plugin.Poll(ctx, s.batch) })
+	quiet = len(s.batch.Records) == 0 && ctx.Err() != nil && running.Err() == nil && (polled == nil || errors.Is(polled, ctx.Err()))
+	return quiet, polled
 }
 
 // settlePoll decides what follows from the outcome of a poll, after what it collected was sent.
@@ -195,6 +258,12 @@ func (s *source) settlePoll(running context.Context, polled error, n int) error 
 // batches are under way, which is the whole backpressure.
 func (s *source) deliver(l *lives) error {
 	b := s.batch
+	if s.client == nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+		s.joined.Go(admitted(l, s.client, s.t.Instance.Task.Producer))
+	}
 	if err := s.chain.apply(l.send, b); err != nil {
 		return err
 	}
@@ -308,24 +377,23 @@ func (s *source) refused(r *kgo.Record, err error) bool {
 func (s *source) close(l *lives) error {
 	s.joined.Wait()
 	var errs []error
-	if s.client != nil {
+	if s.commits != nil {
 		if s.t.holds() {
-			if err := s.client.Flush(l.send); err != nil {
-				errs = append(errs, fmt.Errorf("deliver what was sent: %w", err))
+			if s.client != nil {
+				if err := s.client.Flush(l.send); err != nil {
+					errs = append(errs, fmt.Errorf("deliver what was sent: %w", err))
+				}
 			}
 			s.refusal.drain(l.store, s.chain.policy)
 			if !s.commits.commit(l.store) {
 				errs = append(errs, errors.New("store the last offsets"))
 			}
 		}
-		s.client.Close()
+		s.disconnect()
 		s.refusal.drain(l.store, s.chain.policy)
 	}
 	if err := s.guard.Call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
 		errs = append(errs, fmt.Errorf("stop the source: %w", err))
-	}
-	if s.admin != nil {
-		s.admin.Close()
 	}
 	return errors.Join(errs...)
 }

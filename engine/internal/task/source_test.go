@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -948,4 +950,50 @@ func TestSourceConvertsHeadersKeyValueInThisOrderAndTriesAgain(t *testing.T) {
 	if got := c.ConsumeAll("scripted")[0]; string(got.Key) != "k" || string(got.Value) != "v" || string(got.Headers[0].Value) != "h" {
 		t.Errorf("got %q, %q, %v", got.Key, got.Value, got.Headers)
 	}
+}
+
+// TestQuietSourceLetsGoAndGoesOn: a source without records for a while holds no connection, and what comes later is
+// delivered as if nothing had been.
+func TestQuietSourceLetsGoAndGoesOn(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	s := source(t, c, src, o, fast)
+	var open atomic.Int64
+	s.Clients.Dial = counting(&open)
+	r := start(t, s, func(t *task.Task) { t.SetCoolAfter(30 * time.Millisecond) })
+	for round := range 3 {
+		src.Push(plugintest.Numbered("a", int64(round)*5, 5))
+		r.await("delivery", func() bool { return r.meter.Delivered.Load() == int64(round+1)*5 })
+		r.await("the end of the connections", func() bool { return open.Load() == 0 })
+	}
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", values(t, c, "scripted"), numbers(0, 15))
+	if got, want := o.all()[`{"name":"a"}`], `{"n":14}`; got != want {
+		t.Errorf("stored offset: got %s, want %s", got, want)
+	}
+}
+
+// counting dials and counts connections that are open.
+func counting(open *atomic.Int64) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, host string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, host)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return &counted{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
+	}
+}
+
+type counted struct {
+	net.Conn
+	closed func()
+}
+
+func (c *counted) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }

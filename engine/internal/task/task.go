@@ -41,6 +41,10 @@ type Settings struct {
 	Holds      func() bool   // whether the worker's lease still lasts; nil: always
 	Logger     *slog.Logger  // with the attributes of pipeline and task
 	Meter      *Meter        // nil: not counted
+
+	// UsesTopic hears, at least once a batch, of each topic that the task reads or writes; it must not wait. nil: nobody
+	// listens.
+	UsesTopic func(topic string)
 }
 
 // Kafka Connect's defaults of offset.flush.interval.ms and offset.flush.timeout.ms, for a graph that says nothing.
@@ -57,7 +61,8 @@ type Task struct {
 
 	abandoned chan struct{}
 	abandon   func()
-	patience  time.Duration // see the constant
+	patience  time.Duration // see the constants
+	coolAfter time.Duration
 }
 
 // New makes a task that is not running.
@@ -68,10 +73,13 @@ func New(s Settings) *Task {
 	if s.Meter == nil {
 		s.Meter = &Meter{}
 	}
+	if s.UsesTopic == nil {
+		s.UsesTopic = func(string) {}
+	}
 	if s.StopBudget <= 0 {
 		s.StopBudget = 5 * time.Second
 	}
-	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience}
+	t := &Task{Settings: s, machine: machine{report: s.Report}, control: control{commits: make(chan struct{}, 1)}, abandoned: make(chan struct{}), patience: patience, coolAfter: coolAfter}
 	t.abandon = sync.OnceFunc(func() { close(t.abandoned) })
 	return t
 }

@@ -17,6 +17,7 @@ import (
 type tracker struct {
 	answer answerer
 	meter  *Meter
+	begun  chan struct{} // has room for one: spans were begun
 
 	mu     sync.Mutex
 	lanes  []lane  // by partition number
@@ -88,6 +89,10 @@ func (t *tracker) begin(b *record.Batch, f *flight) int {
 		l.open.pending.Store(l.open.live)
 	}
 	t.meter.unstored.Add(int64(len(t.touched)))
+	select {
+	case t.begun <- struct{}{}:
+	default:
+	}
 	return total
 }
 

@@ -29,7 +29,8 @@ type wish struct {
 	identity
 	connector store.Connector
 	instance  *graph.Instance
-	broken    error // the stored configuration cannot be run; instance is nil
+	target    config.Target // of the connector, or of the task where that is held on its own
+	broken    error         // the stored configuration cannot be run; instance is nil
 	config    plugin.Config
 	epoch     int64
 }
@@ -62,7 +63,7 @@ func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
 	k := compiledOf(w, c)
 	want := wish{
 		key: key{c.Name, p.Task}, connector: c, instance: k.instance, broken: k.err, epoch: p.Epoch,
-		identity: identity{incarnation: c.Incarnation},
+		identity: identity{incarnation: c.Incarnation}, target: c.Target,
 	}
 	if k.instance != nil {
 		want.fingerprint = k.instance.Fingerprint
@@ -81,6 +82,9 @@ func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
 	want.config = plugin.Config(c.Tasks[p.Task])
 	want.identity.config = digest(c.Tasks[p.Task])
 	want.restarts = c.TaskRestart[p.Task]
+	if c.Target == config.Started && c.TaskTarget[p.Task] == config.Paused {
+		want.target = config.Paused
+	}
 	return want, true
 }
 

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/penstock/penstock/engine"
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/hcl"
+)
+
+// reloads keeps what runs equal to the project's files. A folder loads as a whole or not at all: on errors nothing changes
+// and the last good revision runs on.
+type reloads struct {
+	run    *run
+	engine *engine.Engine
+	ask    chan func(context.Context, hcl.Loading)
+	hangup chan os.Signal
+	retry  chan struct{} // has room for one: what was loaded could not be put into effect
+
+	// Of the goroutine that loads.
+	revision int              // counts loads without errors; the start is 1
+	started  *config.Declared // the worker block that this process was started with
+	warned   map[diag.Diagnostic]bool
+
+	mu      sync.Mutex
+	awaited map[string]bool // pipelines that were changed and are not known to run yet
+}
+
+func newReloads(r *run, e *engine.Engine) *reloads {
+	return &reloads{
+		run: r, engine: e, ask: make(chan func(context.Context, hcl.Loading)),
+		hangup: make(chan os.Signal, 1), retry: make(chan struct{}, 1),
+		revision: 1, started: r.project().declaredWorker(), awaited: map[string]bool{},
+	}
+}
+
+// retryAfter is the wait before a load that could not be put into effect is tried again.
+const retryAfter = 5 * time.Second
+
+// listen keeps SIGHUP from ending the process, until stop is called; what comes before serve is not lost.
+func (r *reloads) listen() (stop func()) {
+	signal.Notify(r.hangup, syscall.SIGHUP)
+	return func() { signal.Stop(r.hangup) }
+}
+
+// serve loads whenever files change, unless they are not watched, and at SIGHUP, until ctx is done.
+func (r *reloads) serve(ctx context.Context) {
+	if r.run.project().texts != nil {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.hangup:
+				_, found, _ := r.load(ctx, "") // it refuses
+				r.run.tellAbove(found, nil)
+			}
+		}
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		hcl.Watch(ctx, hcl.Watching{
+			Project: r.run.project().Project, Ask: r.ask, OnlyAsk: !r.run.watch,
+			Loaded:  func(ctx context.Context, l hcl.Loading) { r.take(ctx, l, r.why(l)) },
+			Missing: r.missing, Back: r.back, NoEvents: r.noEvents,
+		})
+	})
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.hangup:
+			_, _, _ = r.Reload(ctx) // the outcome has been printed
+		case <-r.retry:
+			again = time.After(retryAfter)
+		case <-again:
+			again = nil
+			_, _, _ = r.load(ctx, "tried again: ") // as above
+		}
+	}
+}
+
+// Reload loads the project at once, whether its files have changed or not, and returns what that changed and all there is
+// to say about the files; with errors among it nothing changed. The error is that of ctx.
+func (r *reloads) Reload(ctx context.Context) (engine.Changes, diag.List, error) {
+	return r.load(ctx, "reload asked for: ")
+}
+
+func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
+	if r.run.project().texts != nil {
+		return engine.Changes{}, diag.List{diag.New(diag.NotAvailable, diag.Place{}, "The files of a Kafka Connect worker are read at the start only. Stop the engine and start it again, or run a folder with HCL files.")}, nil
+	}
+	var changes engine.Changes
+	var found diag.List
+	done := make(chan struct{})
+	load := func(life context.Context, l hcl.Loading) {
+		defer close(done)
+		changes, found = r.take(life, l, why)
+	}
+	select {
+	case r.ask <- load:
+	case <-ctx.Done():
+		return engine.Changes{}, nil, ctx.Err()
+	}
+	select {
+	case <-done:
+		return changes, found, nil
+	case <-ctx.Done():
+		return engine.Changes{}, nil, ctx.Err()
+	}
+}
+
+// take puts a load into effect, or says why not. why begins the line that tells.
+func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.Changes, diag.List) {
+	was := r.run.project()
+	next, found := was.again(l.Project)
+	found = append(slices.Clone(l.Found), found...)
+	if found.HasErrors() {
+		r.refuse(why, found, l.Project.Source)
+		return engine.Changes{}, found
+	}
+	changes, err := r.engine.Apply(ctx, next.Pipelines)
+	switch {
+	case ctx.Err() != nil:
+		return engine.Changes{}, found // the process ends
+	case err != nil:
+		failed := diag.Of(err, diag.NotApplied)
+		r.refuse(why, failed, l.Project.Source)
+		select {
+		case r.retry <- struct{}{}:
+		default:
+		}
+		return engine.Changes{}, append(found, failed...)
+	}
+	r.revision++
+	r.run.loaded.Store(next)
+	r.report(why, was, next, changes)
+	r.await(changes)
+	r.warn(found, l.Project.Source)
+	return changes, found
+}
+
+// warn prints the warnings that the last load did not have.
+func (r *reloads) warn(found diag.List, source func(string) ([]byte, error)) {
+	all := map[diag.Diagnostic]bool{}
+	var fresh diag.List
+	for _, d := range found {
+		if all[d] = true; !r.warned[d] {
+			fresh = append(fresh, d)
+		}
+	}
+	r.warned = all
+	if len(fresh) > 0 {
+		r.run.tellAbove(fresh, source)
+	}
+}
+
+// mostAwaited is of how many pipelines at a time it is said that they run.
+const mostAwaited = 10
+
+// await waits for changed pipelines to run.
+func (r *reloads) await(c engine.Changes) {
+	names := slices.Concat(c.Created, c.Changed)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, gone := range c.Deleted {
+		delete(r.awaited, gone)
+	}
+	if len(names) > mostAwaited {
+		return
+	}
+	for _, n := range names {
+		r.awaited[n] = true
+	}
+}
+
+func (r *reloads) awaiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.awaited) > 0
+}
+
+// arrived says which of the awaited pipelines run, or rest as they should. Failures are told as they happen.
+func (r *reloads) arrived(is engine.View) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range is.Pipelines {
+		if !r.awaited[p.Name] {
+			continue
+		}
+		if state, settled := settledState(p); settled {
+			delete(r.awaited, p.Name)
+			if state != "" {
+				r.line("%s: %s", p.Name, state)
+			}
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock/penstock/store"
+)
+
+// BenchmarkReloadOneOf1000 changes one of a thousand pipelines that run and loads the folder again: from the request to the
+// stored plan. A neighbour makes a record every millisecond; gap-ms is the longest time between two of its stamps,
+// calm-gap-ms the same before the first reload.
+func BenchmarkReloadOneOf1000(b *testing.B) {
+	in := filepath.Join(project1(b, map[string]string{"in.txt": ""}), "in.txt")
+	files := map[string]string{"neighbour.hcl": strings.Replace(datagen("neighbour", "batch_size = 1"), "100", "1000", 1)}
+	for i := range 999 {
+		name := fmt.Sprintf("p%04d", i)
+		files[name+".hcl"] = idle(name, in, 1)
+	}
+	r := startRun(b, project1(b, files), false)
+	r.await("all to run", func() bool {
+		s, err := r.store.Statuses().All(b.Context())
+		n := 0
+		for _, st := range s {
+			if st.Task >= 0 && st.State == store.StateRunning {
+				n++
+			}
+		}
+		return err == nil && n == 1000
+	})
+	before, err := r.store.Snapshot(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	calm := time.Now()
+	<-time.After(2 * time.Second)
+	n, began := 1, time.Now()
+	for b.Loop() {
+		n++
+		b.StopTimer()
+		<-time.After(200 * time.Millisecond) // as people do, so that what follows a reload is in the gap, and no other reload
+		b.StartTimer()
+		r.write("p0500.hcl", idle("p0500", in, n))
+		changes, found, err := r.run.reloads.Reload(b.Context())
+		if err != nil || found.HasErrors() || len(changes.Changed) != 1 || len(changes.Untouched) != 999 {
+			b.Fatalf("%v, %v, %v", changes, found, err)
+		}
+	}
+	after, err := r.store.Snapshot(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	delete(before.Connectors, "p0500")
+	for name := range before.Connectors {
+		if diff := cmp.Diff(before.Connectors[name], after.Connectors[name]); diff != "" {
+			b.Fatalf("%s was touched:\n%s", name, diff)
+		}
+	}
+	stamps := topicOf(b, r, "neighbour")
+	b.ReportMetric(float64(longestGap(stamps, began, time.Now()).Milliseconds()), "gap-ms")
+	b.ReportMetric(float64(longestGap(stamps, calm, began).Milliseconds()), "calm-gap-ms")
+}
+
+func idle(name, in string, n int) string {
+	return fmt.Sprintf(`pipeline %q {
+  source "file" {
+    file       = %q
+    topic      = "lines"
+    batch_size = %d
+  }
+  transform "hoist_field" "wrap" {
+    field = "line"
+  }
+  transform "insert_field" "host" {
+    target       = "value"
+    static_field = "host"
+    static_value = "web-1"
+  }
+  value_converter "json" {
+    schemas_enable = false
+  }
+}
+`, name, in, n)
+}
+
+// longestGap is the longest time between two records that were made between two moments.
+func longestGap(records []*kgo.Record, from, to time.Time) time.Duration {
+	var last time.Time
+	var longest time.Duration
+	for _, r := range records {
+		if last.After(from) && r.Timestamp.Before(to) {
+			longest = max(longest, r.Timestamp.Sub(last))
+		}
+		last = r.Timestamp
+	}
+	return longest
+}
+
+// topicOf is every record of a topic of one partition, as it is now.
+func topicOf(t testing.TB, r *running, topic string) []*kgo.Record {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.run.broker.Addr()), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var all []*kgo.Record
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		end := int64(-1)
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			all = append(all, p.Records...)
+			end = p.HighWatermark
+		})
+		if len(all) > 0 && all[len(all)-1].Offset+1 >= end {
+			return all
+		}
+	}
+}

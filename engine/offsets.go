@@ -248,7 +248,10 @@ func (e *Engine) group(c store.Connector, do func(g kafka.Groups, group string) 
 	if i == nil {
 		return found.Err()
 	}
-	clients := e.clients()
+	clients, err := e.clients()
+	if err != nil {
+		return err
+	}
 	group, err := clients.Group(i.Task.Consumer, "connect-"+c.Name)
 	if err != nil {
 		return err

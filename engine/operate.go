@@ -57,7 +57,10 @@ func (e *Engine) ClusterID(ctx context.Context) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, idWithin)
 	defer cancel()
-	clients := e.clients()
+	clients, err := e.clients()
+	if err != nil {
+		return ""
+	}
 	client, err := clients.AdminClient(nil, "")
 	if err != nil {
 		return ""

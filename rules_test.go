@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
 
+	"api": {"engine/config", "engine/diag", "engine/graph", "engine/plugin", "store"},
 	"hcl": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"plugins":           {"engine/plugin", "plugins/*"},
@@ -51,7 +52,7 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
 		"store", "store/file", "store/memory",
 	},
 

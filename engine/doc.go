@@ -4,7 +4,8 @@
 //
 //	cmd/engine                verbs and wiring; the only place that names plugins, stores, modes
 //	hcl                       *.hcl → flat maps with places; watch; the only user of hashicorp/hcl, go-cty, fsnotify
-//	engine                    New, Run, Apply, View
+//	api                       the REST API over net/http and gorilla/mux; asks the engine through small interfaces
+//	engine                    New, Run, Apply, View; what the API reads and asks for
 //	engine/diag               messages with code, place, fix
 //	engine/record             value, schema, record, batch
 //	engine/plugin             contracts, spec, registry, host        (+ plugintest: the suite every plugin passes)
@@ -60,6 +61,7 @@
 //	instance        one each, while it is placed here   told to stop                                  the worker
 //	source task     its loop and a committer            told to stop, or a failure                    the worker; itself
 //	sink task       its loop                            told to stop, or a failure                    the worker
+//	api             one a listener, those of net/http   Shutdown, before the engine stops             api.Serve
 //	plugin          what it likes                       its Stop                                      its Stop
 //
 // # The invariants, cited by number in the code

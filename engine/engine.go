@@ -42,6 +42,9 @@ type Engine struct {
 	Settings
 	member *member.Alone
 	meters meters
+	topics usedTopics
+	held   held
+	id     clusterID
 }
 
 // New makes an engine; nothing runs yet.
@@ -119,14 +122,18 @@ func report(t worker.Task, r task.Report) {
 func (e *Engine) newTask(t worker.Task) worker.Runner {
 	return task.New(task.Settings{
 		Instance: t.Instance, Number: t.Number, Config: t.Config,
-		Clients: kafka.Clients{
-			Base: e.Worker.Base, Producer: e.Worker.Producer, Consumer: e.Worker.Consumer, Admin: e.Worker.Admin,
-			Logger: e.Logger,
-		},
+		Clients: e.clients(),
 		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
 		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
-		Meter:  e.meters.of(t.Instance.Name, t.Number),
+		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, topic) },
 	})
+}
+
+func (e *Engine) clients() kafka.Clients {
+	return kafka.Clients{
+		Base: e.Worker.Base, Producer: e.Worker.Producer, Consumer: e.Worker.Consumer, Admin: e.Worker.Admin,
+		Logger: e.Logger,
+	}
 }

@@ -21,6 +21,9 @@ type disk struct {
 	known map[question]answer // of a look before this load; only read
 	mu    sync.Mutex
 	given map[question]answer // what this load asked
+
+	asker  string                // the file whose pipelines are being evaluated, "" when it is for all
+	askers map[question][]string // who asked
 }
 
 // question is one thing that a load wants to know.
@@ -52,12 +55,15 @@ type answer struct {
 }
 
 func newDisk(known map[question]answer) *disk {
-	return &disk{known: known, given: map[question]answer{}}
+	return &disk{known: known, given: map[question]answer{}, askers: map[question][]string{}}
 }
 
 func (d *disk) ask(q question) answer {
 	d.mu.Lock()
 	a, ok := d.given[q]
+	if !slices.Contains(d.askers[q], d.asker) {
+		d.askers[q] = append(d.askers[q], d.asker)
+	}
 	d.mu.Unlock()
 	if ok {
 		return a

@@ -3,6 +3,7 @@
 package hcl
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -57,6 +58,40 @@ func TestAnswersOfDifferentMomentsAreNotTaken(t *testing.T) {
 				t.Errorf("still is %v, want %v", still, c.still)
 			}
 		})
+	}
+}
+
+// TestALookThatIsNotStillStartsOver is rule 3 as a whole: nothing is loaded of different moments, and another look follows.
+func TestALookThatIsNotStillStartsOver(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	save(t, dir, "a.hcl", "locals {\n  x = file(\"pipe\")\n}\n")
+	step := make(chan struct{})
+	loads := 0
+	w := &watcher{follow: func([]string) {}, Watching: Watching{Loaded: func(context.Context, Loading) { loads++ }}}
+	go func() {
+		w.Project, _ = Load(dir, Options{})
+		step <- struct{}{}
+		for range 2 {
+			w.look(t.Context())
+			step <- struct{}{}
+		}
+	}()
+	feed(t, pipe, func() {})
+	<-step
+	feed(t, pipe, func() { save(t, dir, "a.hcl", "locals {\n  x = file(\"pipe\")\n  y = 1\n}\n") })
+	<-step
+	if _, again := w.pace.due(); loads != 0 || !again {
+		t.Errorf("%d loads, and another look is due: %v; want none, and that it is", loads, again)
+	}
+	feed(t, pipe, func() {})
+	<-step
+	if _, again := w.pace.due(); loads != 1 || again {
+		t.Errorf("%d loads, and another look is due: %v; want one, and that it is not", loads, again)
 	}
 }
 

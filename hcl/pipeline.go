@@ -30,12 +30,14 @@ func (l *loader) makePipelines() {
 	used := map[string]bool{}
 	names := map[string]*declaration{}
 	for _, b := range inOrder(l.pipelines) {
+		l.disk.asker = b.TypeRange.Filename
 		for _, d := range l.repeat(b) {
 			if p := l.pipeline(d, used, names); p != nil {
 				l.project.Pipelines = append(l.project.Pipelines, p)
 			}
 		}
 	}
+	l.disk.asker = ""
 	for name, b := range l.defaults {
 		if !used[name] {
 			s := l.scope(l.shared).with(map[string]cty.Value{"each": unknownEach, "pipeline": pipelineNamed(cty.UnknownVal(cty.String))})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,8 +26,9 @@ type watched struct {
 	ask  chan func(context.Context, Loading)
 	from time.Time
 
-	mu   sync.Mutex
-	told []string // what the watcher said, with the time since the start
+	mu       sync.Mutex
+	told     []string // what the watcher said, with the time since the start
+	followed []string // the folders whose events it wants
 }
 
 // inFakeTime runs a test with a project of these files, after the watcher's first look.
@@ -60,7 +62,7 @@ func inFakeTime(t *testing.T, files map[string]string, test func(w *watched)) {
 				Missing: func(files []string, wait time.Duration) { w.note("missing %v for %v", bases(files), wait) },
 				Back:    func(files []string) { w.note("back %v", bases(files)) },
 			},
-			follow: func([]string) {},
+			follow: w.follow,
 			seen:   project.disk.stamps(),
 		}
 		go func() {
@@ -70,6 +72,12 @@ func inFakeTime(t *testing.T, files map[string]string, test func(w *watched)) {
 		defer func() { cancel(); <-ended }()
 		test(w)
 	})
+}
+
+func (w *watched) follow(folders []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.followed = folders
 }
 
 func (w *watched) note(format string, args ...any) {
@@ -129,6 +137,30 @@ func (w *watched) after(d time.Duration, want ...string) {
 
 func source1(name, topic string) string {
 	return fmt.Sprintf("pipeline %q {\n  source \"file\" {\n    topic = %q\n  }\n}\n", name, topic)
+}
+
+func TestRule01FoldersFollowWhatTheLastLoadRead(t *testing.T) {
+	t.Parallel()
+	elsewhere := t.TempDir()
+	inFakeTime(t, map[string]string{"a.hcl": source1("a", "1")}, func(w *watched) {
+		follows := func(want ...string) {
+			t.Helper()
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			slices.Sort(want)
+			if diff := cmp.Diff(want, w.followed); diff != "" {
+				t.Errorf("folders (-want +got):\n%s", diff)
+			}
+		}
+		w.write("a.hcl", strings.Replace(source1("a", "T"), `"T"`, fmt.Sprintf("try(file(%q), \"1\")", filepath.Join(elsewhere, "t.txt")), 1))
+		w.ring()
+		w.after(time.Second, "250ms loaded [a]")
+		follows(w.dir, elsewhere)
+		w.write("a.hcl", source1("a", "1"))
+		w.ring()
+		w.after(time.Second, "250ms loaded [a]", "1.25s loaded [a]")
+		follows(w.dir)
+	})
 }
 
 func TestRule02AnEventOnlySaysLookAgain(t *testing.T) {

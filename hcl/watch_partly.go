@@ -97,10 +97,16 @@ func (l *loader) adopt(p *Project, names, kept []string) bool {
 	for _, n := range names {
 		l.project.Pipelines = append(l.project.Pipelines, byFile[n]...)
 	}
-	for q := range p.disk.given {
-		if !p.ofPipelines(q) || keeps[q.path] {
-			l.disk.ask(q)
+	for q, askers := range p.disk.askers {
+		for _, l.disk.asker = range askers {
+			if keeps[l.disk.asker] {
+				l.disk.ask(q)
+			}
 		}
+	}
+	l.disk.asker = ""
+	for _, n := range kept {
+		_, _ = l.disk.source(n) // it was read, or its pipelines would not be there
 	}
 	return true
 }

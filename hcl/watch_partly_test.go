@@ -100,9 +100,14 @@ func same(t *rapid.T, got *Project, gotFound diag.List, want *Project, wantFound
 			t.Fatalf("the source of %s is %q, %v, want %q", f, g, err, w)
 		}
 	}
-	for q, a := range want.disk.given {
-		if g, ok := got.disk.given[q]; !ok || g.sum != a.sum {
-			t.Fatalf("%v was asked, and its answer is not known (%v)", q, ok)
+	sums := func(p *Project) map[question]string {
+		all := map[question]string{}
+		for q, a := range p.disk.given {
+			all[q] = fmt.Sprintf("%x for %v", a.sum, slices.Sorted(slices.Values(p.disk.askers[q])))
 		}
+		return all
+	}
+	if diff := cmp.Diff(sums(want), sums(got), cmp.AllowUnexported(question{})); diff != "" {
+		t.Fatalf("what was read (-whole +partly):\n%s", diff)
 	}
 }

@@ -19,6 +19,10 @@ type Connector struct {
 	TasksFor    Revision      // the Revision of the Config that Tasks were made of; tasks of an older one do not run
 	Restarts    int           // how often a restart of the instance was asked for
 	TaskRestart map[int]int   // how often a restart was asked for, by task; nil: never
+
+	// TaskTarget is what was asked of single tasks, by number: Paused holds one task while the connector runs. It lasts
+	// until the task is asked to run again, is no more, or the connector is stopped. nil: nothing was asked.
+	TaskTarget map[int]config.Target
 }
 
 // Instance is the task number that stands for the instance itself in placements and statuses.
@@ -66,6 +70,7 @@ type Op struct {
 	Target  *SetTarget
 	Restart *Restart
 	Tasks   *PutTasks
+	Task    *SetTaskTarget
 }
 
 // PutConnector creates or updates a connector. Equal configurations change nothing.
@@ -86,6 +91,13 @@ type DeleteConnector struct {
 // SetTarget asks for a state. Stopping takes the tasks away; the instance makes them anew when it is started.
 type SetTarget struct {
 	Name   string
+	Target config.Target
+}
+
+// SetTaskTarget asks for a state of one task: Paused or Started.
+type SetTaskTarget struct {
+	Name   string
+	Task   int
 	Target config.Target
 }
 
@@ -117,6 +129,22 @@ const (
 	Invalid  Refusal = "invalid"    // it makes no sense, whatever the state
 	Unstored Refusal = "not stored" // carrying it out failed with ErrNotStored; the reason says why
 )
+
+// RefusedError is a refusal as an error, for callers that hand requests on.
+type RefusedError struct {
+	Refusal Refusal
+	Reason  string // for people
+}
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Err is the refusal as an error: a *[RefusedError], or nil when the request was carried out.
+func (a Answer) Err() error {
+	if a.Refusal == "" {
+		return nil
+	}
+	return &RefusedError{a.Refusal, a.Reason}
+}
 
 // Answer is what became of a request.
 type Answer struct {

@@ -65,5 +65,5 @@ func explain(failed engine.Failure, pr *project) diag.Diagnostic {
 	case failed.Task < 0:
 		code = diag.InstanceDown
 	}
-	return diag.New(code, at, "%s: %s. The other pipelines go on running; mend it and start again: this one goes on where it stopped.", what, failed.Err)
+	return diag.New(code, at, "%s: %s. The other pipelines go on running. Once what is wrong is mended, this one goes on where it stopped.", what, failed.Err)
 }

@@ -44,7 +44,8 @@ func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
 	r := &running{t: t, dir: dir, out: out, ended: make(chan error, 1), store: st}
 	r.run = &run{process: process{out: out, err: out, env: func(string) (string, bool) { return "", false }}, data: t.TempDir(), watch: watch}
 	r.run.screen = newScreen(r.run.process)
-	r.run.log = newLogger(r.run.process, r.run.screen)
+	r.run.loggers = newLoggers(r.run.process, r.run.screen)
+	r.run.log = r.run.loggers.Logger(engineLogger)
 	pr, err := r.run.load(dir, variables{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

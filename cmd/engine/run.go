@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/broker"
 	"github.com/penstock/penstock/engine/diag"
@@ -36,12 +37,13 @@ type run struct {
 	untilIdle bool
 	watch     bool
 
-	loaded atomic.Pointer[project] // what runs: the newest that had no errors
-	screen *screen
-	log    *slog.Logger
-	broker *broker.Broker // nil when the project names a cluster
-
-	reloads *reloads // there before anything is said of the start
+	loaded  atomic.Pointer[project] // what runs: the newest that had no errors
+	screen  *screen
+	loggers *api.Loggers
+	log     *slog.Logger
+	broker  *broker.Broker // nil when the project names a cluster
+	sockets *sockets       // nil when the REST API is not served
+	reloads *reloads       // there before anything is said of the start
 }
 
 func (r *run) project() *project { return r.loaded.Load() }
@@ -55,7 +57,12 @@ func newRun(p process) *cobra.Command {
 Ctrl-C. Without bootstrap_servers in a worker block it starts a development
 broker. State (offsets, the broker's topics) lives in .engine inside the folder.
 Files that change are loaded again, all or nothing, and only the pipelines that
-differ restart; SIGHUP does so at once.`,
+differ restart; SIGHUP does so at once.
+
+Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
+the listeners of the worker block. If another process has that default address,
+the run goes on without them; with -until-idle they are served only on listeners
+of the worker block.`,
 		Example: `  engine run pipelines/quickstart
   engine run -until-idle pipelines/quickstart   end when all has been delivered
   engine run -data /var/lib/engine .            keep state elsewhere`,
@@ -71,7 +78,8 @@ differ restart; SIGHUP does so at once.`,
 
 func (r *run) run(ctx context.Context, path string) (err error) {
 	r.screen = newScreen(r.process)
-	r.log = newLogger(r.process, r.screen)
+	r.loggers = newLoggers(r.process, r.screen)
+	r.log = r.loggers.Logger(engineLogger)
 	pr, err := r.load(path, r.vars)
 	if err != nil {
 		return err
@@ -88,6 +96,10 @@ func (r *run) run(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	defer r.sockets.close()
 	if err := r.startBroker(); err != nil {
 		return err
 	}
@@ -133,7 +145,7 @@ func (r *run) startBroker() error {
 	if len(worker.Bootstrap) > 0 {
 		return nil
 	}
-	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.log})
+	b, err := broker.Start(broker.Settings{Dir: filepath.Join(r.data, "broker"), Logger: r.loggers.Logger(brokerLogger)})
 	if err != nil {
 		return err
 	}
@@ -150,11 +162,18 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 		Registry: pr.registry, Worker: pr.worker, Store: st, Logger: r.log,
 		CreateTopics: r.broker != nil, Failed: failures.tell,
 	})
-	life, end := context.WithCancel(ctx)
-	defer end()
 	r.reloads = newReloads(r, e)
 	defer r.reloads.listen()()
 	applied, ended := make(chan struct{}), make(chan error, 1)
+	served, err := r.serve(ctx, e, applied)
+	if err != nil {
+		return err
+	}
+	// The calls that are under way end before what they ask of does.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer served.close()
+	defer context.AfterFunc(ctx, func() { served.close(); end() })()
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
 			changes, err := e.Apply(ctx, pr.Pipelines)
@@ -224,6 +243,9 @@ func (r *run) hello(c engine.Changes) error {
 			return err
 		}
 		b.WriteByte('\n')
+	}
+	if r.sockets != nil {
+		fmt.Fprintf(&b, "REST API at %s\n", r.sockets.url())
 	}
 	if r.broker != nil {
 		fmt.Fprintf(&b, "Development broker at %s, its topics in %s.\n", r.broker.Addr(), shown(filepath.Join(r.data, "broker")))

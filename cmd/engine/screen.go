@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -77,13 +78,10 @@ func (s *screen) draw() {
 }
 
 // newLogger writes one line an event, for people: time, level, message, attributes.
-func newLogger(p process, s *screen) *slog.Logger {
-	level := slog.LevelInfo
-	if text, set := p.env("ENGINE_LOG"); set {
-		// Levels that nobody knows leave the default: the log is not the place to fail over the log.
-		_ = level.UnmarshalText([]byte(text))
-	}
-	return slog.New(tint.NewTextHandler(s.above(p.err), &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),
-	}))
+func newLogger(p process, s *screen) *slog.Logger { return newLoggers(p, s).Logger(brokerLogger) }
+
+func newHandler(p process, s *screen) slog.Handler {
+	return tint.NewTextHandler(s.above(p.err), &tint.Options{
+		Level: slog.Level(math.MinInt32), TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),
+	})
 }

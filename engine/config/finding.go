@@ -136,3 +136,6 @@ func sensitiveName(key string) bool {
 	}
 	return false
 }
+
+// Sensitive reports whether a property holds a secret by its name, for texts where no plugin says more.
+func Sensitive(key string) bool { return sensitiveName(key) }

@@ -289,3 +289,13 @@ func (v version) compare(w version) int {
 	}
 	return 0
 }
+
+// MatchVersion reports whether a plugin's version is what plugin.version asks for: a version, a Maven range of versions, or
+// "latest". The error says in a few words what is wrong with the range.
+func MatchVersion(wanted, version string) (bool, error) {
+	if strings.TrimSpace(wanted) == "latest" {
+		return true, nil
+	}
+	r, err := parseRange(wanted)
+	return err == nil && r.contains(version), err
+}

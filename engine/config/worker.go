@@ -25,6 +25,17 @@ type Worker struct {
 	OverridePolicy    string   `cfg:"connector.client.config.override.policy,nonempty" doc:"Which client settings connectors may override: All, None, Principal or Allowlist."`
 	OverrideAllowlist []string `cfg:"connector.client.config.override.allowlist" doc:"The client settings that the policy Allowlist allows."`
 
+	Listeners       []string `cfg:"listeners" doc:"Addresses of the REST API, such as http://127.0.0.1:8083."`
+	AdminListeners  *string  `cfg:"admin.listeners" importance:"low" doc:"Addresses of /admin; empty: nowhere; left out: on the listeners."`
+	AdvertisedHost  string   `cfg:"rest.advertised.host.name" importance:"low" doc:"Host under which others reach the REST API."`
+	AdvertisedPort  *int     `cfg:"rest.advertised.port" importance:"low" doc:"Port under which others reach the REST API."`
+	GetActions      bool     `cfg:"rest.get.actions" importance:"low" doc:"Whether GET pauses, resumes and restarts on a loopback listener."`
+	AllowOrigin     string   `cfg:"access.control.allow.origin" importance:"low" doc:"Origins, as regular expressions, whose pages may read the REST API; * for any."`
+	AllowMethods    []string `cfg:"access.control.allow.methods" importance:"low" doc:"Methods that pages of other origins may use; GET, POST and HEAD when left out."`
+	ResponseHeaders string   `cfg:"response.http.headers.config" importance:"low" doc:"Rules for headers of answers, such as set X-Frame-Options: DENY."`
+	TopicTracking   bool     `cfg:"topic.tracking.enable" importance:"low" doc:"Whether the topics that connectors use are listed."`
+	TopicReset      bool     `cfg:"topic.tracking.allow.reset" importance:"low" doc:"Whether these lists may be emptied."`
+
 	// Settings of Kafka clients, without prefix. Base is for every client; the others go over it by the kind of client.
 	Base, Producer, Consumer, Admin map[string]string
 
@@ -41,7 +52,7 @@ type inherited struct {
 func WorkerDefaults() Worker {
 	return Worker{
 		FlushInterval: time.Second, FlushTimeout: 5 * time.Second, StopTimeout: 5 * time.Second,
-		TopicCreation: true, OverridePolicy: "All",
+		TopicCreation: true, OverridePolicy: "All", GetActions: true, TopicTracking: true, TopicReset: true,
 	}
 }
 
@@ -82,6 +93,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	}
 	c.workerConverters()
 	c.policy()
+	c.listeners()
 	c.workerProperties()
 	c.secrets()
 	if c.found.HasErrors() {
@@ -93,6 +105,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	w.OverridePolicy = policyName(w.OverridePolicy)
 	w.Base = clientsBase(d.Map)
 	w.Producer, w.Consumer, w.Admin = d.Map.Sub("producer."), d.Map.Sub("consumer."), d.Map.Sub("admin.")
+	delete(w.Admin, "listeners") // admin.listeners is the worker's own
 	w.converters = workerConverters(d.Map)
 	return &w, c.found
 }
@@ -173,7 +186,9 @@ type rule struct {
 var workerRules = []rule{ //nolint:gochecknoglobals // a literal
 	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
 	{[]string{"config.providers", "config.providers."}, nil, "This version has no config providers."},
-	{[]string{"listeners", "listeners.", "admin.listeners", "rest.", "access.control.", "response.http.headers.config"}, nil, "This version has no REST API."},
+	{[]string{"listeners.", "admin.listeners."}, nil, "This version serves REST over http only."},
+	{[]string{"rest.extension.classes"}, nil, "This version has no REST extensions, so nobody would be asked to log in."},
+	{[]string{"rest.advertised.listener"}, equals("http"), "This version serves REST over http only."},
 	{[]string{
 		"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",
 		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.", "config.storage.", "status.storage.", "offset.storage.topic",
@@ -187,7 +202,7 @@ func equals(word string) func(string) bool {
 
 // idle are properties of a Kafka Connect worker that are accepted and have no effect.
 var idle = []string{ //nolint:gochecknoglobals // a literal
-	"plugin.path", "plugin.discovery", "topic.tracking.enable", "topic.tracking.allow.reset",
+	"plugin.path", "plugin.discovery",
 	"metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metric.reporters", "metrics.context.",
 }
 
@@ -221,7 +236,7 @@ func (c *checker) workerProperties() {
 // clientProperty is a key without the prefix of a kind of client.
 func clientProperty(key string) string {
 	for _, p := range []string{"producer.", "consumer.", "admin."} {
-		if name, ok := strings.CutPrefix(key, p); ok && key != "admin.listeners" {
+		if name, ok := strings.CutPrefix(key, p); ok && !strings.HasPrefix(key, "admin.listeners") {
 			return name
 		}
 	}

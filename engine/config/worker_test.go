@@ -21,6 +21,7 @@ func TestWorkerOfNothingHasDefaults(t *testing.T) {
 	}
 	want := &config.Worker{
 		FlushInterval: time.Second, FlushTimeout: 5 * time.Second, StopTimeout: 5 * time.Second, TopicCreation: true, OverridePolicy: "All",
+		GetActions: true, TopicTracking: true, TopicReset: true,
 		Base: map[string]string{}, Producer: map[string]string{}, Consumer: map[string]string{}, Admin: map[string]string{},
 	}
 	if d := cmp.Diff(want, w, cmpopts.IgnoreUnexported(config.Worker{})); d != "" {
@@ -47,11 +48,12 @@ func TestWorkerReadsItsProperties(t *testing.T) {
 		"task.shutdown.graceful.timeout.ms=9", "topic.creation.enable=FALSE", "offset.storage.file.filename=/tmp/connect.offsets",
 		"connector.client.config.override.policy=org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy",
 		"connector.client.config.override.allowlist=a,b", "producer.linger.ms=1", "consumer.fetch.min.bytes=2", "admin.retries=3",
-		"value.converter=Json", "value.converter.schemas.cache.size=1", "key.converter.schemas.enable=true", "plugin.path=", "listeners=", "exactly.once.source.support=disabled",
+		"value.converter=Json", "value.converter.schemas.cache.size=1", "key.converter.schemas.enable=true", "plugin.path=", "listeners=http://:8083, HTTP://[::1]:0", "admin.listeners=", "rest.get.actions=false", "topic.tracking.enable=false", "exactly.once.source.support=disabled",
 	)
 	want := &config.Worker{
 		Bootstrap: []string{"a:9092", "b:9092"}, FlushInterval: 10 * time.Second, FlushTimeout: 7 * time.Millisecond, StopTimeout: 9 * time.Millisecond,
 		OffsetsFile: "/tmp/connect.offsets", OverridePolicy: "Principal", OverrideAllowlist: []string{"a", "b"},
+		Listeners: []string{"http://:8083", "HTTP://[::1]:0"}, AdminListeners: new(string), TopicReset: true,
 		Base:     map[string]string{"bootstrap.servers": "a:9092, b:9092", "client.id": "me", "security.protocol": "PLAINTEXT"},
 		Producer: map[string]string{"linger.ms": "1"}, Consumer: map[string]string{"fetch.min.bytes": "2"}, Admin: map[string]string{"retries": "3"},
 	}
@@ -81,7 +83,8 @@ func TestWorkerMessages(t *testing.T) {
 		{"key.converter.schemas.enable=x"},
 		{"connector.client.config.override.policy=Some"},
 		{"security.protocol=SASL_SSL", "ssl.truststore.location=/x", "sasl.jaas.config=hunter2", "producer.ssl.key.password=hunter2"},
-		{"listeners=http://:8083", "rest.advertised.port=1", "admin.listeners=http://:1"},
+		{"listeners=https://:8083", "admin.listeners=127.0.0.1:1, http://h:port", "rest.extension.classes=x"},
+		{"listeners=ftp://:8083", "listeners.https.ssl.keystore.location=/x", "admin.listeners=http://h:70000/path", "rest.get.actions=maybe"},
 		{"exactly.once.source.support=enabled", "group.id=g", "config.storage.topic=c", "offset.storage.topic=o", "offset.storage.partitions=1"},
 		{"config.providers=file", "config.providers.file.class=x"},
 		{"offset.flush.timeout.ms=${env:T}"},

@@ -91,24 +91,25 @@ func checksum(parts ...[]byte) uint32 {
 
 // connector is store.Connector as the file holds it.
 type connector struct {
-	Config      config.Map     `json:"config"`
-	Revision    store.Revision `json:"revision"`
-	Incarnation store.Revision `json:"incarnation"`
-	Target      config.Target  `json:"target,omitempty"`
-	Tasks       []config.Map   `json:"tasks"` // null: not yet
-	TasksFor    store.Revision `json:"tasks_for,omitempty"`
-	Restarts    int            `json:"restarts,omitempty"`
-	TaskRestart map[int]int    `json:"task_restarts,omitempty"`
+	Config      config.Map            `json:"config"`
+	Revision    store.Revision        `json:"revision"`
+	Incarnation store.Revision        `json:"incarnation"`
+	Target      config.Target         `json:"target,omitempty"`
+	Tasks       []config.Map          `json:"tasks"` // null: not yet
+	TasksFor    store.Revision        `json:"tasks_for,omitempty"`
+	Restarts    int                   `json:"restarts,omitempty"`
+	TaskRestart map[int]int           `json:"task_restarts,omitempty"`
+	TaskTarget  map[int]config.Target `json:"task_targets,omitempty"`
 }
 
 func fromConnector(c store.Connector) connector {
-	return connector{c.Config, c.Revision, c.Incarnation, c.Target, c.Tasks, c.TasksFor, c.Restarts, c.TaskRestart}
+	return connector{c.Config, c.Revision, c.Incarnation, c.Target, c.Tasks, c.TasksFor, c.Restarts, c.TaskRestart, c.TaskTarget}
 }
 
 func (c connector) named(name string) store.Connector {
 	return store.Connector{
 		Name: name, Config: c.Config, Revision: c.Revision, Incarnation: c.Incarnation, Target: c.Target,
-		Tasks: c.Tasks, TasksFor: c.TasksFor, Restarts: c.Restarts, TaskRestart: c.TaskRestart,
+		Tasks: c.Tasks, TasksFor: c.TasksFor, Restarts: c.Restarts, TaskRestart: c.TaskRestart, TaskTarget: c.TaskTarget,
 	}
 }
 

@@ -34,6 +34,7 @@ func everythingIsThereAgain(t *testing.T, open func() store.Store) {
 	full := connector("full")
 	full.Tasks = []config.Map{{"task": "0", "text": "ü\x00\"\n"}, {}}
 	full.Restarts, full.TaskRestart = 2, map[int]int{1: 3}
+	full.TaskTarget = map[int]config.Target{1: config.Paused}
 	c := put(full)
 	c.Plan = &store.Plan{Epoch: 7, Members: []string{"m", "n"}, Placements: []store.Placement{
 		{Connector: "full", Task: store.Instance, Member: "m", Epoch: 3},

@@ -77,7 +77,7 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 
 func (d *draft) operation(op store.Op) *refusal {
 	set := 0
-	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil} {
+	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil, op.Task != nil} {
 		if is {
 			set++
 		}
@@ -93,6 +93,8 @@ func (d *draft) operation(op store.Op) *refusal {
 		return d.target(op.Target)
 	case op.Restart != nil:
 		return d.restart(op.Restart)
+	case op.Task != nil:
+		return d.taskTarget(op.Task)
 	default:
 		return d.tasks(op.Tasks)
 	}
@@ -149,7 +151,7 @@ func (d *draft) target(p *store.SetTarget) *refusal {
 	c.Target = p.Target
 	if p.Target == config.Stopped {
 		// Kafka Connect writes an empty task set before the state: clients count on a stopped connector to have no tasks.
-		c.Tasks, c.TasksFor, c.TaskRestart = []config.Map{}, c.Revision, nil
+		c.Tasks, c.TasksFor, c.TaskRestart, c.TaskTarget = []config.Map{}, c.Revision, nil, nil
 	}
 	d.set(c)
 	return nil
@@ -201,20 +203,46 @@ func (d *draft) tasks(p *store.PutTasks) *refusal {
 	if c.Tasks == nil {
 		c.Tasks = []config.Map{} // none, as opposed to not yet
 	}
-	c.TaskRestart = restartsOf(c.TaskRestart, len(c.Tasks))
+	c.TaskRestart, c.TaskTarget = firstOf(c.TaskRestart, len(c.Tasks)), firstOf(c.TaskTarget, len(c.Tasks))
 	d.set(c)
 	return nil
 }
 
-// restartsOf keeps the counts of the first n tasks.
-func restartsOf(counts map[int]int, n int) map[int]int {
-	var rest map[int]int
-	for task, count := range counts {
+// taskTarget holds one task, or lets it go on.
+func (d *draft) taskTarget(p *store.SetTaskTarget) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case p.Target != config.Started && p.Target != config.Paused:
+		return refuse(store.Invalid, "%q is no state that a task can be asked to be in.", p.Target)
+	case p.Task < 0 || p.Task >= len(c.Tasks):
+		return refuse(store.NotFound, "Unknown task: %s-%d", p.Name, p.Task)
+	case (c.TaskTarget[p.Task] == config.Paused) == (p.Target == config.Paused):
+		return nil
+	}
+	targets := map[int]config.Target{} // the stored map is shared
+	maps.Copy(targets, c.TaskTarget)
+	delete(targets, p.Task)
+	if p.Target == config.Paused {
+		targets[p.Task] = p.Target
+	}
+	if c.TaskTarget = targets; len(targets) == 0 {
+		c.TaskTarget = nil
+	}
+	d.set(c)
+	return nil
+}
+
+// firstOf keeps what belongs to the first n tasks; nil when that is nothing.
+func firstOf[V any](byTask map[int]V, n int) map[int]V {
+	var rest map[int]V
+	for task, v := range byTask {
 		if task < n {
 			if rest == nil {
-				rest = map[int]int{}
+				rest = map[int]V{}
 			}
-			rest[task] = count
+			rest[task] = v
 		}
 	}
 	return rest

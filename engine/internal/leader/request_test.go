@@ -26,6 +26,7 @@ func a() store.Connector {
 	return store.Connector{
 		Name: "a", Config: config.Map{"name": "a", "x": "1"}, Revision: 20, Incarnation: 10, Target: config.Paused,
 		Tasks: []config.Map{{"t": "0"}, {"t": "1"}}, TasksFor: 20, Restarts: 3, TaskRestart: map[int]int{1: 2},
+		TaskTarget: map[int]config.Target{1: config.Paused},
 	}
 }
 
@@ -77,7 +78,7 @@ func TestOperations(t *testing.T) {
 		{"start", target("a", config.Started), "", changes{"a": with(func(c *store.Connector) { c.Target = config.Started })}},
 		{"pause a paused one", target("a", config.Paused), "", nil},
 		{"stop", target("a", config.Stopped), "", changes{"a": with(func(c *store.Connector) {
-			c.Target, c.Tasks, c.TaskRestart = config.Stopped, []config.Map{}, nil
+			c.Target, c.Tasks, c.TaskRestart, c.TaskTarget = config.Stopped, []config.Map{}, nil, nil
 		})}},
 		{"start none", target("n", config.Started), store.NotFound, nil},
 		{"ask for what is no target", target("a", ""), store.Invalid, nil},
@@ -96,11 +97,23 @@ func TestOperations(t *testing.T) {
 		{"restart nothing", restart(store.Restart{Name: "a"}), store.Invalid, nil},
 		{"restart none", restart(store.Restart{Name: "n", Instance: true}), store.NotFound, nil},
 
+		{"hold a task", taskTarget("a", 0, config.Paused), "", changes{
+			"a": with(func(c *store.Connector) { c.TaskTarget = map[int]config.Target{0: config.Paused, 1: config.Paused} }),
+		}},
+		{"let the held task go on", taskTarget("a", 1, config.Started), "", changes{
+			"a": with(func(c *store.Connector) { c.TaskTarget = nil }),
+		}},
+		{"hold what is held", taskTarget("a", 1, config.Paused), "", nil},
+		{"let go on what was not held", taskTarget("a", 0, config.Started), "", nil},
+		{"stop a task", taskTarget("a", 0, config.Stopped), store.Invalid, nil},
+		{"hold a task too many", taskTarget("a", 2, config.Paused), store.NotFound, nil},
+		{"hold a task of none", taskTarget("n", 0, config.Paused), store.NotFound, nil},
+
 		{"tasks", tasksOf(store.PutTasks{Name: "a", Incarnation: 10, For: 20, Tasks: []config.Map{{"t": "9"}}}), "", changes{
-			"a": with(func(c *store.Connector) { c.Tasks, c.TaskRestart = []config.Map{{"t": "9"}}, nil }),
+			"a": with(func(c *store.Connector) { c.Tasks, c.TaskRestart, c.TaskTarget = []config.Map{{"t": "9"}}, nil, nil }),
 		}},
 		{"no tasks", tasksOf(store.PutTasks{Name: "a", Incarnation: 10, For: 20}), "", changes{
-			"a": with(func(c *store.Connector) { c.Tasks, c.TaskRestart = []config.Map{}, nil }),
+			"a": with(func(c *store.Connector) { c.Tasks, c.TaskRestart, c.TaskTarget = []config.Map{}, nil, nil }),
 		}},
 		{"equal tasks", tasksOf(store.PutTasks{Name: "a", Incarnation: 10, For: 20, Tasks: a().Tasks}), "", nil},
 		{"tasks of an older configuration", tasksOf(store.PutTasks{Name: "a", Incarnation: 10, For: 19}), store.Outdated, nil},
@@ -353,4 +366,8 @@ func restart(r store.Restart) store.Op  { return store.Op{Restart: &r} }
 func tasksOf(p store.PutTasks) store.Op { return store.Op{Tasks: &p} }
 func target(name string, t config.Target) store.Op {
 	return store.Op{Target: &store.SetTarget{Name: name, Target: t}}
+}
+
+func taskTarget(name string, task int, t config.Target) store.Op {
+	return store.Op{Task: &store.SetTaskTarget{Name: name, Task: task, Target: t}}
 }

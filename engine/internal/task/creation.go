@@ -23,8 +23,9 @@ type topics struct {
 	timeout func(ctx context.Context) (context.Context, context.CancelFunc)
 	groups  []topicGroup // the default group last; empty: broker defaults
 
-	last  string            // as the records spell it
-	known map[string]string // name to a copy that outlives the batch
+	uses  func(topic string) // hears of each topic of a batch
+	last  string             // of the batch under way, as the records spell it
+	known map[string]string  // name to a copy that outlives the batch
 }
 
 // topicGroup is a group with its patterns.
@@ -75,6 +76,7 @@ func (t *topics) use(ctx context.Context, topic string) (string, error) {
 		}
 		t.known[name] = name
 	}
+	t.uses(name)
 	t.last = name
 	return name, nil
 }

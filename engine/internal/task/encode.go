@@ -54,6 +54,7 @@ const mostNames = 1024
 // policy. The error is errHalted.
 func (e *encoder) encode(ctx context.Context, b *record.Batch, f *flight) error {
 	e.now = time.Now()
+	e.topics.last = "" // so that each batch says which topics it goes to
 	for i := 0; i < len(b.Records); i++ {
 		if !b.Live(i) {
 			continue

@@ -213,3 +213,54 @@ func (r reader) Read(ctx context.Context, partitions ...record.Value) ([]record.
 	}
 	return values, nil
 }
+
+// ReadOffset makes a value of the JSON of a partition or an offset; nil and null give null. Integers become Int64, other
+// numbers Float64. What has a nested value, or is no object, cannot be one (Kafka Connect: OffsetUtils.validateFormat).
+func ReadOffset(text []byte) (record.Value, error) {
+	if text == nil {
+		return record.Value{}, nil
+	}
+	if err := checkText(text); err != nil {
+		return record.Value{}, err
+	}
+	return parseFlat(text)
+}
+
+// checkText finds the first member with a nested value.
+func checkText(text []byte) error {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	if d.PeekKind() != '{' {
+		return nil // parseFlat says what it is
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return fmt.Errorf("read an offset: %w", err)
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return fmt.Errorf("read an offset: %w", err)
+		}
+		field := name.String()
+		switch d.PeekKind() {
+		case '{':
+			return plugin.Data("Offsets may only contain primitive types as values, but field %s contains %s", field, record.Map)
+		case '[':
+			return plugin.Data("Offsets may only contain primitive types as values, but field %s contains %s", field, record.Array)
+		}
+		if err := d.SkipValue(); err != nil {
+			return fmt.Errorf("read an offset: %w", err)
+		}
+	}
+	return nil
+}
+
+// WriteOffset is the JSON under which a partition or an offset is stored; null gives nil.
+func WriteOffset(v record.Value) ([]byte, error) {
+	if v.IsNull() {
+		return nil, nil
+	}
+	if err := checkFlat(v); err != nil {
+		return nil, err
+	}
+	return flatJSON(v), nil
+}

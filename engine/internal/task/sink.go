@@ -258,6 +258,7 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 			return
 		}
 		bytes += s.add(p, f.Records)
+		s.t.UsesTopic(f.Topic)
 		p.end = f.HighWatermark
 	})
 	for _, p := range sought {

@@ -71,7 +71,7 @@ func newSource(t *Task) (*source, error) {
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g, text: sourceText}
 	s.chain.tolerated = func(ctx context.Context, f fault) { s.chain.policy.record(ctx, f, f.source) }
 	s.encoder = &encoder{converters: cs, chain: s.chain, names: map[string]string{}}
-	s.encoder.topics = &topics{groups: groups, known: map[string]string{}, timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
+	s.encoder.topics = &topics{groups: groups, uses: t.UsesTopic, known: map[string]string{}, timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, adminTimeout)
 	}}
 	if err := g.Call("NewTask", func() error { s.plugin = t.Instance.Plugin.NewSource().NewTask(); return nil }); err != nil {

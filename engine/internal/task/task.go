@@ -41,6 +41,10 @@ type Settings struct {
 	Holds      func() bool   // whether the worker's lease still lasts; nil: always
 	Logger     *slog.Logger  // with the attributes of pipeline and task
 	Meter      *Meter        // nil: not counted
+
+	// UsesTopic hears, at least once a batch, of each topic that the task reads or writes; it must not wait. nil: nobody
+	// listens.
+	UsesTopic func(topic string)
 }
 
 // Kafka Connect's defaults of offset.flush.interval.ms and offset.flush.timeout.ms, for a graph that says nothing.
@@ -68,6 +72,9 @@ func New(s Settings) *Task {
 	}
 	if s.Meter == nil {
 		s.Meter = &Meter{}
+	}
+	if s.UsesTopic == nil {
+		s.UsesTopic = func(string) {}
 	}
 	if s.StopBudget <= 0 {
 		s.StopBudget = 5 * time.Second

@@ -28,7 +28,8 @@ type wish struct {
 	identity
 	connector store.Connector
 	instance  *graph.Instance
-	broken    error // the stored configuration cannot be run; instance is nil
+	target    config.Target // of the connector, or of the task where that is held on its own
+	broken    error         // the stored configuration cannot be run; instance is nil
 	config    plugin.Config
 	epoch     int64
 }
@@ -61,7 +62,7 @@ func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
 	k := compiledOf(w, c)
 	want := wish{
 		key: key{c.Name, p.Task}, connector: c, instance: k.instance, broken: k.err, epoch: p.Epoch,
-		identity: identity{incarnation: c.Incarnation},
+		identity: identity{incarnation: c.Incarnation}, target: c.Target,
 	}
 	if k.instance != nil {
 		want.fingerprint = k.instance.Fingerprint
@@ -78,8 +79,11 @@ func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
 		return wish{}, false
 	}
 	want.config = plugin.Config(c.Tasks[p.Task])
-	want.identity.config = digest(c.Tasks[p.Task])
+	want.identity.config = w.digests(c)[p.Task]
 	want.restarts = c.TaskRestart[p.Task]
+	if c.Target == config.Started && c.TaskTarget[p.Task] == config.Paused {
+		want.target = config.Paused
+	}
 	return want, true
 }
 
@@ -92,6 +96,20 @@ func compiledOf(w *Worker, c store.Connector) compiled {
 		w.compiled[c.Name] = k
 	}
 	return k
+}
+
+// digests stand for a connector's task configurations; they are worked out once a task set. The snapshot is shared and
+// never changed, so the same slice has the same content.
+func (w *Worker) digests(c store.Connector) []string {
+	k := w.compiled[c.Name]
+	if len(k.digests) != len(c.Tasks) || len(c.Tasks) > 0 && &k.tasks[0] != &c.Tasks[0] {
+		k.tasks, k.digests = c.Tasks, make([]string, len(c.Tasks))
+		for n, t := range c.Tasks {
+			k.digests[n] = digest(t)
+		}
+		w.compiled[c.Name] = k
+	}
+	return k.digests
 }
 
 func digest(m config.Map) string {

@@ -38,8 +38,8 @@ func (u *unit) stop() {
 
 // aim makes a running unit follow the state that was asked for.
 func (u *unit) aim(want wish) {
-	if want.connector.Target != u.target {
-		u.target = want.connector.Target
+	if want.target != u.target {
+		u.target = want.target
 		u.follow(u.target)
 	}
 }
@@ -49,7 +49,7 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 	life, cancel := context.WithCancel(ctx)
 	u := &unit{
 		key: want.key, identity: want.identity, epoch: want.epoch, cancel: cancel,
-		done: make(chan struct{}), target: want.connector.Target,
+		done: make(chan struct{}), target: want.target,
 	}
 	if want.instance != nil {
 		u.heal = heal{policy: want.instance.Healing, attempt: attempt, began: time.Now()}

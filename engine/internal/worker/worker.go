@@ -74,6 +74,8 @@ type compiled struct {
 	revision store.Revision
 	instance *graph.Instance
 	err      error
+	tasks    []config.Map // as they were digested last
+	digests  []string     // parallel to tasks
 }
 
 // New makes a worker; nothing runs yet.

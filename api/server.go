@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// Connectors is what the API reads of connectors. None of its methods waits for a plugin, a broker or a rebalance.
+type Connectors interface {
+	Snapshot(ctx context.Context) (*store.Snapshot, error)
+	Statuses(ctx context.Context) ([]store.Status, error)
+	Topics(connector string) []string
+	ResetTopics(connector string)
+	Graph(ctx context.Context, w io.Writer, f graph.Format) error
+}
+
+// Operator is what the API asks of connectors that run. A refusal is a *[store.RefusedError].
+type Operator interface {
+	SetTarget(ctx context.Context, connector string, t config.Target) error
+	SetTaskTarget(ctx context.Context, connector string, task int, t config.Target) error
+	Restart(ctx context.Context, connector string, instance bool, tasks []int) error
+}
+
+// Offsets is how the API reads and changes offsets, as JSON. A refusal is a *[store.RefusedError].
+type Offsets interface {
+	Offsets(ctx context.Context, connector string) ([]store.Offset, error)
+	AlterOffsets(ctx context.Context, connector string, changes []store.Offset) (agreed bool, err error)
+	ResetOffsets(ctx context.Context, connector string) (agreed bool, err error)
+}
+
+// Version is that of the Kafka Connect whose API this is; clients choose by it what they ask for.
+const Version = "4.3.1"
+
+// Settings is what a server is made of. All but Ready, Reload, Metrics and Logger are needed.
+type Settings struct {
+	Connectors Connectors
+	Operator   Operator
+	Offsets    Offsets
+	Registry   *plugin.Registry
+	Worker     *config.Worker
+	Loggers    *Loggers
+
+	Commit   string // of this build
+	WorkerID string // host:port under which others reach this worker
+	Loopback bool   // every listener is on a loopback address, so that GET may act
+
+	// ClusterID is the id of the Kafka cluster, "" as long as it is not known; it must not wait for long.
+	ClusterID func(ctx context.Context) string
+
+	// File names the file to edit for a connector, or for one that does not exist yet, the place for it.
+	File func(connector string) string
+	// Ready reports that what was declared runs; nil: always.
+	Ready func() bool
+	// Reload reads the project again and says in JSON what changed; nil: there is no POST /reload.
+	Reload func(ctx context.Context) (any, error)
+	// Metrics answers GET /metrics; nil: there is none.
+	Metrics http.Handler
+	Logger  *slog.Logger // nil: discards
+}
+
+// Server answers requests. It is safe for concurrent use.
+type Server struct {
+	Settings
+	headers []headerRule
+	cors    cors
+	public  http.Handler
+	admin   http.Handler
+}
+
+// New makes a server of settings; the error names a setting of the worker that it cannot understand.
+func New(s Settings) (*Server, error) {
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	server := &Server{Settings: s}
+	var err error
+	if server.headers, err = parseHeaderRules(s.Worker.ResponseHeaders); err != nil {
+		return nil, err
+	}
+	if server.cors, err = newCORS(s.Worker.AllowOrigin, s.Worker.AllowMethods); err != nil {
+		return nil, err
+	}
+	// admin.listeners: left out, /admin stands beside the rest; set, it stands only on its own listeners, if any.
+	own := s.Worker.AdminListeners != nil
+	routes := server.connectorRoutes()
+	if !own {
+		routes = append(routes, server.adminRoutes()...)
+	}
+	server.public = server.front(router(routes), true)
+	server.admin = server.front(router(server.adminRoutes()), false)
+	return server, nil
+}
+
+// ServeHTTP answers a request on a public listener.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.public.ServeHTTP(w, r) }
+
+// Admin answers requests on the listeners of admin.listeners.
+func (s *Server) Admin() http.Handler { return s.admin }
+
+// Bounds of what one client, and all of them, may hold.
+const (
+	mostConnections = 1024
+	mostHeaderBytes = 32 << 10
+	mostBodyBytes   = 1 << 20
+	headerWithin    = 10 * time.Second
+	requestWithin   = time.Minute
+	answerWithin    = 2 * time.Minute // longer than any call may take
+	idleFor         = 90 * time.Second
+	shutdownWithin  = 3 * time.Second
+)
+
+// Serve answers on the listeners, admin on its own, until ctx is done; then it lets the calls under way end, for a bounded
+// time, and returns nil. It closes the listeners. An error is one of accepting connections.
+func (s *Server) Serve(ctx context.Context, public, admin []net.Listener) error {
+	life, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	limit := make(chan struct{}, mostConnections)
+	var serving sync.WaitGroup
+	start := func(h http.Handler, ls []net.Listener) *http.Server {
+		server := &http.Server{
+			Handler: h, ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
+			MaxHeaderBytes: mostHeaderBytes, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+			BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		}
+		for _, l := range ls {
+			serving.Go(func() {
+				if err := server.Serve(&listener{Listener: l, slots: limit, closed: make(chan struct{})}); !errors.Is(err, http.ErrServerClosed) {
+					fail(fmt.Errorf("serve REST on %s: %w", l.Addr(), err))
+				}
+			})
+		}
+		return server
+	}
+	servers := []*http.Server{start(s.public, public), start(s.admin, admin)}
+	<-life.Done()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
+	defer cancel()
+	for _, server := range servers {
+		if err := server.Shutdown(end); err != nil {
+			_ = server.Close() // calls that take too long are cut off
+		}
+	}
+	serving.Wait()
+	if cause := context.Cause(life); ctx.Err() == nil {
+		return cause
+	}
+	return nil
+}

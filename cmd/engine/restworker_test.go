@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine"
+	"github.com/penstock/penstock/engine/broker"
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/plugins"
+	"github.com/penstock/penstock/store"
+	"github.com/penstock/penstock/store/memory"
+)
+
+// restWorker is an engine with its REST API, as `engine run` wires them, whose pipelines a test declares.
+type restWorker struct {
+	address, admin string
+	engine         *engine.Engine
+	declared       map[string]*config.Declared
+}
+
+func startWorker(t *testing.T, settings map[string]string) *restWorker {
+	t.Helper()
+	registry, err := plugin.NewRegistry(plugins.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, found := config.ReadWorker(&config.Declared{Map: settings}, registry)
+	if found.HasErrors() {
+		t.Fatal(found.Err())
+	}
+	b, err := broker.Start(broker.Settings{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	worker.Base["bootstrap.servers"] = b.Addr()
+	st := memory.Open()
+	t.Cleanup(func() { _ = st.Close() })
+	loggers := api.NewLoggers(slog.DiscardHandler, slog.LevelInfo)
+	e := engine.New(engine.Settings{Registry: registry, Worker: worker, Store: st, Logger: loggers.Logger(engineLogger), CreateTopics: true})
+	sockets, err := openSockets(t.Context(), worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &restWorker{engine: e, address: sockets.public[0].Addr().String(), declared: map[string]*config.Declared{}}
+	if len(sockets.admin) > 0 {
+		w.admin = sockets.admin[0].Addr().String()
+	}
+	served, err := serveREST(t.Context(), sockets, api.Settings{
+		Connectors: e, Operator: e, Offsets: e, Registry: registry, Worker: worker, Loggers: loggers, Commit: "test",
+		ClusterID: e.ClusterID, File: func(string) string { return "pipelines.hcl" }, Metrics: e.Metrics(), Logger: loggers.Logger(restLogger),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	life, end := context.WithCancel(context.Background())
+	started, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- e.Run(life, func(context.Context) error { close(started); return nil })
+	}()
+	t.Cleanup(func() {
+		served.close()
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	<-started
+	return w
+}
+
+// declare makes a connector what a file would say, nil for gone, and waits until it is.
+func (w *restWorker) declare(t *testing.T, name string, m map[string]any, state string) error {
+	t.Helper()
+	delete(w.declared, name)
+	if m != nil {
+		flat := config.Map{}
+		for k, v := range m {
+			flat[k] = fmt.Sprint(v)
+		}
+		if flat[config.Name] == "" {
+			flat[config.Name] = name
+		}
+		d := &config.Declared{Map: flat, Label: name, Place: diag.Place{File: "pipelines.hcl"}}
+		d.Target = map[string]config.Target{"STOPPED": config.Stopped, "PAUSED": config.Paused, "RUNNING": config.Started}[strings.ToUpper(state)]
+		w.declared[name] = d
+	}
+	if err := w.apply(t); err != nil {
+		return err
+	}
+	if d := w.declared[name]; d != nil {
+		d.Target = "" // of the creation only; somebody may ask for another afterwards
+	}
+	return nil
+}
+
+func (w *restWorker) apply(t *testing.T) error {
+	t.Helper()
+	var ds []*config.Declared
+	for _, d := range w.declared {
+		ds = append(ds, d)
+	}
+	if _, err := w.engine.Apply(t.Context(), ds); err != nil {
+		return err
+	}
+	return w.settle(t)
+}
+
+// settle waits until every connector has said how it is, with its tasks, and nothing of others is left.
+func (w *restWorker) settle(t *testing.T) error {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := w.engine.Snapshot(t.Context())
+		if err != nil {
+			return err
+		}
+		all, err := w.engine.Statuses(t.Context())
+		if err != nil {
+			return err
+		}
+		if settled(s, all) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not settled: %+v", all)
+		}
+		<-tick.C
+	}
+}
+
+func settled(s *store.Snapshot, all []store.Status) bool {
+	state := func(connector string, task int) store.State {
+		i := slices.IndexFunc(all, func(st store.Status) bool { return st.Connector == connector && st.Task == task })
+		if i < 0 {
+			return ""
+		}
+		return all[i].State
+	}
+	for name, c := range s.Connectors {
+		is := state(name, store.Instance)
+		if is == "" || is == store.StateUnassigned || is == store.StateRestarting {
+			return false
+		}
+		if is == store.StateRunning && (len(c.Tasks) == 0 || c.TasksFor != c.Revision) {
+			return false
+		}
+		for n := range c.Tasks {
+			if is := state(name, n); is == "" || is == store.StateUnassigned {
+				return false
+			}
+		}
+	}
+	for _, st := range all {
+		if _, exists := s.Connectors[st.Connector]; !exists && st.State != store.StateUnassigned {
+			return false
+		}
+	}
+	return true
+}
+
+// wipe takes all connectors away.
+func (w *restWorker) wipe(t *testing.T) {
+	t.Helper()
+	clear(w.declared)
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+}

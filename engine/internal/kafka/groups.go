@@ -1,0 +1,123 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ErrGroupBusy says that a consumer group still has members, so that nobody else may change its offsets.
+var ErrGroupBusy = errors.New("the consumer group still has members")
+
+// ClusterID asks a broker for the id of its cluster.
+func ClusterID(ctx context.Context, client *kgo.Client) (string, error) {
+	m, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for the cluster id: %w", err)
+	}
+	return m.Cluster, nil
+}
+
+// Groups reads and changes what consumer groups have committed.
+type Groups struct{ admin *kadm.Client }
+
+// NewGroups works through a client, which stays the caller's.
+func NewGroups(client *kgo.Client) Groups { return Groups{kadm.NewClient(client)} }
+
+// GroupOffset is the offset of one partition that a group goes on from.
+type GroupOffset struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// Offsets lists what a group has committed, by topic and partition; a group that is not there has committed nothing.
+func (g Groups) Offsets(ctx context.Context, group string) ([]GroupOffset, error) {
+	all, err := g.admin.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err == nil {
+		err = all.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch the offsets of group %s: %w", group, err)
+	}
+	var list []GroupOffset
+	for _, o := range all.Sorted() {
+		if o.At >= 0 {
+			list = append(list, GroupOffset{o.Topic, o.Partition, o.At})
+		}
+	}
+	return list, nil
+}
+
+// Set commits offsets for a group without members. Nothing is committed when a partition does not exist.
+func (g Groups) Set(ctx context.Context, group string, offsets []GroupOffset) error {
+	if len(offsets) == 0 {
+		return nil
+	}
+	commits := kadm.Offsets{}
+	var topics []string
+	for _, o := range offsets {
+		commits.AddOffset(o.Topic, o.Partition, o.Offset, -1)
+		topics = append(topics, o.Topic)
+	}
+	found, err := g.admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("look up topics: %w", err)
+	}
+	for _, o := range offsets {
+		d := found[o.Topic]
+		if _, exists := d.Partitions[o.Partition]; d.Err != nil || !exists {
+			return fmt.Errorf("commit for group %s: topic %s has no partition %d: %w", group, o.Topic, o.Partition, kerr.UnknownTopicOrPartition)
+		}
+	}
+	return groupError("commit for", group, g.admin.CommitAllOffsets(ctx, group, commits))
+}
+
+// Clear takes away what a group without members has committed for some partitions.
+func (g Groups) Clear(ctx context.Context, group string, partitions []GroupOffset) error {
+	if len(partitions) == 0 {
+		return nil
+	}
+	set := kadm.TopicsSet{}
+	for _, p := range partitions {
+		set.Add(p.Topic, p.Partition)
+	}
+	done, err := g.admin.DeleteOffsets(ctx, group, set)
+	if err == nil {
+		err = done.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) || errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil // there is nothing to take away
+	}
+	return groupError("delete offsets of", group, err)
+}
+
+// Delete takes a group without members away; one that is not there is fine.
+func (g Groups) Delete(ctx context.Context, group string) error {
+	done, err := g.admin.DeleteGroup(ctx, group)
+	if err == nil {
+		err = done.Err
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil
+	}
+	return groupError("delete", group, err)
+}
+
+func groupError(what, group string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.NonEmptyGroup), errors.Is(err, kerr.GroupSubscribedToTopic):
+		return fmt.Errorf("%s group %s: %w: %w", what, group, ErrGroupBusy, err)
+	default:
+		return fmt.Errorf("%s group %s: %w", what, group, err)
+	}
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/internal/task"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// Metrics answers scrapes in Prometheus' formats, under the names that the JMX exporter gives to Kafka Connect's beans:
+// kafka_connect_<group>_<attribute>, with labels connector and task. What Kafka Connect has no bean for begins with
+// penstock_. Labels have bounded values: connectors, task numbers, states.
+func (e *Engine) Metrics() http.Handler {
+	process := prometheus.NewRegistry()
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, err := e.metrics(r.Context())
+		if err != nil {
+			http.Error(w, "the store cannot be read: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		now := prometheus.NewRegistry()
+		now.MustRegister(m)
+		promhttp.HandlerFor(prometheus.Gatherers{process, now}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
+}
+
+// metrics is what one scrape is made of, with the tasks' meters.
+type metrics struct {
+	engine   *Engine
+	snapshot *store.Snapshot
+	said     map[statusOf]store.State
+}
+
+func (e *Engine) metrics(ctx context.Context) (metrics, error) {
+	s, err := e.Snapshot(ctx)
+	if err != nil {
+		return metrics{}, err
+	}
+	all, err := e.Statuses(ctx)
+	if err != nil {
+		return metrics{}, err
+	}
+	m := metrics{e, s, map[statusOf]store.State{}}
+	for _, st := range all {
+		m.said[statusOf{st.Connector, st.Task}] = st.State
+	}
+	return m, nil
+}
+
+// Describe implements prometheus.Collector: what there is changes with the configuration.
+func (metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (m metrics) Collect(to chan<- prometheus.Metric) {
+	s, tasks := m.snapshot, 0
+	for _, name := range s.Names() {
+		m.connector(to, s.Connectors[name])
+		tasks += len(s.Connectors[name].Tasks)
+	}
+	gauge(to, "kafka_connect_connect_worker_metrics_connector_count", "The number of connectors run in this worker.", float64(len(s.Connectors)))
+	gauge(to, "kafka_connect_connect_worker_metrics_task_count", "The number of tasks run in this worker.", float64(tasks))
+}
+
+type statusOf struct {
+	connector string
+	task      int
+}
+
+// states are those that a task can show, in the words of Kafka Connect's status attribute.
+var states = []store.State{ //nolint:gochecknoglobals // a literal
+	store.StateUnassigned, store.StateRunning, store.StatePaused, store.StateStopped, store.StateFailed, store.StateRestarting,
+}
+
+func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector) {
+	d, _ := m.engine.Registry.Connector(strings.TrimSpace(c.Config[config.ConnectorClass]))
+	one(to, "kafka_connect_connector_metrics_connector_info", "Class, type and version of the connector.",
+		[]string{"connector", "connector_class", "connector_type", "connector_version"}, c.Name, d.Class, d.Role().String(), d.Version)
+	status(to, "kafka_connect_connector_metrics_status", m.said[statusOf{c.Name, store.Instance}], c.Name)
+	counts := map[store.State]int{}
+	for n := range c.Tasks {
+		state := m.said[statusOf{c.Name, n}]
+		counts[state]++
+		status(to, "kafka_connect_connector_task_metrics_status", state, c.Name, strconv.Itoa(n))
+		m.task(to, d.Role(), c.Name, n)
+	}
+	gauge(to, "kafka_connect_connect_worker_metrics_connector_total_task_count", "The number of tasks of the connector.", float64(len(c.Tasks)), c.Name)
+	for state, word := range map[store.State]string{
+		store.StateRunning: "running", store.StatePaused: "paused", store.StateFailed: "failed", store.StateUnassigned: "unassigned", store.StateRestarting: "restarting",
+	} {
+		gauge(to, "kafka_connect_connect_worker_metrics_connector_"+word+"_task_count", "The number of "+word+" tasks of the connector.", float64(counts[state]), c.Name)
+	}
+}
+
+// status is a gauge for each state, 1 for the one that holds, so that no series comes and goes.
+func status(to chan<- prometheus.Metric, name string, is store.State, labels ...string) {
+	if is == "" {
+		is = store.StateUnassigned
+	}
+	names := append(labelNames(len(labels)), "status")
+	desc := prometheus.NewDesc(name, "The state, as one of several gauges of which one is 1.", names, nil)
+	for _, s := range states {
+		v := 0.0
+		if s == is {
+			v = 1
+		}
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, append(append([]string{}, labels...), strings.ToLower(string(s)))...)
+	}
+}
+
+func (m metrics) task(to chan<- prometheus.Metric, role plugin.Role, connector string, n int) {
+	t := m.engine.meters.of(connector, n)
+	l := []string{connector, strconv.Itoa(n)}
+	if role == plugin.SourceRole {
+		sourceTask(to, t, l)
+	} else {
+		sinkTask(to, t, l)
+	}
+	const group = "kafka_connect_connector_task_metrics_"
+	commits, failed := t.Commits.Load(), t.CommitFailures.Load()
+	gauge(to, group+"offset_commit_max_time_ms", "The longest time of an offset commit, in milliseconds.", millis(t.CommitLongest.Load()), l...)
+	gauge(to, group+"offset_commit_avg_time_ms", "The average time of an offset commit, in milliseconds.", ratio(millis(t.CommitNanos.Load()), commits), l...)
+	gauge(to, group+"offset_commit_success_percentage", "The share of offset commits that succeeded.", ratio(float64(commits), commits+failed), l...)
+	gauge(to, group+"offset_commit_failure_percentage", "The share of offset commits that failed.", ratio(float64(failed), commits+failed), l...)
+	counter(to, "penstock_task_offset_commits_total", "Offset commits that succeeded.", commits, l...)
+	counter(to, "penstock_task_bytes_total", "Bytes of keys and values as they stand in Kafka.", t.Bytes.Load(), l...)
+	counter(to, "penstock_task_records_dropped_total", "Records that a filter dropped.", t.Dropped.Load(), l...)
+	errorMetrics(to, t, l)
+}
+
+func sourceTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+	const group = "kafka_connect_source_task_metrics_"
+	counter(to, group+"source_record_poll_total", "Records polled from the source.", t.Read.Load(), l...)
+	counter(to, group+"source_record_write_total", "Records that Kafka has taken.", t.Delivered.Load(), l...)
+	gauge(to, group+"source_record_active_count", "Records polled and not yet taken by Kafka.", float64(t.InFlight.Load()), l...)
+	gauge(to, group+"poll_batch_max_time_ms", "The longest time of a poll, in milliseconds.", millis(t.PollLongest.Load()), l...)
+	gauge(to, group+"poll_batch_avg_time_ms", "The average time of a poll, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
+}
+
+func sinkTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+	const group = "kafka_connect_sink_task_metrics_"
+	counter(to, group+"sink_record_read_total", "Records read from Kafka.", t.Read.Load(), l...)
+	counter(to, group+"sink_record_send_total", "Records that the sink has taken.", t.Delivered.Load(), l...)
+	gauge(to, group+"sink_record_active_count", "Records read and not yet taken by the sink.", float64(t.InFlight.Load()), l...)
+	gauge(to, group+"partition_count", "Topic partitions assigned to the task.", float64(t.Partitions.Load()), l...)
+	gauge(to, group+"put_batch_max_time_ms", "The longest time of a put, in milliseconds.", millis(t.PollLongest.Load()), l...)
+	gauge(to, group+"put_batch_avg_time_ms", "The average time of a put, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
+	counter(to, group+"offset_commit_completion_total", "Offset commits that succeeded.", t.Commits.Load(), l...)
+	if lag := t.Lag(); lag >= 0 {
+		gauge(to, "penstock_task_lag_records", "Records that the task is behind the ends of its partitions.", float64(lag), l...)
+	}
+}
+
+func errorMetrics(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+	const group = "kafka_connect_task_error_metrics_"
+	counter(to, group+"total_record_failures", "Operations on records that failed.", t.Failures.Load(), l...)
+	counter(to, group+"total_record_errors", "Records that failed for good.", t.Errors.Load(), l...)
+	counter(to, group+"total_records_skipped", "Records that failed and were passed over.", t.Skipped.Load(), l...)
+	counter(to, group+"total_retries", "Operations that were tried again.", t.Retries.Load(), l...)
+	counter(to, group+"total_errors_logged", "Errors written to the log.", t.Logged.Load(), l...)
+	counter(to, group+"deadletterqueue_produce_requests", "Records given to the dead letter queue.", t.DeadLetters.Load(), l...)
+	counter(to, group+"deadletterqueue_produce_failures", "Records that the dead letter queue did not take.", t.DeadFailed.Load(), l...)
+	gauge(to, group+"last_error_timestamp", "When the last record failed, in milliseconds since the epoch.", millis(t.LastError.Load()), l...)
+}
+
+func labelNames(n int) []string { return []string{"connector", "task"}[:n] }
+
+func gauge(to chan<- prometheus.Metric, name, help string, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labelNames(len(labels)), nil), prometheus.GaugeValue, v, labels...)
+}
+
+func counter(to chan<- prometheus.Metric, name, help string, v int64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labelNames(len(labels)), nil), prometheus.CounterValue, float64(v), labels...)
+}
+
+// one is a gauge whose labels are what it says.
+func one(to chan<- prometheus.Metric, name, help string, names []string, labels ...string) {
+	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), prometheus.GaugeValue, 1, labels...)
+}
+
+func millis(nanos int64) float64 { return float64(nanos) / 1e6 }
+
+func ratio(sum float64, n int64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
+}

@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/kafka"
+	"github.com/penstock/penstock/store"
+)
+
+// Snapshot is the newest committed state; it is shared and never changed.
+func (e *Engine) Snapshot(ctx context.Context) (*store.Snapshot, error) { return e.Store.Snapshot(ctx) }
+
+// Statuses is what instances and tasks last said of themselves, instances before their tasks, by name and number.
+func (e *Engine) Statuses(ctx context.Context) ([]store.Status, error) {
+	return e.Store.Statuses().All(ctx)
+}
+
+// Graph writes how the systems, pipelines and topics of the stored configurations hang together. What does not compile is
+// left out.
+func (e *Engine) Graph(ctx context.Context, w io.Writer, f graph.Format) error {
+	s, err := e.Store.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	var g graph.Graph
+	for _, name := range s.Names() {
+		if i, _ := graph.CompileOne(name, s.Connectors[name].Config, e.Worker, e.Registry); i != nil {
+			g.Instances = append(g.Instances, i)
+		}
+	}
+	return graph.Render(w, &g, f)
+}
+
+// clusterID is the id of the Kafka cluster, once it is known.
+type clusterID struct {
+	mu   sync.Mutex
+	text string
+}
+
+// idWithin bounds what [Engine.ClusterID] waits for a broker.
+const idWithin = time.Second
+
+// ClusterID is the id of the Kafka cluster, "" as long as no broker has told it.
+func (e *Engine) ClusterID(ctx context.Context) string {
+	e.id.mu.Lock()
+	defer e.id.mu.Unlock()
+	if e.id.text != "" {
+		return e.id.text
+	}
+	ctx, cancel := context.WithTimeout(ctx, idWithin)
+	defer cancel()
+	clients := e.clients()
+	client, err := clients.AdminClient(nil, "")
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	id, err := kafka.ClusterID(ctx, client)
+	if err != nil {
+		e.Logger.Debug("the cluster id is not known yet", "error", err)
+		return ""
+	}
+	e.id.text = id
+	return id
+}
+
+// settleWithin bounds how long a call waits for what it asked for to become visible. It is not an error when that takes
+// longer: what was asked for is stored and comes about.
+const settleWithin = 10 * time.Second
+
+// SetTarget asks a connector to run, to pause or to stop. After stopping it waits, for a bounded time, until nothing of
+// the connector runs any more, so that its offsets may be changed. A refusal is a *[store.RefusedError].
+func (e *Engine) SetTarget(ctx context.Context, name string, t config.Target) error {
+	release, taken := e.held.forState(name)
+	if !taken {
+		return busy(name)
+	}
+	err := e.submit(ctx, store.Op{Target: &store.SetTarget{Name: name, Target: t}})
+	release()
+	if err != nil {
+		return err
+	}
+	if t != config.Stopped {
+		return nil
+	}
+	return e.await(ctx, func(s *store.Snapshot, all []store.Status) bool { return stopped(s.Connectors[name], all) })
+}
+
+// SetTaskTarget asks one task to pause or to run. A refusal is a *[store.RefusedError].
+func (e *Engine) SetTaskTarget(ctx context.Context, name string, n int, t config.Target) error {
+	return e.submit(ctx, store.Op{Task: &store.SetTaskTarget{Name: name, Task: n, Target: t}})
+}
+
+// Restart starts a connector's instance, some of its tasks, or both anew. What restarts shows as RESTARTING until it has
+// said how it is. With only the instance asked for, Restart waits for that, for a bounded time, and returns the failure of
+// an instance that does not start. A refusal is a *[store.RefusedError].
+func (e *Engine) Restart(ctx context.Context, name string, instance bool, tasks []int) error {
+	before, err := e.Statuses(ctx)
+	if err != nil {
+		return err
+	}
+	// The mark is set first: once the request is carried out, what was started anew may speak at any moment.
+	marked := map[int]store.Status{}
+	for _, st := range before {
+		if st.Connector == name && restarts(st.Task, instance, tasks) {
+			marked[st.Task] = st
+			st.State = store.StateRestarting
+			if err := e.Store.Statuses().Put(ctx, st); err != nil {
+				return err
+			}
+		}
+	}
+	if err := e.submit(ctx, store.Op{Restart: &store.Restart{Name: name, Instance: instance, Tasks: tasks}}); err != nil {
+		for _, st := range marked {
+			err = errors.Join(err, e.Store.Statuses().Put(context.WithoutCancel(ctx), st))
+		}
+		return err
+	}
+	if !instance || len(tasks) > 0 {
+		return nil
+	}
+	var is store.Status
+	err = e.await(ctx, func(_ *store.Snapshot, all []store.Status) bool {
+		for _, st := range all {
+			if st.Connector == name && st.Task == store.Instance {
+				is = st
+			}
+		}
+		return is.State != store.StateRestarting
+	})
+	if err == nil && is.State == store.StateFailed {
+		return fmt.Errorf("Failed to transition connector %s to state STARTED", name) //nolint:staticcheck // Kafka Connect's text
+	}
+	return err
+}
+
+func restarts(task int, instance bool, tasks []int) bool {
+	return task == store.Instance && instance || slices.Contains(tasks, task)
+}
+
+// submit carries out one operation.
+func (e *Engine) submit(ctx context.Context, op store.Op) error {
+	ctx, cancel := context.WithTimeout(ctx, applyWithin)
+	defer cancel()
+	a, err := e.Store.Submit(ctx, store.Request{ID: store.NewID(), Deadline: time.Now().Add(applyWithin), Ops: []store.Op{op}})
+	if err != nil {
+		return fmt.Errorf("hand the request to the leader: %w", err)
+	}
+	return a.Err()
+}
+
+// await looks again and again until something is true or settleWithin has passed; statuses cannot be waited for.
+func (e *Engine) await(ctx context.Context, done func(*store.Snapshot, []store.Status) bool) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	enough := time.NewTimer(settleWithin)
+	defer enough.Stop()
+	for {
+		s, err := e.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		all, err := e.Statuses(ctx)
+		if err != nil {
+			return err
+		}
+		if done(s, all) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-enough.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// stopped reports whether a connector was asked to stop and nothing of it runs any more.
+func stopped(c store.Connector, all []store.Status) bool {
+	if c.Target != config.Stopped || len(c.Tasks) > 0 {
+		return false
+	}
+	rests := false
+	for _, st := range all {
+		switch {
+		case st.Connector != c.Name:
+		case st.Task == store.Instance:
+			rests = st.State == store.StateStopped || st.State == store.StateFailed
+		case st.State != store.StateUnassigned:
+			return false
+		}
+	}
+	return rests
+}
+
+// held keeps apart, for each connector, changes of its state, of which several may be under way, and one change of its
+// offsets: what was stopped when a change of offsets looked stays so until that is done. Nobody waits; who comes second is
+// refused.
+type held struct {
+	mu sync.Mutex
+	m  map[string]int // changes of state under way; offsetsHeld: of offsets
+}
+
+const offsetsHeld = -1
+
+// forState reports false while offsets are being changed. release is called once.
+func (h *held) forState(name string) (release func(), taken bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m[name] == offsetsHeld {
+		return nil, false
+	}
+	h.put(name, h.m[name]+1)
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.put(name, h.m[name]-1)
+	}, true
+}
+
+// forOffsets reports false while the state or offsets are being changed. release is called once.
+func (h *held) forOffsets(name string) (release func(), taken bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m[name] != 0 {
+		return nil, false
+	}
+	h.put(name, offsetsHeld)
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.put(name, 0)
+	}, true
+}
+
+// put is called with mu held.
+func (h *held) put(name string, n int) {
+	if h.m == nil {
+		h.m = map[string]int{}
+	}
+	if h.m[name] = n; n == 0 {
+		delete(h.m, name)
+	}
+}
+
+func busy(name string) error {
+	return &store.RefusedError{Refusal: store.Conflict, Reason: fmt.Sprintf("The state or the offsets of connector %s are being changed; try again when that is done", name)}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -49,6 +50,7 @@ type Engine struct {
 
 // New makes an engine; nothing runs yet.
 func New(s Settings) *Engine {
+	s.Logger = slog.New(&maskedLog{s.Logger.Handler(), s.Worker.Providers()})
 	return &Engine{Settings: s, member: member.NewAlone(member.Member{})}
 }
 
@@ -88,11 +90,14 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 
 func (e *Engine) newWorker() *worker.Worker {
 	return worker.New(worker.Settings{
-		Member: member.AloneID, Configs: e.Store, Statuses: e.Store.Statuses(), Logger: e.Logger,
+		Member: member.AloneID, Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
 		StopBudget: e.Worker.StopTimeout,
 		Compile: func(name string, m config.Map) (*graph.Instance, error) {
 			i, found := graph.CompileOne(name, m, e.Worker, e.Registry)
 			return i, found.Err()
+		},
+		Secrets: func(m config.Map) (string, error) {
+			return e.Worker.Providers().Digest(append(e.Worker.Secrets(), m)...)
 		},
 		NewTask: e.newTask,
 		Failed:  func(connector string, n int, err error) { e.failed(Failure{connector, n, err}) },
@@ -101,6 +106,7 @@ func (e *Engine) newWorker() *worker.Worker {
 
 func (e *Engine) failed(f Failure) {
 	if e.Failed != nil {
+		f.Err = masked(e.Worker.Providers(), f.Err)
 		e.Failed(f)
 	}
 }
@@ -118,11 +124,16 @@ func report(t worker.Task, r task.Report) {
 	}
 }
 
-// newTask makes a task with a meter of its own.
+// newTask makes a task with a meter of its own. What it gets has secrets in the place of references.
 func (e *Engine) newTask(t worker.Task) worker.Runner {
+	clients, err := e.clients()
+	settings, missing := e.Worker.Providers().Resolve(config.Map(t.Config))
+	if err = errors.Join(err, (*config.Declared)(nil).Missing("", missing).Err()); err != nil {
+		return &secretless{t, err}
+	}
 	return task.New(task.Settings{
-		Instance: t.Instance, Number: t.Number, Config: t.Config,
-		Clients: e.clients(),
+		Instance: t.Instance, Number: t.Number, Config: plugin.Config(settings),
+		Clients: clients,
 		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
@@ -131,9 +142,8 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 	})
 }
 
-func (e *Engine) clients() kafka.Clients {
-	return kafka.Clients{
-		Base: e.Worker.Base, Producer: e.Worker.Producer, Consumer: e.Worker.Consumer, Admin: e.Worker.Admin,
-		Logger: e.Logger,
-	}
+// clients are the worker's clients, with secrets in the place of references.
+func (e *Engine) clients() (kafka.Clients, error) {
+	w, err := e.Worker.Resolved()
+	return clientsOf(w, e.Logger), (*config.Declared)(nil).Missing("", err).Err()
 }

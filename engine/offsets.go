@@ -103,10 +103,11 @@ func (e *Engine) connector(ctx context.Context, name string) (store.Connector, e
 func (e *Engine) change(ctx context.Context, name string, do func(context.Context, store.Connector, *graph.Instance) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, offsetsWithin)
 	defer cancel()
-	if !e.held.take(name) {
-		return false, &store.RefusedError{Refusal: store.Conflict, Reason: fmt.Sprintf("The offsets of connector %s are being modified; try again when that is done", name)}
+	release, taken := e.held.forOffsets(name)
+	if !taken {
+		return false, busy(name)
 	}
-	defer e.held.give(name)
+	defer release()
 	c, err := e.connector(ctx, name)
 	if err != nil {
 		return false, err
@@ -247,7 +248,10 @@ func (e *Engine) group(c store.Connector, do func(g kafka.Groups, group string) 
 	if i == nil {
 		return found.Err()
 	}
-	clients := e.clients()
+	clients, err := e.clients()
+	if err != nil {
+		return err
+	}
 	group, err := clients.Group(i.Task.Consumer, "connect-"+c.Name)
 	if err != nil {
 		return err

@@ -57,7 +57,10 @@ func (e *Engine) ClusterID(ctx context.Context) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, idWithin)
 	defer cancel()
-	clients := e.clients()
+	clients, err := e.clients()
+	if err != nil {
+		return ""
+	}
 	client, err := clients.AdminClient(nil, "")
 	if err != nil {
 		return ""
@@ -79,10 +82,13 @@ const settleWithin = 10 * time.Second
 // SetTarget asks a connector to run, to pause or to stop. After stopping it waits, for a bounded time, until nothing of
 // the connector runs any more, so that its offsets may be changed. A refusal is a *[store.RefusedError].
 func (e *Engine) SetTarget(ctx context.Context, name string, t config.Target) error {
-	if e.held.is(name) {
-		return &store.RefusedError{Refusal: store.Conflict, Reason: fmt.Sprintf("The offsets of connector %s are being modified; try again when that is done", name)}
+	release, taken := e.held.forState(name)
+	if !taken {
+		return busy(name)
 	}
-	if err := e.submit(ctx, store.Op{Target: &store.SetTarget{Name: name, Target: t}}); err != nil {
+	err := e.submit(ctx, store.Op{Target: &store.SetTarget{Name: name, Target: t}})
+	release()
+	if err != nil {
 		return err
 	}
 	if t != config.Stopped {
@@ -200,34 +206,56 @@ func stopped(c store.Connector, all []store.Status) bool {
 	return rests
 }
 
-// held is the connectors whose offsets are being changed: they may not be started meanwhile.
+// held keeps apart, for each connector, changes of its state, of which several may be under way, and one change of its
+// offsets: what was stopped when a change of offsets looked stays so until that is done. Nobody waits; who comes second is
+// refused.
 type held struct {
 	mu sync.Mutex
-	m  map[string]bool
+	m  map[string]int // changes of state under way; offsetsHeld: of offsets
 }
 
-func (h *held) is(name string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.m[name]
-}
+const offsetsHeld = -1
 
-// take reports false when somebody else has the name.
-func (h *held) take(name string) bool {
+// forState reports false while offsets are being changed. release is called once.
+func (h *held) forState(name string) (release func(), taken bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.m[name] {
-		return false
+	if h.m[name] == offsetsHeld {
+		return nil, false
 	}
+	h.put(name, h.m[name]+1)
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.put(name, h.m[name]-1)
+	}, true
+}
+
+// forOffsets reports false while the state or offsets are being changed. release is called once.
+func (h *held) forOffsets(name string) (release func(), taken bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m[name] != 0 {
+		return nil, false
+	}
+	h.put(name, offsetsHeld)
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.put(name, 0)
+	}, true
+}
+
+// put is called with mu held.
+func (h *held) put(name string, n int) {
 	if h.m == nil {
-		h.m = map[string]bool{}
+		h.m = map[string]int{}
 	}
-	h.m[name] = true
-	return true
+	if h.m[name] = n; n == 0 {
+		delete(h.m, name)
+	}
 }
 
-func (h *held) give(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.m, name)
+func busy(name string) error {
+	return &store.RefusedError{Refusal: store.Conflict, Reason: fmt.Sprintf("The state or the offsets of connector %s are being changed; try again when that is done", name)}
 }

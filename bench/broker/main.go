@@ -151,10 +151,11 @@ func (s *seen) fetched(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:r
 	return nil, nil, false
 }
 
-// digest adds the records of a batch (Kafka's record format 2, uncompressed).
+// digest adds the records of a batch (Kafka's record format 2). Compressed ones it leaves out, so that their run does not
+// count.
 func digest(d *rows.Digest, batch []byte) {
-	const header = 61
-	if len(batch) < header {
+	const header, codec = 61, 7
+	if len(batch) < header || batch[22]&codec != 0 {
 		return
 	}
 	for b := batch[header:]; len(b) > 0; {

@@ -181,5 +181,8 @@ func (s settings) broker(ctx context.Context, args ...string) (*broker, error) {
 		_, err = fmt.Sscan(line, &b.addr, &b.control)
 		return true, err
 	})
-	return b, err
+	if err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return b, nil
 }

@@ -105,14 +105,6 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// oneFolder lets a command take a project folder, or nothing for the folder one is in.
-func oneFolder(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return fmt.Errorf("%s takes one folder and was given %d: %s", cmd.CommandPath(), len(args), strings.Join(args, ", "))
-	}
-	return nil
-}
-
 // usage is cobra's template with one dash before long flags, as Go and Terraform write them.
 const usage = `Usage:{{if .Runnable}} {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
        {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}

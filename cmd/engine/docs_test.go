@@ -76,7 +76,10 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 					}
 				case words[0] == "make":
 					for _, target := range words[1:] {
-						if !strings.Contains(target, "=") && !bytes.Contains(makefile, []byte("\n"+target+":")) {
+						if strings.Contains(target, "=") {
+							break // settings follow the targets
+						}
+						if !bytes.Contains(makefile, []byte("\n"+target+":")) {
 							t.Errorf("%s shows a target that the Makefile does not have: %s", name, command)
 						}
 					}
@@ -101,7 +104,7 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 			write(t, dir, "example.hcl", wrapped(block[1]))
 			var said bytes.Buffer
 			p := process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
-			if _, err := p.load(dir, variables{}); err != nil {
+			if _, err := p.load([]string{dir}, variables{}); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}
 		}

@@ -16,7 +16,7 @@ func newGraph(p process) *cobra.Command {
 	var v variables
 	format, only := string(graph.Text), ""
 	c := &cobra.Command{
-		Use:   "graph [FOLDER]",
+		Use:   "graph [FOLDER | WORKER.properties CONNECTOR.properties…]",
 		Short: "Draw a project's pipelines and what is inside their tasks",
 		Long: `graph compiles a project and prints how systems, pipelines and topics hang
 together (the instance graph) and what a record passes inside each pipeline
@@ -25,13 +25,13 @@ prints the instance graph, or the task graph that -pipeline names.`,
 		Example: `  engine graph pipelines/quickstart
   engine graph -format mermaid          for a README
   engine graph -format dot -pipeline access-log pipelines/quickstart | dot -Tsvg > p.svg`,
-		Args: oneFolder,
+		Args: projectArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(graph.Formats(), graph.Format(format)) {
 				return refusal(diag.New(diag.Usage, diag.Place{}, "-format is %q; it must be one of %s.%s", format,
 					strings.Join(formats(), ", "), diag.DidYouMean(format, formats())))
 			}
-			pr, err := p.load(folder(args), v)
+			pr, err := p.load(args, v)
 			if err != nil {
 				return err
 			}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/spf13/pflag"
 
+	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
@@ -35,9 +37,10 @@ func (f variableFlag) Set(text string) error {
 func (f variableFlag) String() string { return "" }
 func (f variableFlag) Type() string   { return "string" }
 
-// project is a folder of HCL files, compiled.
+// project is a folder of HCL files, or the properties files of a Kafka Connect installation, compiled.
 type project struct {
 	*hcl.Project
+	texts    map[string][]byte // of properties files; nil for HCL
 	registry *plugin.Registry
 	worker   *config.Worker
 	graph    *graph.Graph
@@ -45,22 +48,38 @@ type project struct {
 
 // load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors;
 // the count is of diagnostics that are not errors.
-func (p process) load(path string, v variables) (*project, error) {
+func (p process) load(args []string, v variables) (*project, error) {
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {
 		return nil, err
 	}
-	files, found := hcl.Load(path, hcl.Options{Registry: registry, Vars: v.list, Env: p.env})
-	pr := &project{Project: files, registry: registry}
+	pr, found, err := p.read(args, v, registry)
+	if err != nil {
+		return nil, err
+	}
+	pr.registry = registry
 	// What had errors is not in the project any more, so everything that is wrong is said at once.
 	found = append(found, pr.compile()...)
 	if len(found) > 0 {
-		p.tell(found, files.Source)
+		p.tell(found, pr.Source)
 	}
 	if found.HasErrors() {
 		return nil, errTold
 	}
 	return pr, nil
+}
+
+// read reads the files of a project.
+func (p process) read(args []string, v variables, r *plugin.Registry) (*project, diag.List, error) {
+	if isProperties(args) {
+		if len(v.list) > 0 {
+			return nil, nil, refusal(diag.New(diag.Usage, diag.Place{}, "-var and -var-file are for HCL; %s has no variables.", args[0]))
+		}
+		pr, found := loadProperties(args)
+		return pr, found, nil
+	}
+	files, found := hcl.Load(folder(args), hcl.Options{Registry: r, Vars: v.list, Env: p.env})
+	return &project{Project: files}, found, nil
 }
 
 // compile checks the worker's settings and compiles the pipelines.
@@ -72,7 +91,28 @@ func (pr *project) compile() diag.List {
 	pr.worker = worker
 	g, more := graph.Compile(pr.Pipelines, worker, pr.registry)
 	pr.graph = g
-	return append(found, more...)
+	return slices.Concat(found, more, engine.CheckClients(worker, pr.declaredWorker(), g))
+}
+
+// here says what is missing on this machine, which is to run the pipelines: what references stand for.
+func (pr *project) here() diag.List {
+	declared := pr.declaredWorker()
+	worker, found := config.ReadWorkerHere(declared, pr.registry)
+	pr.worker = worker
+	if resolved, err := worker.Resolved(); err == nil && worker.Refers() {
+		found = append(found, engine.CheckClients(resolved, declared, pr.graph)...)
+	}
+	for _, p := range pr.Pipelines {
+		found = append(found, config.CheckHere(p, worker, pr.registry)...)
+	}
+	// Warnings were told before; a security setting of the worker is one of each kind of client too.
+	found = slices.DeleteFunc(found, isWarning)
+	told := map[diag.Diagnostic]bool{}
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool {
+		again := told[d]
+		told[d] = true
+		return again
+	})
 }
 
 // again compiles a later load of the project. The worker's settings stay, since a process does not change its own; those of
@@ -85,7 +125,11 @@ func (pr *project) again(files *hcl.Project) (*project, diag.List) {
 	}
 	g, more := pr.graph.Recompile(files.Pipelines, pr.worker, pr.registry)
 	next.graph = g
-	return next, append(found, more...)
+	found = append(found, more...)
+	for _, p := range next.Pipelines {
+		found = append(found, slices.DeleteFunc(config.CheckHere(p, pr.worker, pr.registry), isWarning)...)
+	}
+	return next, append(found, engine.CheckClients(pr.worker, next.declaredWorker(), g)...)
 }
 
 // declaredWorker is the worker block, or one that says nothing.
@@ -95,6 +139,8 @@ func (pr *project) declaredWorker() *config.Declared {
 	}
 	return pr.Worker
 }
+
+func isWarning(d diag.Diagnostic) bool { return d.Severity != diag.Error }
 
 // folder is the argument of a command that reads a project: the first one, or the folder one is in.
 func folder(args []string) string {

@@ -58,6 +58,17 @@ func (r *reloads) listen() (stop func()) {
 
 // serve loads whenever files change, unless they are not watched, and at SIGHUP, until ctx is done.
 func (r *reloads) serve(ctx context.Context) {
+	if r.run.project().texts != nil {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.hangup:
+				_, found, _ := r.load(ctx, "") // it refuses
+				r.run.tellAbove(found, nil)
+			}
+		}
+	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
@@ -102,6 +113,9 @@ func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
 }
 
 func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
+	if r.run.project().texts != nil {
+		return engine.Changes{}, diag.List{diag.New(diag.NotAvailable, diag.Place{}, "The files of a Kafka Connect worker are read at the start only. Stop the engine and start it again, or run a folder with HCL files.")}, nil
+	}
 	var changes engine.Changes
 	var found diag.List
 	done := make(chan struct{})

@@ -46,7 +46,7 @@ func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
 	r.run.screen = newScreen(r.run.process)
 	r.run.loggers = newLoggers(r.run.process, r.run.screen)
 	r.run.log = r.run.loggers.Logger(engineLogger)
-	pr, err := r.run.load(dir, variables{})
+	pr, err := r.run.load([]string{dir}, variables{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -51,18 +51,26 @@ func (r *run) project() *project { return r.loaded.Load() }
 func newRun(p process) *cobra.Command {
 	r := &run{process: p}
 	c := &cobra.Command{
-		Use:   "run [FOLDER]",
+		Use:   "run [FOLDER | WORKER.properties CONNECTOR.properties…]",
 		Short: "Run a project in one process",
 		Long: `run compiles a project folder and runs its pipelines in this process until
-Ctrl-C. Without bootstrap_servers in a worker block it starts a development
-broker. State (offsets, the broker's topics) lives in .engine inside the folder.
-Files that change are loaded again, all or nothing, and only the pipelines that
-differ restart; SIGHUP does so at once.`,
+Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
+and, for each connector, properties or JSON. Without bootstrap_servers in a
+worker block it starts a development broker. State (offsets, the broker's
+topics) lives in .engine inside the folder. HCL files that change are loaded
+again, all or nothing, and only the pipelines that differ restart; SIGHUP does
+so at once.
+
+Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
+the listeners of the worker block. If another process has that default address,
+the run goes on without them; with -until-idle they are served only on listeners
+of the worker block.`,
 		Example: `  engine run pipelines/quickstart
   engine run -until-idle pipelines/quickstart   end when all has been delivered
-  engine run -data /var/lib/engine .            keep state elsewhere`,
-		Args: oneFolder,
-		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), folder(args)) },
+  engine run -data /var/lib/engine .            keep state elsewhere
+  engine run connect-standalone.properties file-source.properties`,
+		Args: projectArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
 	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
@@ -71,13 +79,18 @@ differ restart; SIGHUP does so at once.`,
 	return c
 }
 
-func (r *run) run(ctx context.Context, path string) (err error) {
+func (r *run) run(ctx context.Context, args []string) (err error) {
 	r.screen = newScreen(r.process)
 	r.loggers = newLoggers(r.process, r.screen)
 	r.log = r.loggers.Logger(engineLogger)
-	pr, err := r.load(path, r.vars)
+	pr, err := r.load(args, r.vars)
 	if err != nil {
 		return err
+	}
+	r.loaded.Store(pr)
+	if missing := pr.here(); missing.HasErrors() {
+		r.tellAbove(missing, pr.Source)
+		return errTold
 	}
 	if len(pr.graph.Instances) == 0 {
 		return refusal(diag.New(diag.EmptyFolder, diag.Place{}, "%s declares no pipeline, so there is nothing to run.", shown(pr.Folder)))
@@ -91,6 +104,9 @@ func (r *run) run(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := r.takeOver(ctx, st); err != nil {
+		return err
+	}
 	if err := r.listen(ctx); err != nil {
 		return err
 	}
@@ -169,6 +185,10 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	defer end()
 	defer served.close()
 	defer context.AfterFunc(ctx, func() { served.close(); end() })()
+	reached := make(chan error, 1)
+	var beside sync.WaitGroup
+	beside.Go(func() { reached <- r.reach(life) })
+	defer func() { end(); beside.Wait() }()
 	go func() {
 		ended <- e.Run(life, func(ctx context.Context) error {
 			changes, err := e.Apply(ctx, pr.Pipelines)
@@ -189,6 +209,12 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 		case <-applied:
 			applied, ticks = nil, tick.C
 			watching.Go(func() { r.reloads.serve(life) })
+		case refused := <-reached:
+			if refused != nil {
+				end()
+				watching.Wait()
+				return errors.Join(refused, <-ended)
+			}
 		case err := <-ended:
 			end()
 			watching.Wait()
@@ -200,6 +226,43 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 				watching.Wait()
 				return errors.Join(err, <-ended)
 			}
+		}
+	}
+}
+
+// reachAgain is the wait between two tries to reach a cluster.
+const reachAgain = 2 * time.Second
+
+// reach waits for a sign of life of the cluster, beside the pipelines, which wait as well. A cluster that is not there may
+// still come; its error is a refusal that no waiting cures, or with -until-idle any.
+func (r *run) reach(ctx context.Context) error {
+	if r.broker != nil {
+		return nil
+	}
+	for told := false; ; told = true {
+		err := engine.Reach(ctx, r.project().worker, r.log)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil && told:
+			r.say("Kafka is there now.\n")
+			return nil
+		case err == nil:
+			return nil
+		}
+		found := diag.Of(err, diag.KafkaDown)
+		if r.untilIdle || found[0].Code != diag.KafkaDown {
+			return err
+		}
+		if !told {
+			found[0].Severity = diag.Warning
+			found[0].Detail += "\n\nThe pipelines wait for it."
+			r.tellAbove(found, r.project().Source)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reachAgain):
 		}
 	}
 }

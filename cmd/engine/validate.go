@@ -9,16 +9,16 @@ import (
 func newValidate(p process) *cobra.Command {
 	var v variables
 	c := &cobra.Command{
-		Use:   "validate [FOLDER]",
+		Use:   "validate [FOLDER | WORKER.properties CONNECTOR.properties…]",
 		Short: "Check a project without running it",
 		Long: `validate reads a project folder (or a single file) and says everything that is
 wrong with it. It needs no network and starts nothing.`,
 		Example: `  engine validate                       the folder you are in
   engine validate pipelines/quickstart
   engine validate -var environment=prod`,
-		Args: oneFolder,
+		Args: projectArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
-			pr, err := p.load(folder(args), v)
+			pr, err := p.load(args, v)
 			if err != nil {
 				return err
 			}

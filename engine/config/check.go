@@ -274,6 +274,9 @@ func (c *checker) itself() string { return fmt.Sprintf("The %s %q", c.role, c.co
 
 // configure asks a plugin whether it takes its settings.
 func (c *checker) configure(prefix, who, at string, configure func() error) {
+	if c.opens(prefix) {
+		return
+	}
 	err := guard(configure)
 	if err == nil {
 		return

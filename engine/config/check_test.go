@@ -184,7 +184,6 @@ func TestCheckMessages(t *testing.T) {
 		{"not available", flat, with("exactly.once.support=required", "transaction.boundary=connector", "offsets.storage.topic=o")},
 		{"not available", flat, with("exactly.once.support=sometimes")},
 		{"not available", flat, with("file=${file:/etc/x.properties:path}", "tasks.max=${env:N}")},
-		{"not available", hcl, with("producer.override.security.protocol=SASL_SSL", "producer.override.sasl.jaas.config=!hunter2")},
 		{"overrides", flat, with("consumer.override.max.poll.records=1", "producer.override.linger.ms=1")},
 
 		{"misspelt", flat, with("task.max=10")},

@@ -36,6 +36,7 @@ type Origin struct {
 	Place     diag.Place // of the value
 	Written   string     // as the user spelt it, such as tasks_max; "" when it was not written as an argument
 	Sensitive bool       // the value came from something sensitive
+	Resolved  bool       // the value came from a config provider, in the place of a reference
 }
 
 // At is the place of a key, or that of the pipeline when the key has none.
@@ -56,3 +57,17 @@ func (d *Declared) Spelling(key string) string {
 
 // Name is the connector's name.
 func (d *Declared) Name() string { return d.Map[Name] }
+
+// Settled is what of the map is known by now: all but the keys whose values hold references.
+func (d *Declared) Settled() Map {
+	if !anyRefers(d.Map) {
+		return d.Map
+	}
+	m := Map{}
+	for k, v := range d.Map {
+		if d.Origins[k].Resolved || !Refers(v) {
+			m[k] = v
+		}
+	}
+	return m
+}

@@ -42,7 +42,7 @@ func (f *finder) fail(code diag.Code, key, format string, args ...any) {
 // failAt reports an error about a key, unless the key has one, at a place that is not the key's own: what is missing has
 // none.
 func (f *finder) failAt(key string, code diag.Code, at diag.Place, format string, args ...any) {
-	if f.settled[key] {
+	if f.settled[key] || code == diag.InvalidValue && f.open(key) {
 		return
 	}
 	f.settled[key] = true
@@ -126,10 +126,16 @@ func (d *Declared) write(prefix, name, value string) string {
 	}
 }
 
+// IsSecret reports whether nobody may see the value of a key that no plugin lists: it came from something sensitive, or
+// its name says so.
+func (d *Declared) IsSecret(key string) bool {
+	return d.Origins[key].Sensitive || sensitiveName(key)
+}
+
 // sensitiveName reports whether a property holds a secret by its name.
 func sensitiveName(key string) bool {
 	k := strings.ToLower(key)
-	for _, s := range []string{"password", "secret", "token", "credential", "jaas"} {
+	for _, s := range []string{"password", "secret", "token", "credential", "jaas", "keystore.key"} {
 		if strings.Contains(k, s) {
 			return true
 		}

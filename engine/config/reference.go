@@ -11,28 +11,28 @@ import (
 // reference is Kafka Connect's ${provider:path:key} and ${provider:key} (ConfigTransformer.DEFAULT_PATTERN).
 var reference = regexp.MustCompile(`\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}`)
 
-// references refuses values that a config provider would have to fill in: there are none, and a plugin would take the
-// reference for the value itself (invariant 9).
-func (f *finder) references() {
-	for _, key := range f.keys {
-		if m := reference.FindStringSubmatch(f.Map[key]); m != nil {
-			f.fail(diag.NotAvailable, key, "%s refers to the config provider %q. This version has no config providers, so nothing would put the value in the place of ${%s:…}.",
-				f.Spelling(key), m[1], m[1])
+// references refuses references to providers that the worker does not have: a plugin would take them for the values
+// themselves (invariant 9). Whether a provider has the value is known only where the pipeline runs.
+func (c *checker) references() {
+	providers := c.worker.providers
+	for _, key := range c.keys {
+		if c.Origins[key].Resolved {
+			continue
+		}
+		for _, m := range reference.FindAllStringSubmatch(c.Map[key], -1) {
+			if names := providers.Names(); !slices.Contains(names, m[1]) {
+				c.fail(diag.UnknownProvider, key, "%s", noProvider(m[1], names))
+			}
 		}
 	}
 }
 
-// unavailableClient says why this version cannot honour a property of a Kafka client, "" when it can.
-func unavailableClient(name, value string) string {
-	switch value = strings.TrimSpace(value); {
-	case value == "":
-		return ""
-	case name == "security.protocol" && !strings.EqualFold(value, "PLAINTEXT"):
-		return "This version connects to Kafka in plain text only, without encryption and log-in."
-	case strings.HasPrefix(name, "ssl."), strings.HasPrefix(name, "sasl."):
-		return "This version connects to Kafka in plain text only, so it would not be used."
-	}
-	return ""
+// open reports whether a key holds a reference, so that its value is not known yet.
+func (f *finder) open(key string) bool { return !f.Origins[key].Resolved && Refers(f.Map[key]) }
+
+// opens reports whether a key under a prefix does.
+func (f *finder) opens(prefix string) bool {
+	return slices.ContainsFunc(f.keys, func(k string) bool { return strings.HasPrefix(k, prefix) && f.open(k) })
 }
 
 // secrets warns of sensitive settings whose text stands in an HCL file, where there are better ways.
@@ -45,7 +45,7 @@ func (f *finder) secrets() {
 		if o.Sensitive || o.Place.IsZero() || !f.set(key) || !f.isSecret(key) || reference.MatchString(f.Map[key]) {
 			continue
 		}
-		f.warn(diag.SensitiveInFile, key, "%s is a secret and stands in the file as plain text. Take it from env(\"…\") or from a sensitive variable.", f.Spelling(key))
+		f.warn(diag.SensitiveInFile, key, "%s is a secret and stands in the file as plain text. Take it from secret(\"…\"), env(\"…\") or a sensitive variable.", f.Spelling(key))
 	}
 }
 

@@ -17,13 +17,11 @@ func (c *checker) overrides() {
 			if !ok || c.role == 0 {
 				continue
 			}
-			switch reason := unavailableClient(name, c.Map[key]); {
+			switch {
 			case !slices.Contains(used, prefix):
 				c.warn(diag.NoEffect, key, "This %s has no client that %s would reach.", c.role, c.Spelling(key))
 			case !c.worker.Allows(name):
 				c.fail(diag.OverrideRefused, key, "The worker's policy %q does not let a connector set %s of its clients.", c.worker.OverridePolicy, name)
-			case reason != "":
-				c.fail(diag.NotAvailable, key, "%s is not available. %s", c.Spelling(key), reason)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -36,10 +37,11 @@ type Worker struct {
 	TopicTracking   bool     `cfg:"topic.tracking.enable" importance:"low" doc:"Whether the topics that connectors use are listed."`
 	TopicReset      bool     `cfg:"topic.tracking.allow.reset" importance:"low" doc:"Whether these lists may be emptied."`
 
-	// Settings of Kafka clients, without prefix. Base is for every client; the others go over it by the kind of client.
+	// Settings of Kafka clients, without prefix. Base is for every client, security settings included; the others go over it by the kind of client.
 	Base, Producer, Consumer, Admin map[string]string
 
 	converters map[plugin.Use]inherited
+	providers  *Providers
 }
 
 // inherited is a converter that connectors get when they do not choose one.
@@ -82,10 +84,73 @@ func (w *Worker) Allows(property string) bool {
 	}
 }
 
-// ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors.
+// Providers are the worker's config providers; nil for a worker that nobody read, which has none.
+func (w *Worker) Providers() *Providers { return w.providers }
+
+// Resolved is the worker with values in the place of references in what its clients and converters are given. Errors are
+// those of [Providers.Resolve].
+func (w *Worker) Resolved() (*Worker, error) {
+	r := *w
+	var errs []error
+	resolve := func(m map[string]string) map[string]string {
+		resolved, err := w.providers.Resolve(m)
+		errs = append(errs, err)
+		return resolved
+	}
+	r.Base, r.Producer, r.Consumer, r.Admin = resolve(w.Base), resolve(w.Producer), resolve(w.Consumer), resolve(w.Admin)
+	r.converters = map[plugin.Use]inherited{}
+	for use, c := range w.converters {
+		r.converters[use] = inherited{c.class, resolve(c.settings)}
+	}
+	return &r, errors.Join(errs...)
+}
+
+// Refers reports whether a reference stands in one of the maps of [Worker.Secrets].
+func (w *Worker) Refers() bool {
+	return slices.ContainsFunc(w.Secrets(), func(m Map) bool { return anyRefers(m) })
+}
+
+// Secrets are the maps of the worker in which references may stand, for [Providers.Digest].
+func (w *Worker) Secrets() []Map {
+	all := []Map{w.Base, w.Producer, w.Consumer, w.Admin}
+	for _, use := range uses() {
+		all = append(all, w.converters[use].settings)
+	}
+	return all
+}
+
+// ReadWorkerHere is [ReadWorker] on the machine on which the worker runs: references in settings of the worker itself are
+// resolved, and one that cannot be is an error. Those for its clients and converters stay, see [Worker.Resolved].
+func ReadWorkerHere(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
+	w, found := ReadWorker(d, r)
+	if found.HasErrors() {
+		return w, found
+	}
+	resolved, missing := w.providers.Fill(d)
+	if missing.HasErrors() || resolved == d {
+		return w, append(found, missing...)
+	}
+	here, more := ReadWorker(resolved, r)
+	here.Base, here.Producer, here.Consumer, here.Admin = w.Base, w.Producer, w.Consumer, w.Admin
+	here.converters, here.providers = w.converters, w.providers
+	return here, more
+}
+
+// CheckHere is [CheckMap] on the machine on which the connector runs, with references resolved.
+func CheckHere(d *Declared, w *Worker, r *plugin.Registry) diag.List {
+	resolved, found := w.providers.Fill(d)
+	if found.HasErrors() || resolved == d {
+		return found
+	}
+	return CheckMap(resolved, w, r)
+}
+
+// ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors. Settings
+// that hold references have their defaults, since their values are not known yet.
 func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	w := WorkerDefaults()
 	c := newChecker(d, &w, r)
+	w.providers = c.providers()
 	c.references()
 	for _, s := range plugin.SpecOf(w).Fields {
 		c.read("", s.Name)
@@ -99,7 +164,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	if c.found.HasErrors() {
 		return &w, c.found
 	}
-	if err := plugin.Decode(plugin.Config(d.Map), &w); err != nil {
+	if err := plugin.Decode(plugin.Config(d.Settled()), &w); err != nil {
 		return &w, append(c.found, diag.Of(err, diag.InvalidValue)...)
 	}
 	w.OverridePolicy = policyName(w.OverridePolicy)
@@ -164,10 +229,12 @@ var clientProperties = []string{ //nolint:gochecknoglobals // a literal
 	"bootstrap.resolve.timeout.ms", "metadata.recovery.strategy", "metadata.recovery.rebootstrap.trigger.ms",
 }
 
+// clientsBase is what the worker says of all its clients. Its security settings are among them: people expect it, and
+// Kafka Connect's workers, which want them again under producer., consumer. and admin., are known to be a trap.
 func clientsBase(m Map) map[string]string {
 	base := map[string]string{}
-	for _, k := range clientProperties {
-		if v, ok := m[k]; ok {
+	for k, v := range m {
+		if slices.Contains(clientProperties, k) || within(k, "ssl.", "sasl.") {
 			base[k] = v
 		}
 	}
@@ -185,7 +252,6 @@ type rule struct {
 // prefixes; the first rule that fits counts.
 var workerRules = []rule{ //nolint:gochecknoglobals // a literal
 	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
-	{[]string{"config.providers", "config.providers."}, nil, "This version has no config providers."},
 	{[]string{"listeners.", "admin.listeners."}, nil, "This version serves REST over http only."},
 	{[]string{"rest.extension.classes"}, nil, "This version has no REST extensions, so nobody would be asked to log in."},
 	{[]string{"rest.advertised.listener"}, equals("http"), "This version serves REST over http only."},
@@ -217,9 +283,6 @@ func (c *checker) workerProperties() {
 		value := strings.TrimSpace(c.Map[key])
 		reason := refusal(key, value)
 		client := clientProperty(key)
-		if reason == "" {
-			reason = unavailableClient(client, value)
-		}
 		switch {
 		case reason != "":
 			c.fail(diag.NotAvailable, key, "%s is not available. %s", c.Spelling(key), reason)
@@ -256,7 +319,7 @@ func refusal(key, value string) string {
 // workerReads reports whether a property is one that a worker may have.
 func (c *checker) workerReads(key string) bool {
 	return slices.Contains(c.workerNames(), key) || fits(key, idle) ||
-		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.") ||
+		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.", configProviders+".") ||
 		slices.ContainsFunc(workerRules, func(r rule) bool { return fits(key, r.names) })
 }
 

@@ -44,7 +44,7 @@ func TestWorkerOfNothingHasDefaults(t *testing.T) {
 func TestWorkerReadsItsProperties(t *testing.T) {
 	t.Parallel()
 	w := worker(t, registry(t),
-		"bootstrap.servers=a:9092, b:9092", "client.id=me", "security.protocol=PLAINTEXT", "offset.flush.interval.ms=10000", "offset.flush.timeout.ms=7",
+		"bootstrap.servers=a:9092, b:9092", "client.id=me", "security.protocol=SASL_SSL", "ssl.truststore.location=/x", "sasl.mechanism=PLAIN", "offset.flush.interval.ms=10000", "offset.flush.timeout.ms=7",
 		"task.shutdown.graceful.timeout.ms=9", "topic.creation.enable=FALSE", "offset.storage.file.filename=/tmp/connect.offsets",
 		"connector.client.config.override.policy=org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy",
 		"connector.client.config.override.allowlist=a,b", "producer.linger.ms=1", "consumer.fetch.min.bytes=2", "admin.retries=3",
@@ -54,7 +54,7 @@ func TestWorkerReadsItsProperties(t *testing.T) {
 		Bootstrap: []string{"a:9092", "b:9092"}, FlushInterval: 10 * time.Second, FlushTimeout: 7 * time.Millisecond, StopTimeout: 9 * time.Millisecond,
 		OffsetsFile: "/tmp/connect.offsets", OverridePolicy: "Principal", OverrideAllowlist: []string{"a", "b"},
 		Listeners: []string{"http://:8083", "HTTP://[::1]:0"}, AdminListeners: new(string), TopicReset: true,
-		Base:     map[string]string{"bootstrap.servers": "a:9092, b:9092", "client.id": "me", "security.protocol": "PLAINTEXT"},
+		Base:     map[string]string{"bootstrap.servers": "a:9092, b:9092", "client.id": "me", "security.protocol": "SASL_SSL", "ssl.truststore.location": "/x", "sasl.mechanism": "PLAIN"},
 		Producer: map[string]string{"linger.ms": "1"}, Consumer: map[string]string{"fetch.min.bytes": "2"}, Admin: map[string]string{"retries": "3"},
 	}
 	if d := cmp.Diff(want, w, cmpopts.IgnoreUnexported(config.Worker{})); d != "" {
@@ -82,7 +82,6 @@ func TestWorkerMessages(t *testing.T) {
 		{"value.converter=AvroConverter", "key.converter=Simple", "header.converter.schemas.enable=x"},
 		{"key.converter.schemas.enable=x"},
 		{"connector.client.config.override.policy=Some"},
-		{"security.protocol=SASL_SSL", "ssl.truststore.location=/x", "sasl.jaas.config=hunter2", "producer.ssl.key.password=hunter2"},
 		{"listeners=https://:8083", "admin.listeners=127.0.0.1:1, http://h:port", "rest.extension.classes=x"},
 		{"listeners=ftp://:8083", "listeners.https.ssl.keystore.location=/x", "admin.listeners=http://h:70000/path", "rest.get.actions=maybe"},
 		{"exactly.once.source.support=enabled", "group.id=g", "config.storage.topic=c", "offset.storage.topic=o", "offset.storage.partitions=1"},

@@ -27,6 +27,8 @@ const (
 	BrokerRefused Code = "E013"
 	InstanceDown  Code = "E014"
 	Stuck         Code = "E015"
+	LoginRefused  Code = "E016"
+	NotTrusted    Code = "E017"
 	NotApplied    Code = "E020"
 )
 
@@ -77,6 +79,7 @@ const (
 	UndeclaredValue   Code = "E506"
 	InvalidVariable   Code = "E507"
 	Cycle             Code = "E508"
+	SecretMissing     Code = "E509"
 
 	UnknownTransform  Code = "E601"
 	InvalidTarget     Code = "E602"
@@ -139,7 +142,9 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
 	NotApplied:    {NotApplied, "Loaded, but not put into effect", "The files are right, but the engine could not store or carry out the change. What ran before runs on, and the change is tried again."},
 
-	Stuck: {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
+	Stuck:        {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
+	LoginRefused: {LoginRefused, "Kafka refused the log-in", "The cluster could be reached, but it does not let this client in: the credentials are wrong, or listener and security.protocol do not fit. Trying again does not help."},
+	NotTrusted:   {NotTrusted, "No secure connection to Kafka", "TLS with a broker failed: its certificate is not trusted, has expired or is for another name, or the broker does not accept this client's. Trying again does not help."},
 
 	DottedName:        {DottedName, "Property name written with dots", "HCL arguments cannot contain dots. Write the property with underscores, or quote it in config = { … }."},
 	ArgumentExpected:  {ArgumentExpected, "Argument or block definition required", "A line is neither an argument (name = value) nor a block."},
@@ -180,6 +185,8 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	UndeclaredValue:   {UndeclaredValue, "Value for undeclared variable", "A values file, a flag or the environment sets a variable that no block declares."},
 	InvalidVariable:   {InvalidVariable, "Invalid value for variable", "The value does not fit the variable's type or one of its validation rules."},
 	Cycle:             {Cycle, "Locals refer to each other", "Locals that need each other's value cannot be worked out."},
+
+	SecretMissing: {SecretMissing, "Secret cannot be found", "A config provider was asked for a value that it does not have, or may not read. References are resolved on the machine that runs the pipeline, when its tasks start."},
 
 	UnknownTransform:  {UnknownTransform, "Unknown transform type", "No transform of this name is built in."},
 	InvalidTarget:     {InvalidTarget, "Invalid transform target", "target is \"key\" or \"value\"."},

@@ -26,7 +26,8 @@ func (g *Graph) Recompile(ds []*config.Declared, w *config.Worker, r *plugin.Reg
 }
 
 // CompileOne makes an instance of a stored configuration; nil when the list has errors. No connector is asked to validate
-// what was accepted before. The list has no places.
+// what was accepted before. References to config providers are resolved, so it is for the machine that runs the instance: its
+// Config holds the references, all else the values, and its fingerprint changes with them. The list has no places.
 func CompileOne(name string, m config.Map, w *config.Worker, r *plugin.Registry) (*Instance, diag.List) {
 	if m[config.Name] == "" {
 		m = maps.Clone(m)
@@ -35,12 +36,22 @@ func CompileOne(name string, m config.Map, w *config.Worker, r *plugin.Registry)
 		}
 		m[config.Name] = name
 	}
-	g, found := (&Graph{}).compile([]*config.Declared{{Map: m, Label: name}}, w, r, config.CheckMap)
+	d := &config.Declared{Map: m, Label: name}
+	here, found := w.Providers().Fill(d)
+	worker, err := w.Resolved()
+	if found = append(found, d.Missing("", err)...); found.HasErrors() {
+		return nil, found
+	}
+	g, found := (&Graph{}).compile([]*config.Declared{here}, worker, r, config.CheckMap)
 	if len(g.Instances) == 0 {
 		return nil, found
 	}
 	i := g.Instances[0]
 	i.Declared = nil
+	if here != d || w.Refers() { // it was made of secrets
+		i.Config = maps.Clone(m)
+		i.Fingerprint = Fingerprint(w.Providers().Seal(string(i.Fingerprint)))
+	}
 	return i, found
 }
 
@@ -175,7 +186,7 @@ func settings(d *draft) {
 
 // decode reads settings that the check has accepted.
 func (u *unit) decode(into any) {
-	u.found = append(u.found, diag.Of(plugin.Decode(plugin.Config(u.made.Config), into), diag.InvalidValue)...)
+	u.found = append(u.found, diag.Of(plugin.Decode(plugin.Config(u.declared.Settled()), into), diag.InvalidValue)...)
 }
 
 // chain finds the transforms and their predicates.

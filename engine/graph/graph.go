@@ -29,8 +29,8 @@ type Instance struct {
 	Name        string
 	Role        plugin.Role       // SourceRole or SinkRole
 	Plugin      plugin.Descriptor // of the connector
-	Config      config.Map        // the whole flat map
-	Settings    plugin.Config     // what the connector sees: the flat map as Kafka Connect hands it over
+	Config      config.Map        // the whole flat map, as it is stored
+	Settings    plugin.Config     // what the connector sees: the flat map as Kafka Connect hands it over, with secrets in the place of references
 	TasksMax    int
 	Enforce     bool    // more tasks than TasksMax are an error (Kafka Connect: tasks.max.enforce)
 	Task        Task    // what all its tasks have in common

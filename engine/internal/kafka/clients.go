@@ -66,13 +66,14 @@ type Clients struct {
 // Worker.baseProducerConfigs, but idempotent). A record with Partition >= 0 goes there; -1 leaves the choice to the
 // partitioner. clientID yields to client.id. extra is applied last.
 //
-// Errors are *[plugin.ConfigError], one or joined, each naming its property; nothing is connected yet.
+// Errors are *[plugin.ConfigError], one or joined, each naming its property; nothing is connected yet, but
+// the files that security settings name are read.
 func (c *Clients) ProducerClient(override map[string]string, clientID string, extra ...kgo.Opt) (*kgo.Client, error) {
 	s, err := c.settings(Producer, override, clientID, "")
 	if err != nil {
 		return nil, err
 	}
-	return open(append(append(s.connection(c.Dial), s.produce()...), extra...))
+	return s.client(c.Dial, s.produce(), extra)
 }
 
 // ConsumerClient makes the client of a consumer that never commits by itself. It joins the group named here, or by
@@ -83,7 +84,7 @@ func (c *Clients) ConsumerClient(override map[string]string, clientID, group str
 	if err != nil {
 		return nil, err
 	}
-	return open(append(append(s.connection(c.Dial), s.consume()...), extra...))
+	return s.client(c.Dial, s.consume(), extra)
 }
 
 // AdminClient makes a client for requests that neither produce nor consume.
@@ -92,7 +93,7 @@ func (c *Clients) AdminClient(override map[string]string, clientID string, extra
 	if err != nil {
 		return nil, err
 	}
-	return open(append(append(s.connection(c.Dial), s.administer()...), extra...))
+	return s.client(c.Dial, s.administer(), extra)
 }
 
 // Poll is what the settings of a consumer ask of the loop that polls it.
@@ -119,11 +120,18 @@ func (c *Clients) Group(override map[string]string, group string) (string, error
 	return s.group, nil
 }
 
-// Check says what is wrong with the overrides of a connector for clients of one role, as [Clients.ProducerClient] and its
-// like would, with keys as they stand in override. It needs no worker.
-func Check(role Role, override map[string]string) []*plugin.ConfigError {
-	c := Clients{Base: map[string]string{"bootstrap.servers": "localhost:9092"}}
-	_, err := c.settings(role, override, "", "")
+// Check says what is wrong with the settings of clients of one role, as [Clients.ProducerClient] and its like would, with
+// keys as they stand in the maps. It opens no file and needs no bootstrap.servers.
+func (c *Clients) Check(role Role, override map[string]string) []*plugin.ConfigError {
+	with := *c
+	if _, ok := c.Base["bootstrap.servers"]; !ok {
+		with.Base = maps.Clone(c.Base)
+		if with.Base == nil {
+			with.Base = map[string]string{}
+		}
+		with.Base["bootstrap.servers"] = "localhost:9092"
+	}
+	_, err := with.settings(role, override, "", "")
 	return configErrors(err)
 }
 
@@ -172,8 +180,13 @@ func foreign(key string, role Role) bool {
 	return ok && r.roles&role == 0
 }
 
-func open(opts []kgo.Opt) (*kgo.Client, error) {
-	client, err := kgo.NewClient(opts...)
+// client makes a client of the options for its role; extra goes last.
+func (s *settings) client(dial dialer, role, extra []kgo.Opt) (*kgo.Client, error) {
+	opts, err := s.connection(dial)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(slices.Concat(opts, role, extra)...)
 	if err != nil {
 		// The table checks single values; what is left are pairs, which the library names in words.
 		return nil, &plugin.ConfigError{Reason: "The client settings contradict each other: " + err.Error()}

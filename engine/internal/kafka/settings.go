@@ -47,6 +47,8 @@ type settings struct {
 	fetchMin, fetchMax, partitionMax        int64
 	fetchWait                               time.Duration
 	checkCRC, autoCreate                    bool
+	security                                security
+	encodeLogin                             bool
 }
 
 // newSettings starts from Kafka's defaults as Kafka Connect changes them, and from ours where they are better and
@@ -100,6 +102,7 @@ func (s *settings) agree(role Role) []error {
 	if len(s.servers) == 0 {
 		wrong("bootstrap.servers", "Missing required configuration bootstrap.servers: the addresses of the brokers.")
 	}
+	s.agreeSecurity(wrong)
 	if role == Producer {
 		s.agreeIdempotence(wrong)
 		if s.has("delivery.timeout.ms") && s.deliveryTimeout < s.linger+s.requestTimeout {
@@ -140,16 +143,21 @@ func (s *settings) agreeIdempotence(wrong func(key, reason string)) {
 
 // connection gives the options that every client has. The library bounds some durations more tightly than Kafka does;
 // a value beyond a bound is one that it may be held to without anybody noticing, so it is moved there.
-func (s *settings) connection(dial func(ctx context.Context, network, host string) (net.Conn, error)) []kgo.Opt {
+// Files that the settings name are opened here.
+func (s *settings) connection(dial dialer) ([]kgo.Opt, error) {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
+	}
+	dial, secured, err := s.secure(dial)
+	if err != nil {
+		return nil, err
 	}
 	age := min(max(s.metadataAge, 10*time.Millisecond), time.Hour)
 	idle := s.idle
 	if idle < 0 {
 		idle = 15 * time.Minute // its longest; a connection that was let go is made again
 	}
-	return []kgo.Opt{
+	return append(secured,
 		kgo.SeedBrokers(s.servers...),
 		kgo.ClientID(s.clientID),
 		kgo.WithLogger(logger{s.log}),
@@ -159,10 +167,10 @@ func (s *settings) connection(dial func(ctx context.Context, network, host strin
 		kgo.MetadataMinAge(min(age, 5*time.Second)),
 		kgo.RetryBackoffFn(backoff(s.backoff, s.backoffMax)),
 		kgo.DisableClientMetrics(), // pushing them to the broker (KIP-714) costs half a megabyte of compressors a client
-	}
+	), nil
 }
 
-func dialWithin(dial func(ctx context.Context, network, host string) (net.Conn, error), timeout time.Duration) func(context.Context, string, string) (net.Conn, error) {
+func dialWithin(dial dialer, timeout time.Duration) dialer {
 	return func(ctx context.Context, network, host string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()

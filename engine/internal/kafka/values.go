@@ -120,16 +120,6 @@ func servers(s *settings, key, text string) error {
 	return nil
 }
 
-func plaintext(_ *settings, key, text string) error {
-	switch strings.ToUpper(text) {
-	case "PLAINTEXT":
-		return nil
-	case "SSL", "SASL_SSL", "SASL_PLAINTEXT":
-		return refuse(key, strings.ToUpper(text), rule{refused: noSecurity, later: true})
-	}
-	return oneOf(key, text, "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-}
-
 func acks(s *settings, key, text string) error {
 	if err := oneOf(key, text, "all", "-1", "0", "1"); err != nil {
 		return err

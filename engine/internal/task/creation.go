@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -89,7 +88,7 @@ func (t *topics) ensure(ctx context.Context, topic string) error {
 	defer cancel()
 	found, err := t.admin.ListTopics(ctx, topic)
 	if err != nil {
-		return fmt.Errorf("look up topic %s: %w", topic, err)
+		return refusal("look up", topic, err)
 	}
 	switch err := found[topic].Err; {
 	case err == nil && found.Has(topic):

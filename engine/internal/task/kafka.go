@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
 )
 
@@ -29,7 +31,23 @@ func refusal(doing, topic string, err error) error {
 		d := diag.New(diag.BrokerRefused, diag.Place{}, "`%s` is not a name that a topic can have.", topic)
 		return plugin.Permanent(&d)
 	}
+	if d := kafka.Explain(err); d != nil {
+		return fmt.Errorf("%s topic %s: %w", doing, topic, d)
+	}
 	return fmt.Errorf("%s topic %s: %w", doing, topic, err)
+}
+
+// admitted fails the task if the cluster refuses its client. Only overrides of the connector can be the reason: the
+// worker's own settings are tried by whoever runs it.
+func admitted(l *lives, client *kgo.Client, override map[string]string) func() {
+	return func() {
+		if !kafka.OwnSecurity(override) {
+			return
+		}
+		if err := kafka.Admitted(l.life, client); err != nil {
+			l.fail(fmt.Errorf("reach the cluster: %w", err))
+		}
+	}
 }
 
 // missing is the message of a topic that is not there.

@@ -241,7 +241,7 @@ func checkText(text []byte) error {
 			return fmt.Errorf("read an offset: %w", err)
 		}
 		field := name.String()
-		switch d.PeekKind() { //nolint:exhaustive // what is left is flat
+		switch d.PeekKind() {
 		case '{':
 			return plugin.Data("Offsets may only contain primitive types as values, but field %s contains %s", field, record.Map)
 		case '[':

@@ -112,6 +112,7 @@ func (s *sink) open(l *lives) error {
 		case <-s.ended:
 		}
 	})
+	s.joined.Go(admitted(l, s.client, task.Consumer))
 	now := time.Now()
 	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
 	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)

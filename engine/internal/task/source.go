@@ -258,8 +258,11 @@ func (s *source) settlePoll(running context.Context, polled error, n int) error 
 // batches are under way, which is the whole backpressure.
 func (s *source) deliver(l *lives) error {
 	b := s.batch
-	if err := s.connect(); err != nil {
-		return err
+	if s.client == nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+		s.joined.Go(admitted(l, s.client, s.t.Instance.Task.Producer))
 	}
 	if err := s.chain.apply(l.send, b); err != nil {
 		return err

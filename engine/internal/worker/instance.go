@@ -173,7 +173,7 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	}
 	stored := make([]config.Map, len(configs))
 	for n, c := range configs {
-		stored[n] = config.Map(c)
+		stored[n] = config.Unresolve(config.Map(c), inst.Config, config.Map(inst.Settings)) // invariant 6
 	}
 	if i.known != nil && slices.EqualFunc(i.known, stored, func(a, b config.Map) bool { return maps.Equal(a, b) }) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
@@ -91,8 +92,7 @@ func (w *Worker) wish(c store.Connector, p store.Placement) (wish, bool) {
 func compiledOf(w *Worker, c store.Connector) compiled {
 	k, ok := w.compiled[c.Name]
 	if !ok || k.revision != c.Revision {
-		k = compiled{revision: c.Revision}
-		k.instance, k.err = w.Compile(c.Name, c.Config)
+		k = w.compile(c)
 		w.compiled[c.Name] = k
 	}
 	return k
@@ -110,6 +110,52 @@ func (w *Worker) digests(c store.Connector) []string {
 		w.compiled[c.Name] = k
 	}
 	return k.digests
+}
+
+func (w *Worker) compile(c store.Connector) compiled {
+	k := compiled{revision: c.Revision}
+	if w.Secrets != nil {
+		// Before, so that a change in between is seen the next time. That they cannot be found Compile says as well.
+		k.secrets, _ = w.Secrets(c.Config)
+	}
+	k.instance, k.err = w.Compile(c.Name, c.Config)
+	return k
+}
+
+// secretsEvery is how often files of secrets are looked at.
+const secretsEvery = 3 * time.Second
+
+// refresh compiles anew what is made of secrets that have changed (Kafka Connect: config.action.reload). What runs goes on
+// running while they cannot be found: somebody may be about to replace them.
+func (w *Worker) refresh() {
+	if w.Secrets == nil {
+		return
+	}
+	for name, k := range w.compiled {
+		c, ok := w.stored[name]
+		if !ok || c.Revision != k.revision || c.Config[config.ConfigReload] == "none" {
+			continue
+		}
+		now, err := w.Secrets(c.Config)
+		switch {
+		case err != nil:
+			if k.err == nil && !k.lost {
+				w.Logger.Warn("secrets of the pipeline cannot be found any more, it goes on with those it has", "pipeline", name, "error", err)
+				k.lost = true
+				w.compiled[name] = k
+			}
+		case now != k.secrets:
+			anew := w.compile(c)
+			if anew.err != nil && k.err == nil {
+				continue
+			}
+			w.compiled[name] = anew
+			w.Logger.Info("secrets of the pipeline have changed, it restarts", "pipeline", name)
+		case k.lost:
+			k.lost = false
+			w.compiled[name] = k
+		}
+	}
 }
 
 func digest(m config.Map) string {

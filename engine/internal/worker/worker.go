@@ -10,6 +10,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,6 +29,11 @@ type Settings struct {
 	Statuses store.Statuses
 	// Compile makes an instance of a stored configuration. Its error is shown as the instance's failure.
 	Compile func(name string, m config.Map) (*graph.Instance, error)
+	// Secrets gives a digest of the values that the references of a stored configuration stand for now, "" when it has
+	// none. When it changes, what was made of them is compiled anew and restarts. Nil: there are no references.
+	Secrets func(m config.Map) (string, error)
+	// SecretsEvery is how often Secrets is asked; 0: every three seconds.
+	SecretsEvery time.Duration
 	// NewTask makes a task, which does nothing before Run.
 	NewTask func(Task) Runner
 	// StopBudget bounds what a connector's Stop may take; tasks bound themselves.
@@ -76,6 +82,8 @@ type compiled struct {
 	err      error
 	tasks    []config.Map // as they were digested last
 	digests  []string     // parallel to tasks
+	secrets  string       // of Settings.Secrets
+	lost     bool         // the secrets it was made of cannot be found any more, which was told
 }
 
 // New makes a worker; nothing runs yet.
@@ -121,6 +129,8 @@ func (w *Worker) loop(ctx context.Context) error {
 	defer func() { cancel(); close(look); <-watched }()
 
 	waiting := false
+	secrets := time.NewTicker(cmp.Or(w.SecretsEvery, secretsEvery))
+	defer secrets.Stop()
 	for {
 		s, err := w.Configs.Snapshot(ctx)
 		if err != nil {
@@ -141,6 +151,8 @@ func (w *Worker) loop(ctx context.Context) error {
 				return err
 			}
 		case <-w.wake:
+		case <-secrets.C:
+			w.refresh()
 		}
 	}
 }

@@ -38,6 +38,7 @@ type bench struct {
 	slow    map[string]chan struct{} // a stop of this waits
 	tasks   map[string]int           // how many tasks a connector makes
 	hosts   map[string]plugin.Host
+	secrets map[string]string
 	healing graph.Healing
 	failing map[string]int // how often a task fails before it runs
 	wake    chan struct{}
@@ -47,7 +48,7 @@ func start(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, store: memory.Open(), running: map[string]int{}, fail: map[string]error{},
-		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, failing: map[string]int{}, wake: make(chan struct{}),
+		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, secrets: map[string]string{}, failing: map[string]int{}, wake: make(chan struct{}),
 	}
 	fence, err := b.store.Claim(t.Context())
 	if err != nil {
@@ -58,7 +59,7 @@ func start(t *testing.T) *bench {
 	var wg sync.WaitGroup
 	w := New(Settings{
 		Member: me, Configs: b.store, Statuses: b.store.Statuses(), StopBudget: time.Second, Logger: discard(),
-		Compile: b.compile, NewTask: b.newTask,
+		Compile: b.compile, NewTask: b.newTask, Secrets: b.secretsOf, SecretsEvery: 5 * time.Millisecond,
 	})
 	wg.Go(func() {
 		if err := w.Run(ctx); err != nil {
@@ -136,13 +137,17 @@ func (b *bench) put(name, version string) {
 }
 
 func (b *bench) compile(name string, m config.Map) (*graph.Instance, error) {
+	secret, err := b.secretsOf(m)
+	if err != nil {
+		return nil, err
+	}
 	if m["v"] == "broken" {
 		return nil, errors.New("this cannot be compiled")
 	}
 	d := plugin.Descriptor{Name: "fake", Class: "fake", NewSource: func() plugin.Source { return &fakeSource{bench: b, name: name} }}
 	return &graph.Instance{
 		Name: name, Role: plugin.SourceRole, Plugin: d, Config: m, Settings: plugin.Config(m), TasksMax: 3, Enforce: true,
-		Fingerprint: graph.Fingerprint(name + m["v"]), Healing: b.healing,
+		Fingerprint: graph.Fingerprint(name + m["v"] + secret), Healing: b.healing,
 	}, nil
 }
 

@@ -58,8 +58,8 @@ Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
 and, for each connector, properties or JSON. Without bootstrap_servers in a
 worker block it starts a development broker. State (offsets, the broker's
 topics) lives in .engine inside the folder. HCL files that change are loaded
-again, all or nothing, and only the pipelines that differ restart; SIGHUP does
-so at once.
+again, all or nothing, and only the pipelines that differ restart; SIGHUP
+and "engine reload" do so at once.
 
 Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
 the listeners of the worker block. If another process has that default address,
@@ -74,7 +74,7 @@ of the worker block.`,
 	}
 	c.Flags().StringVar(&r.data, "data", "", "keep state in `DIR` (.engine in the project folder)")
 	c.Flags().BoolVar(&r.untilIdle, "until-idle", false, "end when all has been delivered and nothing new came for 2 s")
-	c.Flags().BoolVar(&r.watch, "watch", true, "load files again when they change; -watch=false leaves SIGHUP only")
+	c.Flags().BoolVar(&r.watch, "watch", true, "load files again when they change; -watch=false leaves SIGHUP and engine reload")
 	r.vars.flags(c.Flags())
 	return c
 }

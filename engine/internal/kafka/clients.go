@@ -96,6 +96,27 @@ func (c *Clients) AdminClient(override map[string]string, clientID string, extra
 	return s.client(c.Dial, s.administer(), extra)
 }
 
+// Verify returns the error that making a producer or an admin client with the same arguments would, and makes none.
+func (c *Clients) Verify(role Role, override map[string]string) error {
+	s, err := c.settings(role, override, "", "")
+	if err != nil {
+		return err
+	}
+	opts, err := s.connection(c.Dial)
+	if err != nil {
+		return err
+	}
+	if role == Producer {
+		opts = append(opts, s.produce()...)
+	} else {
+		opts = append(opts, s.administer()...)
+	}
+	if err := kgo.ValidateOpts(opts...); err != nil {
+		return contradiction(err)
+	}
+	return nil
+}
+
 // Poll is what the settings of a consumer ask of the loop that polls it.
 type Poll struct {
 	Records  int           // most records of one poll
@@ -188,10 +209,15 @@ func (s *settings) client(dial dialer, role, extra []kgo.Opt) (*kgo.Client, erro
 	}
 	client, err := kgo.NewClient(slices.Concat(opts, role, extra)...)
 	if err != nil {
-		// The table checks single values; what is left are pairs, which the library names in words.
-		return nil, &plugin.ConfigError{Reason: "The client settings contradict each other: " + err.Error()}
+		return nil, contradiction(err)
 	}
 	return client, nil
+}
+
+// contradiction is the error of options that do not go together: the table checks single values; what is left are pairs,
+// which the library names in words.
+func contradiction(err error) error {
+	return &plugin.ConfigError{Reason: "The client settings contradict each other: " + err.Error()}
 }
 
 // sortedKeys makes the order of messages stable.

@@ -327,3 +327,21 @@ func TestRefuseExactlyOnce(t *testing.T) {
 		t.Errorf("another cluster: got %v, want nil", d)
 	}
 }
+
+// TestVerify says of settings what making the client would say.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	c := Clients{Base: map[string]string{"bootstrap.servers": "127.0.0.1:1"}}
+	for _, override := range []map[string]string{
+		{"linger.ms": "20"}, {"linger.ms": "soon"}, {"acks": "1", "enable.idempotence": "true"}, {"ssl.truststore.location": "/nowhere", "security.protocol": "SSL"},
+	} {
+		client, want := c.ProducerClient(override, "test")
+		if client != nil {
+			client.Close()
+		}
+		got := c.Verify(Producer, override)
+		if (got == nil) != (want == nil) || got != nil && got.Error() != want.Error() {
+			t.Errorf("%v: got %v, want %v", override, got, want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
@@ -84,10 +85,14 @@ func (s *source) open(l *lives) error {
 	t, task := s.t, &s.t.Instance.Task
 	s.refusal.fail, s.chain.policy.halt = l.fail, l.life.Done()
 	// Settings that make no client are told at the start, not at the first record.
-	if err := s.connect(); err != nil {
-		return err
+	if err := t.Clients.Verify(kafka.Producer, task.Producer); err != nil {
+		return fmt.Errorf("make the producer: %w", err)
 	}
-	s.disconnect()
+	if t.CreateMissing {
+		if err := t.Clients.Verify(kafka.Admin, task.Admin); err != nil {
+			return fmt.Errorf("make the admin client: %w", err)
+		}
+	}
 	s.commits = &committer{
 		offsets: t.Offsets, instance: t.Instance.Name, partitions: s.batch.Partitions, tracker: s.tracker, timeout: cmp.Or(task.FlushTimeout, flushTimeout),
 		holds: t.holds, guard: s.guard, meter: t.Meter, logger: t.Logger, condition: t.machine.note,

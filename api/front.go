@@ -60,9 +60,6 @@ func cleanPath(target string) (path, refusal string) {
 		_, path, _ = strings.Cut(rest, "/")
 		path = "/" + path
 	}
-	if strings.Contains(path, "//") {
-		return "", "Ambiguous URI empty segment"
-	}
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		segment, _, _ = strings.Cut(segment, ";")
@@ -71,7 +68,11 @@ func cleanPath(target string) (path, refusal string) {
 		}
 		segments[i] = segment
 	}
-	return strings.Join(segments, "/"), ""
+	// Looked at last: a parameter may have been all there was in a segment.
+	if path = strings.Join(segments, "/"); strings.Contains(path, "//") {
+		return "", "Ambiguous URI empty segment"
+	}
+	return path, ""
 }
 
 func refuseSegment(segment string) string {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestCommandsOnGenuineWorker runs the commands for a running worker against one of Kafka Connect.
+// TestCommandsOnGenuineWorker runs the commands for a running worker against one of Kafka Connect. It has the worker to
+// itself: a standalone one does one thing at a time, and a task of another test that waits for its producer holds up all.
 func TestCommandsOnGenuineWorker(t *testing.T) {
-	t.Parallel()
 	g, cluster := start(t, "commands")
 	input := filepath.Join(t.TempDir(), "in.txt")
 	write(t, input, "one\ntwo\n")

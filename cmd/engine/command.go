@@ -94,7 +94,24 @@ func usageError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		text = fmt.Sprintf("There is no flag -%s.%s", name, strings.Replace(diag.DidYouMean(name, names), `"`, `"-`, 1))
 	}
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		text = fmt.Sprintf("-%s is %q; it must be %s.", wrong.GetFlag().Name, wrong.GetValue(), flagValue(wrong.GetFlag()))
+	}
 	return refusal(diag.New(diag.Usage, diag.Place{}, "%s See %s -help.", sentence(strings.ReplaceAll(text, "--", "-")), cmd.CommandPath()))
+}
+
+// flagValue is what a flag takes, for people.
+func flagValue(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "int":
+		return "a whole number"
+	case "duration":
+		return "a time such as 30s or 5m"
+	default:
+		return "a " + f.Value.Type()
+	}
 }
 
 // sentence ends a text with a full stop unless it ends like a sentence.

@@ -3,7 +3,6 @@ package record
 import (
 	"math"
 	"math/big"
-	"time"
 	"unsafe"
 )
 
@@ -122,9 +121,6 @@ func OfDecimal(unscaled *big.Int, scale int32) Value { return Value{0, &Dec{unsc
 
 // OfInstant makes an Instant of milliseconds since the epoch, in UTC.
 func OfInstant(millis int64) Value { return Value{uint64(millis), Instant} }
-
-// OfTime makes an Instant; what is finer than a millisecond is cut off.
-func OfTime(t time.Time) Value { return OfInstant(t.UnixMilli()) }
 
 // OfBigInt makes a BigInt.
 func OfBigInt(n *big.Int) Value { return Value{0, n} }

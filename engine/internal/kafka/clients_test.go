@@ -10,7 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/penstock/penstock/engine/diag"
 )
 
 func at(extra map[string]string) *Clients {
@@ -315,16 +314,6 @@ func TestBackoff(t *testing.T) {
 		if got := f(tries); got < want*8/10 || got > want*12/10 {
 			t.Errorf("try %d: got %v, want about %v", tries, got, want)
 		}
-	}
-}
-
-func TestRefuseExactlyOnce(t *testing.T) {
-	t.Parallel()
-	if d := RefuseExactlyOnce(DevelopmentCluster, diag.Place{File: "a.hcl"}); d == nil || d.Code != diag.NotAvailable || d.Place.File != "a.hcl" {
-		t.Errorf("development broker: got %v, want %s at a.hcl", d, diag.NotAvailable)
-	}
-	if d := RefuseExactlyOnce("MkU3OEVBNTcwNTJENDM2Qg", diag.Place{}); d != nil {
-		t.Errorf("another cluster: got %v, want nil", d)
 	}
 }
 

@@ -125,6 +125,41 @@ func TestAUsedPageThatCountsAsFreeIsRefused(t *testing.T) {
 	refusedUntouched(t, bad)
 }
 
+// TestAPageThatRefersElsewhereIsRefused: bbolt follows positions, lengths and page numbers without looking, some of them
+// on a goroutine where a fault ends the process.
+func TestAPageThatRefersElsewhereIsRefused(t *testing.T) {
+	t.Parallel()
+	good := goodFile(t)
+	const size = metas / 2
+	le := binary.LittleEndian
+	tested := map[uint16]int{}
+	for at := metas; at+size <= len(good); at += size {
+		flags := le.Uint16(good[at+8:])
+		fields := map[uint16][]int{
+			1:  {16, 20, 24}, // branch: position and length of the first key, page
+			2:  {20, 24, 28}, // leaf: position and lengths of the first entry
+			16: {12},         // free list: pages that it overflows into
+		}[flags]
+		if int(le.Uint64(good[at:])) != at/size {
+			continue // inside of a page larger than this
+		}
+		for _, field := range append(fields, 12) {
+			bad := bytes.Clone(good)
+			le.PutUint32(bad[at+field:], 0x7ffffff0)
+			if got := contents(t, bad); got != nil && !reflect.DeepEqual(got, contents(t, good)) {
+				t.Fatalf("page %d of type %d, field %d: taken", at/size, flags, field)
+			} else if got == nil {
+				tested[flags]++
+			}
+		}
+	}
+	for _, flags := range []uint16{1, 2, 16} {
+		if tested[flags] == 0 {
+			t.Errorf("no page of type %d was refused, got %v", flags, tested)
+		}
+	}
+}
+
 // goodFile is the content of a file with a few hundred entries and several pages.
 func goodFile(t *testing.T) []byte {
 	t.Helper()

@@ -81,12 +81,16 @@ func fromBolt(err error) error {
 }
 
 // verify reads everything, and then has bbolt check which pages are used and which are free. The second runs on a
-// goroutine of bbolt's, where nothing catches a fault, so only a file comes there of which every entry was good.
+// goroutine of bbolt's, where nothing catches a fault, so only a file comes there of which every entry was good and every
+// page refers to what is in it.
 func verify(db *bbolt.DB) (kept, error) {
 	var k kept
 	err := db.View(func(tx *bbolt.Tx) error {
 		var err error
 		if k, err = read(tx); err != nil {
+			return err
+		}
+		if err := walkPages(tx); err != nil {
 			return err
 		}
 		for problem := range tx.Check() { // to its end, which is when its goroutine ends

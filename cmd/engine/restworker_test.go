@@ -27,9 +27,10 @@ type restWorker struct {
 	declared       map[string]*config.Declared
 }
 
-func startWorker(t *testing.T, settings map[string]string) *restWorker {
+// startWorker starts one with the built-in plugins and others beside them.
+func startWorker(t *testing.T, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
 	t.Helper()
-	registry, err := plugin.NewRegistry(plugins.All())
+	registry, err := plugin.NewRegistry(append(plugins.All(), beside...))
 	if err != nil {
 		t.Fatal(err)
 	}

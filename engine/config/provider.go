@@ -48,6 +48,12 @@ var providerKinds = map[string]func(p *Providers, of *provider, path, key string
 	"DirectoryConfigProvider": (*Providers).file,
 }
 
+// IsProvider reports whether a class, or the short form of one, is that of a built-in config provider.
+func IsProvider(class string) bool {
+	_, is := providerKinds[strings.TrimPrefix(class, providerPackage)]
+	return is
+}
+
 const (
 	configProviders = "config.providers"
 	providerPackage = "org.apache.kafka.common.config.provider."

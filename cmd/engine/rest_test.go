@@ -99,7 +99,7 @@ func TestMetricsCountRecordsAndShowStates(t *testing.T) {
 		`kafka_connect_connector_metrics_status{connector="snk",status="running"} 1`,
 		`kafka_connect_connect_worker_metrics_connector_count 2`,
 		`kafka_connect_connect_worker_metrics_connector_failed_task_count{connector="snk"} 1`,
-		`penstock_task_bytes_total{connector="src",task="0"} 9`,
+		`engine_task_bytes_total{connector="src",task="0"} 9`,
 		`kafka_connect_connector_task_metrics_offset_commit_success_percentage{connector="src",task="0"}`,
 	} {
 		if !strings.Contains(body, want) {

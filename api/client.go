@@ -89,6 +89,7 @@ type Status struct {
 	Connector State       `json:"connector"`
 	Tasks     []TaskState `json:"tasks"`
 	Type      string      `json:"type"` // source, sink or unknown
+	Beyond    *Beyond     `json:"engine,omitempty"`
 
 	read json.RawMessage
 }
@@ -136,19 +137,29 @@ func (c *Client) Names(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Statuses lists how all connectors are that have said so, sorted by name.
+// Statuses lists how all connectors are that have said so, sorted by name. A worker of Kafka Connect tells nothing of
+// Beyond.
 func (c *Client) Statuses(ctx context.Context) ([]*Status, error) {
 	var all map[string]struct {
 		Status *Status `json:"status"`
+		Beyond *Beyond `json:"engine"`
 	}
-	if err := c.call(ctx, http.MethodGet, "/connectors?expand=status", nil, &all); err != nil {
+	if err := c.call(ctx, http.MethodGet, "/connectors?expand=status&expand=engine", nil, &all); err != nil {
 		return nil, err
 	}
 	list := make([]*Status, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if s := all[name].Status; s != nil {
-			list = append(list, s)
+		s := all[name].Status
+		if s == nil {
+			continue
 		}
+		if s.Beyond = all[name].Beyond; s.Beyond != nil {
+			var err error
+			if s.read, err = withMember(s.read, "engine", s.Beyond); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, s)
 	}
 	return list, nil
 }
@@ -156,7 +167,7 @@ func (c *Client) Statuses(ctx context.Context) ([]*Status, error) {
 // Status says how one connector is, its tasks by number.
 func (c *Client) Status(ctx context.Context, connector string) (*Status, error) {
 	s := &Status{}
-	if err := c.call(ctx, http.MethodGet, connectorPath(connector, "status"), nil, s); err != nil {
+	if err := c.call(ctx, http.MethodGet, connectorPath(connector, "status")+"?expand=engine", nil, s); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(s.Tasks, func(a, b TaskState) int { return cmp.Compare(a.ID, b.ID) })

@@ -82,6 +82,9 @@ func (s *Server) connectorRoutes() []route {
 	if s.Metrics != nil {
 		routes = append(routes, route{path: "/metrics", methods: m{"GET": get(s.metrics)}, plain: true, text: true})
 	}
+	if s.Configuration != nil {
+		routes = append(routes, route{path: "/config", methods: m{"GET": get(s.configuration)}, plain: true})
+	}
 	if s.Reload != nil {
 		routes = append(routes, route{path: "/reload", methods: m{"POST": get(s.reload)}, plain: true})
 	}

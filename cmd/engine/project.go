@@ -2,7 +2,9 @@ package main
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -130,6 +132,18 @@ func (pr *project) again(files *hcl.Project) (*project, diag.List) {
 		found = append(found, slices.DeleteFunc(config.CheckHere(p, pr.worker, pr.registry), isWarning)...)
 	}
 	return next, append(found, engine.CheckClients(pr.worker, next.declaredWorker(), g)...)
+}
+
+// within is a file's name from the project's folder, or the name itself when it is outside.
+func (pr *project) within(file string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	if rel, err := filepath.Rel(pr.Folder, abs); err == nil && !strings.HasPrefix(rel, "..") && rel != "." {
+		return rel
+	}
+	return file
 }
 
 // declaredWorker is the worker block, or one that says nothing.

@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,7 +26,7 @@ type reloads struct {
 	hangup chan os.Signal
 	retry  chan struct{} // has room for one: what was loaded could not be put into effect
 
-	revision atomic.Int64 // counts loads without errors; the start is 1
+	book *loadBook // numbers the loads without errors; the start is 1
 
 	// Of the goroutine that loads.
 	started *config.Declared // the worker block that this process was started with
@@ -41,9 +40,8 @@ func newReloads(r *run, e *engine.Engine) *reloads {
 	l := &reloads{
 		run: r, engine: e, ask: make(chan func(context.Context, hcl.Loading)),
 		hangup: make(chan os.Signal, 1), retry: make(chan struct{}, 1),
-		started: r.project().declaredWorker(), awaited: map[string]bool{},
+		started: r.project().declaredWorker(), awaited: map[string]bool{}, book: r.book,
 	}
-	l.revision.Store(1)
 	return l
 }
 
@@ -107,7 +105,7 @@ func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
 		return nil, fmt.Errorf("reload the project: %w", err)
 	}
 	return &api.Reloaded{
-		Revision: int(r.revision.Load()), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
+		Revision: r.book.revision(), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
 		Untouched: len(c.Untouched), Diagnostics: api.Diagnostics(found),
 	}, nil
 }
@@ -158,7 +156,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 		}
 		return engine.Changes{}, append(found, failed...)
 	}
-	r.revision.Add(1)
+	r.book.accept(next, time.Now())
 	r.run.loaded.Store(next)
 	r.report(why, was, next, changes)
 	r.await(changes)

@@ -54,6 +54,11 @@ func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
 	if err := r.run.startBroker(); err != nil {
 		t.Fatal(err)
 	}
+	if len(pr.worker.Listeners) > 0 {
+		if err := r.run.listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.end = cancel
 	go func() { r.ended <- r.run.engine(ctx, r.store) }()

@@ -56,9 +56,10 @@ func startWorker(t *testing.T, settings map[string]string, beside ...plugin.Desc
 	if len(sockets.admin) > 0 {
 		w.admin = sockets.admin[0].Addr().String()
 	}
+	declaredIn := func(string) string { return "pipelines.hcl" }
 	served, err := serveREST(t.Context(), sockets, api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: registry, Worker: worker, Loggers: loggers, Commit: "test",
-		ClusterID: e.ClusterID, File: func(string) string { return "pipelines.hcl" }, Metrics: e.Metrics(), Logger: loggers.Logger(restLogger),
+		ClusterID: e.ClusterID, File: declaredIn, Beyond: beyondOf(e, declaredIn), Metrics: e.Metrics(), Logger: loggers.Logger(restLogger),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,7 @@ type run struct {
 	broker  *broker.Broker // nil when the project names a cluster
 	sockets *sockets       // nil when the REST API is not served
 	reloads *reloads       // there before anything is said of the start
+	book    *loadBook      // of all loads, the start's included
 }
 
 func (r *run) project() *project { return r.loaded.Load() }
@@ -169,9 +170,10 @@ func (r *run) startBroker() error {
 func (r *run) engine(ctx context.Context, st store.Store) error {
 	failures := &failures{run: r}
 	pr := r.project()
+	r.book = newLoadBook(pr, time.Now())
 	e := engine.New(engine.Settings{
 		Registry: pr.registry, Worker: pr.worker, Store: st, Logger: r.log,
-		CreateTopics: r.broker != nil, Failed: failures.tell,
+		CreateTopics: r.broker != nil, Failed: failures.tell, Loads: r.book.loads,
 	})
 	r.reloads = newReloads(r, e)
 	defer r.reloads.listen()()

@@ -160,7 +160,9 @@ func TestLagIsTold(t *testing.T) {
 		`(?m)^engine_task_lag_seconds\{connector="src",task="0"\} [0-9.e-]+$`, `(?m)^engine_task_lag_seconds\{connector="snk",task="0"\} 0$`,
 		`(?m)^engine_task_lag_records\{connector="snk",task="0"\} 0$`, `(?m)^engine_task_offset_commit_seconds_total\{connector="src",task="0"\} [0-9.e-]+$`,
 	} {
-		waitFor(t, want, func() bool { return regexp.MustCompile(want).MatchString(w.call(t, http.MethodGet, "/metrics", "").body) })
+		waitFor(t, want, func() bool {
+			return regexp.MustCompile(want).MatchString(w.call(t, http.MethodGet, "/metrics", "").body)
+		})
 	}
 	for _, want := range []string{`(?m)^src +source +RUNNING +1/1 running +newest [0-9.]+ s ago$`, `(?m)^snk +sink +RUNNING +1/1 running +0 records, 0\.0 s$`} {
 		waitFor(t, want, func() bool { return regexp.MustCompile(want).MatchString(tell(t, w, "status")) })

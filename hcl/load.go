@@ -54,6 +54,9 @@ type Project struct {
 	files  map[string]*source
 	disk   *disk // what the files said
 	failed bool  // the load had errors
+
+	foreign []string         // of ReadFiles: the files, in the order given
+	missing map[string]error // of these, why some could not be read
 }
 
 // Source is the text of a file as places name it, for [diag.Printer].
@@ -61,7 +64,31 @@ func (p *Project) Source(file string) ([]byte, error) {
 	if s, ok := p.files[file]; ok {
 		return s.text, nil
 	}
+	if err, ok := p.missing[file]; ok {
+		return nil, err
+	}
 	return nil, fs.ErrNotExist
+}
+
+// ReadFiles makes a project of files in another language, which declares nothing by itself: who knows the language reads
+// their texts with [Project.Source] and says what they declare. [Watch] loads it again like any other.
+func ReadFiles(names []string) *Project { return readFiles(names, newDisk(nil)) }
+
+func readFiles(names []string, d *disk) *Project {
+	p := &Project{files: map[string]*source{}, disk: d, foreign: slices.Clone(names), missing: map[string]error{}}
+	for i, name := range names {
+		if folder, err := filepath.Abs(filepath.Dir(name)); err == nil && i == 0 {
+			p.Folder = folder
+		}
+		text, err := d.text(name)
+		if err != nil {
+			p.missing[name] = err
+			continue
+		}
+		p.files[name] = &source{name: name, text: text}
+	}
+	d.forget()
+	return p
 }
 
 // Files lists the files that were read, by the name that places use.

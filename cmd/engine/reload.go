@@ -56,17 +56,6 @@ func (r *reloads) listen() (stop func()) {
 
 // serve loads whenever files change, unless they are not watched, and at SIGHUP, until ctx is done.
 func (r *reloads) serve(ctx context.Context) {
-	if r.run.project().texts != nil {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-r.hangup:
-				_, found, _ := r.load(ctx, "") // it refuses
-				r.run.tellAbove(found, nil)
-			}
-		}
-	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
@@ -111,9 +100,6 @@ func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
 }
 
 func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
-	if r.run.project().texts != nil {
-		return engine.Changes{}, diag.List{diag.New(diag.NotAvailable, diag.Place{}, "The files of a Kafka Connect worker are read at the start only. Stop the engine and start it again, or run a folder with HCL files.")}, nil
-	}
 	var changes engine.Changes
 	var found diag.List
 	done := make(chan struct{})
@@ -140,7 +126,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 	next, found := was.again(l.Project)
 	found = append(slices.Clone(l.Found), found...)
 	if found.HasErrors() {
-		r.refuse(why, found, l.Project.Source)
+		r.refuse(why, found, next.Source)
 		return engine.Changes{}, found
 	}
 	changes, err := r.engine.Apply(ctx, next.Pipelines)
@@ -149,7 +135,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 		return engine.Changes{}, found // the process ends
 	case err != nil:
 		failed := diag.Of(err, diag.NotApplied)
-		r.refuse(why, failed, l.Project.Source)
+		r.refuse(why, failed, next.Source)
 		select {
 		case r.retry <- struct{}{}:
 		default:
@@ -160,7 +146,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 	r.run.loaded.Store(next)
 	r.report(why, was, next, changes)
 	r.await(changes)
-	r.warn(found, l.Project.Source)
+	r.warn(found, next.Source)
 	return changes, found
 }
 

@@ -177,6 +177,10 @@ func (r *reloads) missing(files []string, wait time.Duration) {
 	if info, err := os.Stat(files[0]); err == nil && info.Size() == 0 {
 		what = "empty"
 	}
+	if r.run.project().properties != nil {
+		r.line("%s %s: waiting %.0f s for it to come back", r.files(files), what, wait.Seconds())
+		return
+	}
 	if len(names) == 0 {
 		r.line("%s %s: loading without in %.0f s", r.files(files), what, wait.Seconds())
 		return

@@ -202,6 +202,9 @@ func (r *run) fileOf(connector string) string {
 			return d.Place.String()
 		}
 	}
+	if r.project().properties != nil {
+		return "a properties file that \"engine run\" is started with"
+	}
 	return "a *.hcl file in " + filepath.ToSlash(shown(r.project().Folder))
 }
 

@@ -58,9 +58,9 @@ func newRun(p process) *cobra.Command {
 Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
 and, for each connector, properties or JSON. Without bootstrap_servers in a
 worker block it starts a development broker. State (offsets, the broker's
-topics) lives in .engine inside the folder. HCL files that change are loaded
-again, all or nothing, and only the pipelines that differ restart; SIGHUP
-and "engine reload" do so at once.
+topics) lives in .engine inside the folder. Files that change are loaded again,
+all or nothing, and only the pipelines that differ restart; SIGHUP and
+"engine reload" do so at once.
 
 Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
 the listeners of the worker block. If another process has that default address,

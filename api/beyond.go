@@ -114,9 +114,11 @@ func withMember(object json.RawMessage, name string, v any) (json.RawMessage, er
 	if err != nil {
 		return nil, err
 	}
-	head := bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}"))
-	if len(bytes.TrimSpace(head)) > 1 {
-		head = append(head[:len(head):len(head)], ',')
+	var b bytes.Buffer
+	b.Write(bytes.TrimSuffix(bytes.TrimSpace(object), []byte("}")))
+	if len(bytes.TrimSpace(b.Bytes())) > 1 {
+		b.WriteByte(',')
 	}
-	return append(head[:len(head):len(head)], value[1:]...), nil
+	b.Write(value[1:])
+	return b.Bytes(), nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/plugin"
-	"github.com/penstock/penstock/plugins"
 )
 
 // vaultSettings are a worker with a config provider "file", and the file that it reads.
@@ -19,7 +18,10 @@ func vaultSettings(t *testing.T, secrets string) (file string, change func(*api.
 	if err := os.WriteFile(file, []byte(secrets), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := plugin.NewRegistry(plugins.All())
+	r, err := plugin.NewRegistry([]plugin.Descriptor{{
+		Name: "file", Class: "org.apache.kafka.connect.file.FileStreamSourceConnector", Version: "1", Doc: "A source.",
+		Spec: plugin.Spec{Fields: []plugin.Setting{{Name: "topic", Type: plugin.StringType, Doc: "A topic."}}}, NewSource: func() plugin.Source { return nil },
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ type Server struct {
 	Settings
 	headers []headerRule
 	cors    cors
+	logins  *logins // nil: nobody has to log in
 	routes  []route // of the public listeners
 	public  http.Handler
 	admin   http.Handler
@@ -98,11 +99,19 @@ func New(s Settings) (*Server, error) {
 	if server.cors, err = newCORS(s.Worker.AllowOrigin, s.Worker.AllowMethods); err != nil {
 		return nil, err
 	}
+	if s.Worker.BasicAuthFile != "" {
+		if server.logins, err = newLogins(s.Worker.BasicAuthFile); err != nil {
+			return nil, err
+		}
+	}
 	// admin.listeners: left out, /admin stands beside the rest; set, it stands only on its own listeners, if any.
 	own := s.Worker.AdminListeners != nil
 	routes := server.connectorRoutes()
 	if !own {
 		routes = append(routes, server.adminRoutes()...)
+	}
+	for i := range routes {
+		routes[i].logins = server.logins // what stands on listeners of its own asks for none, as in Kafka Connect
 	}
 	server.routes = routes
 	server.public = server.front(router(routes), true)

@@ -216,7 +216,7 @@ var (
 			},
 			{name: "status_storage", prefix: "status.storage.", open: true, args: storageArgs},
 			{name: "rest", prefix: "rest.", args: slices.Concat(
-				properties(plugin.StringType, "advertised_host_name", "advertised_listener"),
+				properties(plugin.StringType, "advertised_host_name", "advertised_listener", "basic_auth_file"),
 				properties(plugin.IntType, "advertised_port"),
 				properties(plugin.ListType, "extension_classes"),
 				properties(plugin.BooleanType, "get_actions"),

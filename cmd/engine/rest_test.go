@@ -208,3 +208,23 @@ func TestDeviationsNameRecordedCases(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandsLogIn: a worker that asks for a login takes it from the address, which no message shows.
+func TestCommandsLogIn(t *testing.T) {
+	t.Parallel()
+	settings := restSettings()
+	settings[config.BasicAuthFile] = write(t, t.TempDir(), "users.properties", "ann="+password+"\n")
+	w := startWorker(t, settings)
+	for _, c := range []struct {
+		login, says string
+		status      int
+	}{
+		{"", "-url http://USER:PASSWORD@HOST:PORT", 1}, {"ann:" + password + "x@", "The worker asks for a login", 1}, {"ann:" + password + "@", "The worker has no connectors.", 0},
+	} {
+		var said output
+		p := process{args: []string{"status", "-url", "http://" + c.login + w.address}, out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
+		if got := execute(t.Context(), p); got != c.status || !strings.Contains(strings.Join(strings.Fields(said.String()), " "), c.says) || strings.Contains(said.String(), password) {
+			t.Errorf("%q: got %d and:\n%s", c.login, got, said.String())
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/store"
 )
@@ -165,8 +166,6 @@ func unavailable(c restCase) string {
 	switch {
 	case !slices.Contains(c.Modes, "standalone") || len(c.Steps) == 0:
 		return "not recorded in standalone mode"
-	case c.Profile == "auth" || c.Profile == "auth-admin":
-		return "no REST extensions, so nobody logs in"
 	case c.Profile == "versions":
 		return "two versions of one plugin cannot be built in"
 	case c.Profile == "boot":
@@ -492,7 +491,11 @@ type caseRunner struct {
 
 func newCaseRunner(t *testing.T, profile string, beside ...plugin.Descriptor) *caseRunner {
 	t.Helper()
-	w := startWorker(t, profileSettings(t, profile), beside...)
+	settings := profileSettings(t, profile)
+	if settings["rest.extension.classes"] != "" {
+		settings[config.BasicAuthFile] = write(t, t.TempDir(), "users.properties", "user=password\n")
+	}
+	w := startWorker(t, settings, beside...)
 	tmp := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)

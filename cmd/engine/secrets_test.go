@@ -145,8 +145,16 @@ func TestNoSecretOverREST(t *testing.T) {
 	} {
 		s.grep(strings.Join(args, " "), tell(t, w, args...))
 	}
-	write(t, dir, "broken.hcl", fmt.Sprintf("pipeline \"x\" {\n  source \"file\" {\n    file = \"x\"\n    topic = secret(\"vault:%s:nothing\")\n  }\n}\n", filepath.Join(dir, "vault.properties")))
-	s.grep("a reload of broken files", w.call(t, http.MethodPost, "/reload", "").body)
+	// A secret that is not there, and one that is no number.
+	for _, wrong := range []string{`topic = secret("vault:%[1]s:nothing")`, "topic = \"t\"\n    batch_size = secret(\"vault:%[1]s:kafka\")"} {
+		broken := "pipeline \"x\" {\n  source \"file\" {\n    file = \"x\"\n    " + fmt.Sprintf(wrong, filepath.Join(dir, "vault.properties")) + "\n  }\n}\n"
+		write(t, dir, "broken.hcl", broken)
+		got := w.call(t, http.MethodPost, "/reload", "")
+		if s.grep("a reload of broken files", got.body); got.status != http.StatusBadRequest {
+			t.Errorf("%s: got %s, want 400", broken, got)
+		}
+		s.grep("/config after it", w.call(t, http.MethodGet, "/config", "").body)
+	}
 	for _, path := range []string{"/config", "/health", "/metrics"} {
 		s.grep(path+" after it", w.call(t, http.MethodGet, path, "").body)
 	}

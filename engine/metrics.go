@@ -159,6 +159,8 @@ func (m metrics) task(to chan<- prometheus.Metric, role plugin.Role, connector s
 		gauge(to, "engine_task_lag_seconds", "The age of the oldest record that a sink has not taken, or of the newest that Kafka has taken from a source, in seconds.", d.Seconds(), l...)
 	}
 	const group = "kafka_connect_connector_task_metrics_"
+	gauge(to, group+"batch_size_max", "Records of the largest batch.", float64(t.BatchLargest.Load()), l...)
+	gauge(to, group+"batch_size_avg", "Records of the average batch.", ratio(float64(t.Read.Load()), t.Batches.Load()), l...)
 	commits, failed := t.Commits.Load(), t.CommitFailures.Load()
 	gauge(to, group+"offset_commit_max_time_ms", "The longest time of an offset commit, in milliseconds.", millis(t.CommitLongest.Load()), l...)
 	gauge(to, group+"offset_commit_avg_time_ms", "The average time of an offset commit, in milliseconds.", ratio(millis(t.CommitNanos.Load()), commits), l...)
@@ -190,6 +192,13 @@ func sinkTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
 	gauge(to, group+"put_batch_max_time_ms", "The longest time of a put, in milliseconds.", millis(t.PollLongest.Load()), l...)
 	gauge(to, group+"put_batch_avg_time_ms", "The average time of a put, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
 	counter(to, group+"offset_commit_completion_total", "Offset commits that succeeded.", t.Commits.Load(), l...)
+	gauge(to, group+"offset_commit_seq_no", "The number of the newest offset commit that succeeded.", float64(t.Commits.Load()), l...)
+	if most := t.MostLag(); most >= 0 {
+		// Of the consumer in Kafka Connect, whose client is named after the task.
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("kafka_consumer_consumer_fetch_manager_metrics_records_lag_max",
+			"Records that the task is behind the end of the partition that it is furthest behind.", []string{"client_id"}, nil),
+			prometheus.GaugeValue, float64(most), "connector-consumer-"+strings.Join(l, "-"))
+	}
 	if lag := t.Lag(); lag >= 0 {
 		gauge(to, "engine_task_lag_records", "Records that the task is behind the ends of its partitions.", float64(lag), l...)
 	}

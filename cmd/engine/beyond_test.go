@@ -158,7 +158,9 @@ func TestLagIsTold(t *testing.T) {
 	}
 	for _, want := range []string{
 		`(?m)^engine_task_lag_seconds\{connector="src",task="0"\} [0-9.e-]+$`, `(?m)^engine_task_lag_seconds\{connector="snk",task="0"\} 0$`,
-		`(?m)^engine_task_lag_records\{connector="snk",task="0"\} 0$`, `(?m)^engine_task_offset_commit_seconds_total\{connector="src",task="0"\} [0-9.e-]+$`,
+		`(?m)^engine_task_lag_records\{connector="snk",task="0"\} 0$`, `(?m)^kafka_consumer_consumer_fetch_manager_metrics_records_lag_max\{client_id="connector-consumer-snk-0"\} 0$`,
+		`(?m)^kafka_connect_connector_task_metrics_batch_size_max\{connector="src",task="0"\} 2$`, `(?m)^kafka_connect_connector_task_metrics_batch_size_avg\{connector="src",task="0"\} 2$`,
+		`(?m)^kafka_connect_sink_task_metrics_offset_commit_seq_no\{connector="snk",task="0"\} [1-9]$`, `(?m)^engine_task_offset_commit_seconds_total\{connector="src",task="0"\} [0-9.e-]+$`,
 	} {
 		waitFor(t, want, func() bool {
 			return regexp.MustCompile(want).MatchString(w.call(t, http.MethodGet, "/metrics", "").body)

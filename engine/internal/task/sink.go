@@ -272,10 +272,8 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 		return nil
 	}
 	s.t.Meter.busy.Store(1)
-	s.t.Meter.Read.Add(int64(n))
-	s.t.Meter.Bytes.Add(int64(bytes))
+	s.t.Meter.read(n, bytes)
 	s.t.Meter.oldest.Store(s.oldest)
-	s.t.Meter.active()
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
 	clear(s.skipped)

@@ -2,7 +2,10 @@ package kafka
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
@@ -171,4 +174,46 @@ func securedDialer(t *testing.T, given map[string]string) dialer {
 		t.Fatal(err)
 	}
 	return dial
+}
+
+// TestTokensBehindRotatedCertificates: the place where tokens come from is trusted by what stands in the file when it is
+// asked.
+func TestTokensBehindRotatedCertificates(t *testing.T) {
+	t.Parallel()
+	old, fresh := newAuthority(t), newAuthority(t)
+	shown := &listenTLS{}
+	endpoint := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"access_token":"token","expires_in":0,"token_type":"Bearer"}`)) // a test's answer
+	}))
+	endpoint.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		shown.mu.Lock()
+		defer shown.mu.Unlock()
+		c := shown.config.Clone()
+		c.ClientAuth = tls.NoClientCert
+		return c, nil
+	}}
+	endpoint.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	shown.serve(old)
+	endpoint.StartTLS()
+	t.Cleanup(endpoint.Close)
+	trust := filepath.Join(t.TempDir(), "ca.pem")
+	replace(t, trust, pemOf(old.cert))
+	s := settingsOf(t, map[string]string{
+		"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url": endpoint.URL,
+		"sasl.jaas.config": loginModules["OAUTHBEARER"] + ` required clientId="me" clientSecret="x" ssl.truststore.type="PEM" ssl.truststore.location="` + trust + `";`,
+	})
+	if _, err := s.security.login.mechanism(); err != nil {
+		t.Fatal(err)
+	}
+	asks := func(what string, want bool) {
+		t.Helper()
+		if _, _, err := s.security.login.tokens.ask(t.Context()); (err == nil) != want {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	asks("at first", true)
+	shown.serve(fresh)
+	asks("an authority that it does not know", false)
+	replace(t, trust, pemOf(fresh.cert))
+	asks("the authority that was put there", true)
 }

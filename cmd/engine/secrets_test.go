@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/store/memory"
 )
 
 // vaultProject is a project whose worker and pipelines take secrets from a file in its folder. One pipeline fails with a
@@ -275,6 +276,48 @@ func (s *search) folder(dir string) {
 	})
 	if err != nil {
 		s.t.Error(err)
+	}
+}
+
+// TestSensitiveValuesAreMasked: what env() and sensitive variables give is in no message, also when a plugin says it.
+func TestSensitiveValuesAreMasked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "p.hcl", `
+worker {
+  listeners = ["http://127.0.0.1:0"]
+}
+variable "folder" {
+  sensitive = true
+}
+pipeline "environment" {
+  sink "file" {
+    file   = env("HIDDEN_FILE")
+    topics = ["t"]
+  }
+}
+pipeline "variable" {
+  sink "file" {
+    file   = "${var.folder}/out.txt"
+    topics = ["t"]
+  }
+}
+`)
+	write(t, dir, "in.auto.vars.hcl", "folder = \"/no/such/"+password+"\"\n")
+	c := command(t, dir, "run", "-until-idle", ".")
+	c.Env = append(c.Env, "HIDDEN_FILE=/no/such/"+password+"/in.txt", "ENGINE_LOG=debug")
+	said, err := c.CombinedOutput()
+	if err == nil || bytes.Contains(said, []byte(password)) || bytes.Count(said, []byte("[hidden]")) < 2 {
+		t.Errorf("got %v and:\n%s", err, said)
+	}
+	w := startRunOn(t, dir, false, memory.Open(), "HIDDEN_FILE", "/no/such/"+password+"/in.txt").rest()
+	w.waitFor(t, "/connectors/variable/tasks/0/status", "[hidden]")
+	s := &search{t: t, secret: password}
+	for _, path := range []string{
+		"/graph", "/graph?format=json", "/graph?format=dot", "/graph?format=mermaid", "/metrics", "/config", "/health", "/connectors?expand=status&expand=engine",
+		"/connectors/environment/status?expand=engine", "/connectors/environment/offsets",
+	} {
+		s.grep(path, w.call(t, http.MethodGet, path, "").body)
 	}
 }
 

@@ -29,6 +29,15 @@ type Declared struct {
 	Place   diag.Place        // of the pipeline as a whole
 	Label   string            // its address for people, such as pipeline.shop["orders"]
 	Target  Target            // asked for in the file; "" leaves the state alone
+
+	Lifecycle Lifecycle
+}
+
+// Lifecycle is what of a pipeline concerns its comparison with a cluster alone.
+type Lifecycle struct {
+	Adopt         bool     // take a connector that nobody owns, though it differs
+	PreventDelete bool     // refuse what would delete the connector
+	Ignore        []string // properties that are left as the cluster has them
 }
 
 // Origin says where and how a property was written.

@@ -49,6 +49,7 @@ const (
 	NotAvailable    Code = "E205"
 	RepeatedBlock   Code = "E206"
 	WrongLabels     Code = "E207"
+	WrongVersion    Code = "E208"
 )
 
 // Connectors and names.
@@ -67,6 +68,7 @@ const (
 	InvalidForEach     Code = "E403"
 	InvalidName        Code = "E404"
 	DuplicateName      Code = "E405"
+	StillDeclared      Code = "E406"
 )
 
 // Values, references, transforms and properties.
@@ -162,6 +164,8 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	RepeatedBlock:   {RepeatedBlock, "Block written twice", "This block may stand once."},
 	WrongLabels:     {WrongLabels, "Wrong labels", "The first label says what a block is; a second one, where there may be many, is its name."},
 
+	WrongVersion: {WrongVersion, "Another version is required", "The project says which versions of this program may work on it, and this one is not among them."},
+
 	UnknownConnector: {UnknownConnector, "Unknown connector type", "No connector of this name is built in."},
 	TwoConnectors:    {TwoConnectors, "Pipeline has two connectors", "A pipeline has exactly one source or one sink. Two pipelines joined by a topic move data from one system to another."},
 	NoConnector:      {NoConnector, "Pipeline has no source or sink", "A pipeline has exactly one source or one sink."},
@@ -176,6 +180,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidForEach:     {InvalidForEach, "Invalid for_each", "for_each takes a map or a set of strings."},
 	InvalidName:        {InvalidName, "Invalid name", "The name is empty or has characters that are not allowed."},
 	DuplicateName:      {DuplicateName, "Name used twice", "Names of transforms, predicates, variables and locals are unique where they stand."},
+	StillDeclared:      {StillDeclared, "Still declared", "A moved or removed block says that a connector is gone, but a pipeline of the same files makes it."},
 
 	UnknownVariable:   {UnknownVariable, "Reference to undeclared variable", "var.x needs a variable \"x\" block."},
 	UnknownName:       {UnknownName, "Unknown name", "The expression names something that is not in scope. Text stands in quotes."},

@@ -100,8 +100,8 @@ func TestAProjectSaysWhereItIsApplied(t *testing.T) {
 				"sasl.jaas.config": `org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";`,
 			},
 		},
-		Moved:   []hcl.Moved{{From: "old-eu", To: "odd name"}},
-		Removed: []hcl.Removed{{Name: "legacy"}},
+		Moved:   []config.Moved{{From: "old-eu", To: "odd name"}},
+		Removed: []config.Removed{{Name: "legacy"}},
 	}
 	ignore := cmp.Options{
 		cmpopts.IgnoreUnexported(hcl.Project{}), cmpopts.IgnoreFields(hcl.Project{}, "Folder", "Pipelines"), cmpopts.IgnoreTypes(diag.Place{}),

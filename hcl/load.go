@@ -56,8 +56,8 @@ type Project struct {
 	Worker    *config.Declared   // nil when no file has a worker block
 	ID        string             // of the project block; "" when there is none
 	Cluster   *Cluster           // the one that the options choose; nil when there is none
-	Moved     []Moved
-	Removed   []Removed
+	Moved     []config.Moved
+	Removed   []config.Removed
 
 	path   string // as Load was given it, with the options
 	opts   Options

@@ -13,19 +13,6 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 )
 
-// Moved says that a connector has a new name, under which it goes on where it was.
-type Moved struct {
-	From, To string // names of connectors; a pipeline of this project makes To, none makes From
-	Place    diag.Place
-}
-
-// Removed says what happens to a connector that no file declares any more.
-type Removed struct {
-	Name   string // of the connector
-	Delete bool   // false: it runs on, and is nobody's
-	Place  diag.Place
-}
-
 // makeProject evaluates the project block.
 func (l *loader) makeProject() {
 	if l.projectBlock == nil {
@@ -70,7 +57,7 @@ func (l *loader) makeMoves() {
 		s.onlyOnce(own["from"], from, froms)
 		s.onlyOnce(own["to"], to, tos)
 		if !s.failed {
-			l.project.Moved = append(l.project.Moved, Moved{From: from, To: to, Place: l.place(block.DefRange())})
+			l.project.Moved = append(l.project.Moved, config.Moved{From: from, To: to, Place: l.place(block.DefRange())})
 		}
 	}
 	for _, block := range l.removed {
@@ -82,7 +69,7 @@ func (l *loader) makeMoves() {
 		name, _ := s.connectorOf(own["name"])
 		s.goneFrom(own["name"], name)
 		s.onlyOnce(own["name"], name, froms)
-		r := Removed{Name: name, Delete: true, Place: l.place(block.DefRange())}
+		r := config.Removed{Name: name, Delete: true, Place: l.place(block.DefRange())}
 		if a := own["delete"]; a != nil {
 			r.Delete, _ = s.argBool("delete", s.eval(a.Expr), a.Expr.Range())
 		}

@@ -40,6 +40,19 @@ type Lifecycle struct {
 	Ignore        []string // properties that are left as the cluster has them
 }
 
+// Moved says that a connector has a new name, under which it goes on where it was.
+type Moved struct {
+	From, To string     // names of connectors; a pipeline of the project makes To, none makes From
+	Place    diag.Place // of the statement
+}
+
+// Removed says what happens to a connector that no file declares any more.
+type Removed struct {
+	Name   string     // of the connector
+	Delete bool       // false: it runs on, and is nobody's
+	Place  diag.Place // of the statement
+}
+
 // Origin says where and how a property was written.
 type Origin struct {
 	Place     diag.Place // of the value

@@ -54,7 +54,7 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin", "hcl", "plugins",
 		"store", "store/file", "store/memory",
 	},
 

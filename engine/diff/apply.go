@@ -11,8 +11,8 @@ import (
 	"github.com/penstock/penstock/engine/config"
 )
 
-// Cluster carries out what a document says. Its errors are shown to people as they are; [ErrChanged] and [ErrNoConnector]
-// may be wrapped.
+// Cluster carries out what a document says. Its errors are shown to people as they are; [ErrChanged], [ErrNoConnector]
+// and [ErrBusy] may be wrapped.
 type Cluster interface {
 	// Status says how a connector is.
 	Status(ctx context.Context, name string) (Status, error)
@@ -30,6 +30,7 @@ type Cluster interface {
 var (
 	ErrChanged     = errors.New("somebody has changed it in the meantime")
 	ErrNoConnector = errors.New("there is no such connector")
+	ErrBusy        = errors.New("the cluster has no time for this just now") // of Status: ask again
 )
 
 // Write is a configuration to be stored.
@@ -437,7 +438,7 @@ func (a *applying) until(ctx context.Context, name string, before error, good fu
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		s, err := a.cluster.Status(waiting, name)
 		switch {
-		case err != nil && !errors.Is(err, ErrNoConnector) && waiting.Err() == nil:
+		case err != nil && !errors.Is(err, ErrNoConnector) && !errors.Is(err, ErrBusy) && waiting.Err() == nil:
 			return err
 		case err == nil && s.Stored:
 			if err := failure(s); err != nil && (!sameFailure(err, before) || time.Since(begun) > oldNews) {

@@ -286,9 +286,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, hea
 	if err != nil {
 		return fmt.Errorf("make a call of %s: %w", path, err)
 	}
-	for name, values := range headers {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, headers)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

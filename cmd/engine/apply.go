@@ -121,8 +121,8 @@ func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
 	if err != nil {
 		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "%s cannot be applied: %s. Make a new plan: engine plan -out %s", name, err, word(name)))
 	}
-	if age := time.Since(saved.Made).Round(time.Second); a.age > 0 && age > a.age {
-		return nil, refusal(diag.New(diag.ChangedSince, diag.Place{}, "%s was made %s ago, and -max-plan-age is %s. Make a new plan: engine plan -out %s", name, age, a.age, word(name)))
+	if age := time.Since(saved.Made); a.age > 0 && age > a.age {
+		return nil, refusal(diag.New(diag.ChangedSince, diag.Place{}, "%s was made %s ago, and -max-plan-age is %s. Make a new plan: engine plan -out %s", name, age.Round(time.Second), a.age, word(name)))
 	}
 	if a.to == "" {
 		a.to = saved.Cluster
@@ -170,7 +170,7 @@ func (a *applying) agreed(is *planned, kept bool) error {
 	if c := is.files.Cluster; c != nil && c.Protect && risky(is.document) {
 		want, ask = c.Name, fmt.Sprintf("\nCluster %q is protected, and this deletes, renames or may lose or repeat records.\nType its name to carry it out: ", c.Name)
 	}
-	if _, err := io.WriteString(a.process.err, ask); err != nil {
+	if _, err := io.WriteString(a.err, ask); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(a.in).ReadString('\n')

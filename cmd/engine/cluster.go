@@ -84,7 +84,11 @@ func (c *cluster) standalone() bool {
 
 // read is everything that runs there.
 func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
-	all, err := c.Connectors(ctx)
+	var all map[string]api.ConnectorInfo
+	err := c.patiently(ctx, func() (err error) {
+		all, err = c.Connectors(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, explained(err).Err()
 	}

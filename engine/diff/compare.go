@@ -339,7 +339,7 @@ func (cm *comparison) count() {
 // Written reports whether a cluster has stored what was sent to it, as far as it shows.
 func Written(have, sent config.Map) bool {
 	for _, c := range config.Diff(have, sent, nil) {
-		if !(c.Had && c.Wants && isMask(c.Have)) && !(c.Had && !c.Wants && added(c.Key)) {
+		if (!c.Had || !c.Wants || !isMask(c.Have)) && (!c.Had || c.Wants || !added(c.Key)) {
 			return false
 		}
 	}

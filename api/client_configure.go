@@ -113,10 +113,21 @@ const (
 	digestHeader  = "Engine-Digest"
 )
 
-// Connectors reads all connectors by name.
+// Connectors reads all connectors by name. It asks twice: a worker that is asked for statuses leaves out connectors that have
+// not said anything yet.
 func (c *Client) Connectors(ctx context.Context) (map[string]ConnectorInfo, error) {
 	var all map[string]ConnectorInfo
-	return all, c.call(ctx, http.MethodGet, "/connectors?expand=info&expand=status&expand=engine", nil, &all)
+	if err := c.call(ctx, http.MethodGet, "/connectors?expand=info&expand=engine", nil, &all); err != nil {
+		return nil, err
+	}
+	statuses, err := c.Statuses(ctx)
+	for _, s := range statuses {
+		if info, is := all[s.Name]; is {
+			info.Status = s
+			all[s.Name] = info
+		}
+	}
+	return all, err
 }
 
 // Config reads the configuration of one connector.

@@ -103,10 +103,16 @@ func (c *connect) all(r *http.Request, text []byte) (int, any) {
 	}
 	all := map[string]any{}
 	for name, m := range c.configs {
-		all[name] = map[string]any{
-			"info":   map[string]any{"name": name, "config": m, "tasks": []any{map[string]any{"connector": name, "task": 0}}, "type": "source"},
-			"status": c.status(name),
+		parts := map[string]any{}
+		for _, part := range r.URL.Query()["expand"] {
+			switch part {
+			case "info":
+				parts["info"] = map[string]any{"name": name, "config": m, "tasks": []any{map[string]any{"connector": name, "task": 0}}, "type": "source"}
+			case "status":
+				parts["status"] = c.status(name)
+			}
 		}
+		all[name] = parts
 	}
 	return 200, all
 }

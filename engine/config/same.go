@@ -23,7 +23,7 @@ func Same(t plugin.Type, a, b string, r *plugin.Registry) bool {
 		m, err2 := strconv.ParseInt(b, 10, 64)
 		return err == nil && err2 == nil && n == m
 	case plugin.ClassType:
-		return sameClass(a, b, r)
+		return a == b || sameClass(a, b, r)
 	default:
 		return false
 	}
@@ -69,6 +69,11 @@ func Types(m Map, r *plugin.Registry) func(key string) plugin.Type {
 			if d, _, ok := r.Class(role, strings.TrimSpace(m[prefix+"type"])); ok {
 				add(prefix, d.Spec.Fields)
 			}
+		}
+	}
+	for _, group := range append(List(m[TopicGroups]), "default") {
+		for _, patterns := range []string{"include", "exclude"} {
+			known[TopicCreationPrefix+group+"."+patterns] = plugin.ListType
 		}
 	}
 	return func(key string) plugin.Type { return known[key] }

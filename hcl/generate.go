@@ -325,15 +325,12 @@ func (w *generator) arguable(name string) bool {
 }
 
 // argument writes one property as an argument, if it is there and can be one.
-func (w *generator) argument(name, prefix string) bool {
+func (w *generator) argument(name, prefix string) {
 	key := prefix + name
-	value, is := w.m[key]
-	if !is || w.taken[key] || w.raw[key] || !w.arguable(name) {
-		return false
+	if value, is := w.m[key]; is && !w.taken[key] && !w.raw[key] && w.arguable(name) {
+		w.taken[key] = true
+		fmt.Fprintf(&w.out, "%s = %s\n", underscored(name), w.value(key, value))
 	}
-	w.taken[key] = true
-	fmt.Fprintf(&w.out, "%s = %s\n", underscored(name), w.value(key, value))
-	return true
 }
 
 // simple writes a block of the pipeline's own, unless it is to be raw.
@@ -385,12 +382,9 @@ func (w *generator) chain() {
 		bound := ""
 		if p, ok := w.m[prefix+"predicate"]; ok {
 			word := "when"
-			switch negate, set := w.m[prefix+"negate"]; {
-			case negate == "true":
+			if w.m[prefix+"negate"] == "true" { // another value is written in config
 				word = "unless"
 				w.taken[prefix+"negate"] = true
-			case set:
-				break // written in config
 			}
 			w.taken[prefix+"predicate"] = true
 			reference := "predicate." + p

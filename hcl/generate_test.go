@@ -1,6 +1,7 @@
 package hcl_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,9 +93,7 @@ func nasty(rt *rapid.T) config.Map {
 			"producer.override.", "consumer.override.group_id", "topic.creation.groups", "topic.creation.default.partitions", "topic.creation.x.include",
 			"predicates", "transforms", "connection.password", "transforms.x", "predicates.x.type", "errors", "topic.creation", "2nd.region", "_", "for.each",
 		}))
-	for k, v := range rapid.MapOfN(key, text, 0, 8).Draw(rt, "keys") {
-		m[k] = v
-	}
+	maps.Copy(m, rapid.MapOfN(key, text, 0, 8).Draw(rt, "keys"))
 	if rapid.Bool().Draw(rt, "chain") {
 		names := rapid.SliceOfN(alias, 0, 3).Draw(rt, "transforms")
 		m["transforms"] = strings.Join(names, rapid.SampledFrom([]string{",", ", "}).Draw(rt, "comma"))

@@ -97,7 +97,7 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 		l := diff.Connector{Type: info.Info.Type, Tasks: len(info.Info.Tasks)}
 		l.Config, l.Owner = diff.Unmark(info.Info.Config)
 		if info.Status != nil {
-			l.Target = map[string]config.Target{"RUNNING": config.Started, "PAUSED": config.Paused, "STOPPED": config.Stopped}[string(info.Status.Connector.State)]
+			l.Target = targetOf(info.Status)
 			for _, t := range info.Status.Tasks {
 				if t.State.State == "RUNNING" {
 					l.Running++

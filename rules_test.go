@@ -54,8 +54,8 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin", "hcl", "plugins",
-		"store", "store/file", "store/memory",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
+		"engine/record", "hcl", "plugins", "store", "store/file", "store/memory",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

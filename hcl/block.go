@@ -184,6 +184,16 @@ var (
 	projectBlock = &block{name: "project", labels: itsName, plain: true, args: own("required_version")}
 	movedBlock   = &block{name: "moved", many: true, plain: true, args: own("from", "to")}
 	removedBlock = &block{name: "removed", many: true, plain: true, args: own("name", "delete")}
+	testBlock    = &block{
+		name: "test", labels: itsName, many: true, plain: true, args: own("pipeline"),
+		blocks: []*block{
+			{name: "record", many: true, plain: true, args: own("topic", "key", "value", "value_bytes", "value_file", "key_schema",
+				"value_schema", "headers", "partition", "offset", "timestamp")},
+			{name: "expect", many: true, plain: true, args: own("topic", "key", "value", "value_includes", "headers", "partition", "timestamp")},
+			{name: "expect_none", plain: true},
+			{name: "expect_error", many: true, plain: true, args: own("stage", "message", "topic")},
+		},
+	}
 	clusterBlock = &block{
 		name: "cluster", labels: itsName, many: true, plain: true,
 		args: slices.Concat(
@@ -196,6 +206,7 @@ var (
 
 	fileBlock = &block{plain: true, blocks: []*block{
 		pipelineBlock, workerBlock, variableBlock, localsBlock, defaultsBlock, projectBlock, clusterBlock, movedBlock, removedBlock,
+		testBlock,
 	}}
 )
 

@@ -58,6 +58,7 @@ type Project struct {
 	Cluster   *Cluster           // the one that the options choose; nil when there is none
 	Moved     []config.Moved
 	Removed   []config.Removed
+	Tests     []Test
 
 	path   string // as Load was given it, with the options
 	opts   Options
@@ -163,6 +164,7 @@ type loader struct {
 	clusters  map[string]*hclsyntax.Block
 	moved     []*hclsyntax.Block
 	removed   []*hclsyntax.Block
+	tests     map[string]*hclsyntax.Block
 	made      map[string]string    // names of connectors to the addresses of their pipelines
 	shared    map[string]cty.Value // var, local and path
 
@@ -190,6 +192,7 @@ func newLoader(path string, opts Options, d *disk) *loader {
 		variables: map[string]*variable{}, locals: map[string]*local{},
 		defaults: map[string]*hclsyntax.Block{}, pipelines: map[string]*hclsyntax.Block{},
 		clusters: map[string]*hclsyntax.Block{}, made: map[string]string{},
+		tests: map[string]*hclsyntax.Block{},
 	}
 }
 
@@ -285,6 +288,7 @@ func (l *loader) compile(values []string) {
 	l.makeWorker()
 	l.makePipelines()
 	l.makeMoves()
+	l.makeTests()
 }
 
 // collect sorts the blocks of a file. What has a syntax error is left out.
@@ -327,6 +331,12 @@ func (l *loader) declare(top *scope, spec *block, b *hclsyntax.Block) {
 			return
 		}
 		l.clusters[name] = b
+	case testBlock:
+		if first, ok := l.tests[name]; ok {
+			top.fail(diag.DuplicateName, b.LabelRanges[0], "A test named %q was already declared at %s.", name, l.line(first.DefRange()))
+			return
+		}
+		l.tests[name] = b
 	case movedBlock:
 		l.moved = append(l.moved, b)
 	case removedBlock:

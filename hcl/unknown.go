@@ -2,7 +2,6 @@ package hcl
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -32,9 +31,6 @@ var (
 		"depends_on": "Pipelines do not depend on each other; they meet in topics.",
 		"dynamic":    foreignBlocks["dynamic"],
 	}
-	laterBlocks = map[*block][]string{ // what the language has and this version does not carry out
-		fileBlock: {"test"},
-	}
 	otherNames = map[string]string{ // guesses that are not near in spelling
 		"dlq": "dead_letter_queue", "deadletter": "dead_letter_queue", "dead_letter": "dead_letter_queue",
 		"dead_letter_topic": "dead_letter_queue", "smt": "transform", "smts": "transform", "transformation": "transform",
@@ -47,10 +43,6 @@ var (
 )
 
 func (s *scope) unknownBlock(in site, b *hclsyntax.Block) {
-	if slices.Contains(laterBlocks[in.spec], b.Type) {
-		s.fail(diag.NotAvailable, b.TypeRange, "The language has a %s block, but this version does not carry it out. Remove the block.", b.Type)
-		return
-	}
 	where := "here"
 	if in.spec != fileBlock {
 		where = in.title()

@@ -12,7 +12,9 @@ type Instant time.Duration
 // Add is the instant that lies d after i.
 func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
 
-// Lease says until when a worker may run what it has (rule 7 of D2). The zero Lease has run out.
+// Lease says until when a worker may run what it has (rule 7 of D2). The zero Lease has run out. An answer that says that the
+// member must join again, or is none, renews nothing, unless its own request to join waits at the coordinator: a member
+// that does not join in time is expelled although its heartbeats are answered.
 type Lease struct{ until Instant }
 
 // LeaseUntil is a lease that runs out at an instant: the send time of the last answered heartbeat, plus the session.

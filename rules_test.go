@@ -68,6 +68,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
+	"engine/internal/leader/model":    {},
 	"store/storetest":                 {"engine/config", "store"},
 	"testdata/accesslog":              {},
 }

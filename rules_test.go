@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"engine/internal/member": {"engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
-	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/task", "engine/plugin", "store"},
+	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/member", "engine/internal/task", "engine/plugin", "store"},
 	"engine": {
 		"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/internal/leader",
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",

@@ -32,6 +32,7 @@ type instance struct {
 	report func(store.State, error)
 	log    *slog.Logger
 	guard  task.Guard
+	holds  func() bool   // nil: always
 	again  chan struct{} // has room for one: the connector, or a change of state, asks for a look
 	target atomic.Pointer[config.Target]
 	failed chan error   // has room for one
@@ -49,7 +50,7 @@ const (
 func newInstance(w *Worker, want wish, report func(store.State, error)) *instance {
 	i := &instance{
 		w: w, want: want, report: report, log: w.Logger.With("pipeline", want.connector.Name),
-		again: make(chan struct{}, 1), failed: make(chan error, 1),
+		again: make(chan struct{}, 1), failed: make(chan error, 1), holds: w.holds(),
 	}
 	i.guard = task.Guard{Plugin: want.instance.Plugin.Name, Logger: i.log}
 	i.target.Store(&want.connector.Target)
@@ -82,6 +83,9 @@ func (i *instance) setTarget(t config.Target) {
 	i.Reconfigure()
 }
 
+// mayAct reports whether the worker's lease still holds, which is asked before each call of the plugin but the last.
+func (i *instance) mayAct() bool { return i.holds == nil || i.holds() }
+
 func (i *instance) resting() bool { return *i.target.Load() != config.Started }
 
 // run is the instance's goroutine. A connector that is paused or stopped is not started, or is stopped, as in Kafka
@@ -101,7 +105,9 @@ func (i *instance) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := i.active(ctx); err != nil {
+		if err := i.active(ctx); errors.Is(err, task.ErrLease) {
+			return err
+		} else if err != nil {
 			i.report(store.StateFailed, err)
 			i.log.Error("the connector has failed", "error", err)
 			return err
@@ -127,6 +133,9 @@ func (i *instance) active(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("stop the connector: %w", stopped))
 		}
 	}()
+	if !i.mayAct() {
+		return task.ErrLease
+	}
 	if err := i.guard.Call("Start", func() error { return c.Start(ctx, i, maps.Clone(inst.Settings)) }); err != nil {
 		return fmt.Errorf("start the connector: %w", err)
 	}
@@ -140,7 +149,7 @@ func (i *instance) active(ctx context.Context) (err error) {
 			wait = firstRetry
 		case ctx.Err() != nil:
 			return nil
-		case hopeless(err) || isPanic(err):
+		case hopeless(err) || isPanic(err) || errors.Is(err, task.ErrLease):
 			return err
 		default:
 			i.log.Warn("the tasks could not be configured, trying again", "error", err, "after", wait)
@@ -163,6 +172,9 @@ func (i *instance) active(ctx context.Context) (err error) {
 
 // tasks asks the connector for its tasks and submits them when they differ from what is stored.
 func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
+	if !i.mayAct() {
+		return task.ErrLease
+	}
 	var configs []plugin.Config
 	err := i.guard.Call("Tasks", func() (err error) { configs, err = c.Tasks(ctx, inst.TasksMax); return err })
 	if err != nil {

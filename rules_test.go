@@ -68,9 +68,13 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
-	"engine/internal/leader/model":    {},
-	"store/storetest":                 {"engine/config", "store"},
-	"testdata/accesslog":              {},
+	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
+	"engine/internal/leader/model": {
+		"engine/config", "engine/graph", "engine/internal/leader", "engine/internal/member", "engine/internal/task",
+		"engine/internal/worker", "engine/plugin", "store", "store/memory",
+	},
+	"store/storetest":    {"engine/config", "store"},
+	"testdata/accesslog": {},
 }
 
 var pluginRoom = []string{"engine/plugin", "engine/record"}

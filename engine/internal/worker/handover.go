@@ -23,8 +23,8 @@ type hands struct {
 // lapsed is the term of no lease.
 const lapsed = -1
 
-// leaseEvery is how often the lease is looked at. Go's timers stand still while the machine is suspended, the lease does
-// not, so one timer for its end would be late.
+// leaseEvery is how often the lease is looked at before its end. Go's timers stand still while the machine is suspended,
+// the lease does not, so one timer for its end would be late.
 const leaseEvery = time.Second
 
 func newHands() hands {
@@ -176,11 +176,11 @@ func (w *Worker) leave(ctx context.Context) {
 
 // ears hear of statuses while something waits for one. The zero ears of a worker that is alone hear nothing.
 type ears struct {
-	tick  <-chan time.Time
+	timer *time.Timer
+	tick  <-chan time.Time // of timer
 	heard chan heard
 	asks  chan int64
 	ended chan struct{}
-	stop  func()
 	after int64
 	busy  bool
 }
@@ -195,8 +195,8 @@ func (w *Worker) listen(ctx context.Context) *ears {
 	if w.Lease == nil {
 		return &ears{}
 	}
-	ticker := time.NewTicker(leaseEvery)
-	e := &ears{tick: ticker.C, heard: make(chan heard, 1), asks: make(chan int64, 1), ended: make(chan struct{}), stop: ticker.Stop}
+	timer := time.NewTimer(leaseEvery)
+	e := &ears{timer: timer, tick: timer.C, heard: make(chan heard, 1), asks: make(chan int64, 1), ended: make(chan struct{})}
 	go func() {
 		defer close(e.ended)
 		for after := range e.asks {
@@ -207,8 +207,16 @@ func (w *Worker) listen(ctx context.Context) *ears {
 	return e
 }
 
-func (e *ears) ask(h hands) {
-	if h.waiting && !e.busy && e.asks != nil {
+// ask waits for a status if anything needs one, and for the next look at the lease.
+func (e *ears) ask(h hands, left time.Duration) {
+	if e.asks == nil {
+		return
+	}
+	if left <= 0 {
+		left = leaseEvery // it has run out: until it holds again
+	}
+	e.timer.Reset(min(left, leaseEvery))
+	if h.waiting && !e.busy {
 		e.busy = true
 		e.asks <- e.after
 	}
@@ -219,7 +227,7 @@ func (e *ears) close() {
 	if e.asks == nil {
 		return
 	}
-	e.stop()
+	e.timer.Stop()
 	close(e.asks)
 	<-e.ended
 }

@@ -20,7 +20,8 @@ type unit struct {
 	err      error
 	stopping bool // told to stop; only Run's goroutine looks at it
 	target   config.Target
-	follow   func(config.Target) // makes it run, pause or rest; never waits
+	follow   func(config.Target)   // makes it run, pause or rest; never waits
+	renew    func(store.Connector) // of an instance: tells it of another revision; never waits
 	heal     heal
 
 	mu    sync.Mutex
@@ -78,6 +79,9 @@ func (u *unit) aim(want wish) {
 		u.target = want.target
 		u.follow(u.target)
 	}
+	if u.renew != nil {
+		u.renew(want.connector)
+	}
 }
 
 // start begins one wish; the goroutine ends in u.done and a nudge.
@@ -111,7 +115,7 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 		}
 	case want.task == store.Instance:
 		i := newInstance(w, want, report)
-		u.follow, run = i.setTarget, i.run
+		u.follow, u.renew, run = i.setTarget, i.renew, i.run
 	default:
 		t := w.NewTask(Task{Instance: want.instance, Number: want.task, Config: want.config, Report: report, Holds: w.holds()})
 		u.follow = func(target config.Target) {

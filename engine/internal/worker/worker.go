@@ -157,7 +157,7 @@ func (w *Worker) loop(ctx context.Context) error {
 		}
 		w.reconcile(ctx, wishes)
 		w.release(ctx)
-		ears.ask(w.hands)
+		ears.ask(w.hands, w.lease().Left(w.now()))
 		if !waiting {
 			revision = s.Revision
 			look <- revision

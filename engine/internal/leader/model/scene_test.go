@@ -16,6 +16,7 @@ func play(t *testing.T, what func(t *testing.T, s *scene)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, 1)
+		s.prompt = true
 		defer s.close()
 		s.join("a")
 		s.join("b")

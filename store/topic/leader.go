@@ -291,7 +291,7 @@ func (d *draft) connector(to store.Connector) error {
 		target() // a worker of Kafka Connect starts nothing before it has heard that it is not to
 	}
 	if !exists || to.Revision != was.Revision || to.Incarnation != was.Incarnation {
-		d.put(connectorPrefix+d.name, appendProperties(nil, to.Config),
+		d.put(connectorPrefix+d.name, encodeProperties(to.Config),
 			revisionOf(revisionHeader, to.Revision), revisionOf(incarnationHeader, to.Incarnation))
 	}
 	d.tasks(old, was, to)
@@ -308,7 +308,7 @@ func (d *draft) tasks(old *records, was, to store.Connector) {
 	case same && was.TasksFor == to.TasksFor && was.Incarnation == to.Incarnation:
 	case to.Tasks != nil:
 		for i, t := range to.Tasks {
-			d.put(taskPrefix+d.name+"-"+strconv.Itoa(i), appendProperties(nil, t))
+			d.put(taskPrefix+d.name+"-"+strconv.Itoa(i), encodeProperties(t))
 		}
 		d.put(commitPrefix+d.name, fmt.Appendf(nil, `{"tasks":%d}`, len(to.Tasks)),
 			revisionOf(forHeader, to.TasksFor), revisionOf(incarnationHeader, to.Incarnation))

@@ -59,7 +59,7 @@ func (s *Store) Claim(ctx context.Context) (store.Fence, error) {
 		s.claim = nil
 	}
 	id := "connect-cluster-" + s.settings.Group
-	client, err := s.settings.Client(s.clientID("leader"), append(producing(), kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout))...)
+	client, err := s.settings.Client(s.clientID("leader"), append(producing(s.limit), kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout))...)
 	if err != nil {
 		return 0, err
 	}
@@ -138,22 +138,14 @@ func (s *Store) transaction(ctx context.Context, c *claim, records []*kgo.Record
 	if err := c.client.BeginTransaction(); err != nil {
 		return fenced(err)
 	}
-	if err := c.client.ProduceSync(bounded, records...).FirstErr(); err != nil {
-		return s.outcome(ctx, err)
+	if err := s.produce(bounded, c.client, records...); err != nil {
+		return fenced(err)
 	}
 	if err := c.client.EndTransaction(bounded, kgo.TryCommit); err != nil {
-		return s.outcome(ctx, err)
+		return fenced(s.unwritten(ctx, s.configs.topic, err))
 	}
 	c.dead = false
 	return s.configs.readBack(ctx, records)
-}
-
-// outcome is the error of a transaction that failed.
-func (s *Store) outcome(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fenced(explain(err, access{"Write", "topic", s.configs.topic}))
 }
 
 // fenced marks errors that say that another has claimed since.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/diag"
 )
@@ -62,26 +63,38 @@ func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix) (found, 
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	for {
-		details, err := admin.ListTopics(ctx, t.Name)
-		if err != nil {
-			return found{}, fmt.Errorf("look for topic %s: %w", t.Name, explain(err, access{"Describe", "topic", t.Name}))
-		}
-		d, ok := details[t.Name]
+		d, err := look(ctx, client, t.Name)
 		switch {
-		case ok && d.Err == nil && len(d.Partitions) > 0:
+		case err == nil && len(d.Partitions) > 0:
 			return check(ctx, admin, t, p, len(d.Partitions))
-		case ok && errors.Is(d.Err, kerr.TopicAuthorizationFailed):
-			return found{}, explain(d.Err, access{"Describe", "topic", t.Name})
-		case !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			if err := create(ctx, admin, t, p); err != nil {
 				return found{}, err
 			}
+		case err != nil && !kerr.IsRetriable(err):
+			return found{}, fmt.Errorf("look for topic %s: %w", t.Name, explain(err, access{"Describe", "topic", t.Name}))
 		}
-		pause(ctx, 50*time.Millisecond) // until every broker knows it
+		pause(ctx, 10*time.Millisecond) // until every broker knows it
 		if ctx.Err() != nil {
 			return found{}, fmt.Errorf("wait for topic %s: %w", t.Name, ctx.Err())
 		}
 	}
+}
+
+// look asks a broker what it knows of a topic now, past what the client remembers.
+func look(ctx context.Context, client *kgo.Client, topic string) (kmsg.MetadataResponseTopic, error) {
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = kmsg.StringPtr(topic)
+	q := kmsg.NewPtrMetadataRequest()
+	q.Topics = append(q.Topics, t)
+	answer, err := q.RequestWith(ctx, client)
+	if err != nil {
+		return kmsg.MetadataResponseTopic{}, err
+	}
+	if len(answer.Topics) != 1 {
+		return kmsg.MetadataResponseTopic{}, kerr.UnknownTopicOrPartition
+	}
+	return answer.Topics[0], kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 }
 
 func pause(ctx context.Context, d time.Duration) {

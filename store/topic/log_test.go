@@ -300,6 +300,23 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 	}
 }
 
+func TestFetchesThatFailForAWhile(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can be made to fail")
+	}
+	s, other := c.open(), c.open()
+	commit := claim(t, s)
+	for _, e := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.FencedLeaderEpoch, kerr.KafkaStorageError} {
+		c.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: e, Count: 3})
+		commit(put(connector(e.Message)))
+		if got := snapshot(t, other).Connectors[e.Message]; got.Name == "" {
+			t.Errorf("%v: what came afterwards was not read", e)
+		}
+	}
+}
+
 func TestADeletedTopicEndsTheStore(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

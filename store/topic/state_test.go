@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/engine/config"
@@ -185,6 +186,45 @@ func TestHeadsThatAreNotFollowed(t *testing.T) {
 	if err := newState("g").apply(record(0, "plan-m", `{"placements":{"x":[[1]]}}`)); err == nil || !fatal(err) {
 		t.Errorf("a placement that cannot be read: got %v", err)
 	}
+}
+
+// TestATransactionIsReadWhole: what stands between its records does not end it.
+func TestATransactionIsReadWhole(t *testing.T) {
+	t.Parallel()
+	s := newState("g")
+	in := func(r *kgo.Record) *kgo.Record { r.Attrs = transactional(t); return r }
+	for _, step := range []struct {
+		record *kgo.Record // nil: a marker
+		open   bool
+	}{
+		{record(0, "request-1", `{"ops":[]}`), false}, {in(record(1, "connector-a", `{"properties":{}}`)), true}, {record(2, "request-2", `{"ops":[]}`), true},
+		{in(record(3, headKey, `{"version":1,"group.id":"g"}`)), false}, {nil, false}, {in(record(5, "connector-of-java", `{"properties":{}}`)), true}, {nil, false},
+	} {
+		if step.record == nil {
+			s.marker()
+		} else if err := s.apply(step.record); err != nil {
+			t.Fatal(err)
+		}
+		if s.open != step.open {
+			t.Errorf("after %v: got open %t", step.record, s.open)
+		}
+	}
+}
+
+// transactional are the attributes of a record in a transaction, which only a client's reader can make.
+func transactional(t *testing.T) kgo.RecordAttrs {
+	t.Helper()
+	r := kmsg.Record{Key: []byte("k")}
+	r.Length = int32(len(r.AppendTo(nil)) - 1)
+	b := kmsg.RecordBatch{Magic: 2, Attributes: 1 << 4, NumRecords: 1, Records: r.AppendTo(nil)}
+	b.Length = int32(len(b.AppendTo(nil)) - 12)
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.RecordBatches = b.AppendTo(nil)
+	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{DisableCRCValidation: true}, &p, kgo.DefaultDecompressor(), nil)
+	if got.Err != nil || len(got.Records) != 1 || !got.Records[0].Attrs.IsTransactional() {
+		t.Fatalf("got %+v", got)
+	}
+	return got.Records[0].Attrs
 }
 
 // TestPlansFit: a plan is within a record's limit for as many as are promised.

@@ -92,7 +92,7 @@ func (i *instance) mayAct() bool { return i.holds == nil || i.holds() }
 // here noticed, or one whose tasks were taken away by a stop that was taken back: then the tasks have to be submitted again.
 func (i *instance) renew(c store.Connector) {
 	before := i.stored.Swap(&c)
-	emptied := c.Tasks != nil && len(c.Tasks) == 0 && c.TasksFor == c.Revision && i.count.Load() > 0
+	emptied := c.Target == config.Started && c.Tasks != nil && len(c.Tasks) == 0 && c.TasksFor == c.Revision && i.count.Load() > 0
 	if emptied {
 		i.emptied.Store(true)
 	}
@@ -114,6 +114,7 @@ func (i *instance) run(ctx context.Context) error {
 			}
 			i.report(state, nil)
 			i.known = nil // whoever stopped the connector has taken its tasks away
+			i.count.Store(0)
 			select {
 			case <-ctx.Done():
 			case <-i.again:

@@ -215,11 +215,9 @@ func (s *scene) kill(n *node, session time.Duration) {
 		}
 	}
 	s.mu.Unlock()
-	s.clients.Go(func() {
-		<-time.After(session)
-		n.end()
-	})
 	pass(session)
+	s.expel(n)
+	s.clients.Go(n.end)
 }
 
 func (n *node) held() member.Lease {

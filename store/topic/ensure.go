@@ -84,7 +84,7 @@ func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix) (found, 
 // look asks a broker what it knows of a topic now, past what the client remembers.
 func look(ctx context.Context, client *kgo.Client, topic string) (kmsg.MetadataResponseTopic, error) {
 	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(topic)
+	t.Topic = &topic
 	q := kmsg.NewPtrMetadataRequest()
 	q.Topics = append(q.Topics, t)
 	answer, err := q.RequestWith(ctx, client)

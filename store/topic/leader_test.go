@@ -369,6 +369,39 @@ func TestALeaderThatStopsMidway(t *testing.T) {
 	}
 }
 
+// TestOpenTransactions: configurations are read up to the transaction that a leader is in, or was in when it died; offsets
+// behind an open one are waited for, since they are committed.
+func TestOpenTransactions(t *testing.T) {
+	t.Parallel()
+	c := genuine(t)
+	s := c.open()
+	r := claim(t, s)(put(connector("a")))
+	holds := c.helper(kgo.TransactionalID(c.group+"-holds"), kgo.TransactionTimeout(time.Minute))
+	if err := holds.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{c.settings().Config.Name, c.settings().Offsets.Name} {
+		if err := holds.ProduceSync(t.Context(), &kgo.Record{Topic: of, Key: []byte(`["x",{}]`), Value: []byte(`1`)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := snapshot(t, s).Revision; got != r {
+		t.Errorf("got revision %d, want %d", got, r)
+	}
+	commitOffset(t, s, "x", `{}`, `2`) // in the same Kafka partition, as its key is the same
+	ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer stop()
+	if got, err := s.Offsets().Read(ctx, "x", [][]byte{[]byte(`{}`)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %s, %v, want to wait", got, err)
+	}
+	if err := holds.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, s, "x", `{}`); got != "2" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestALargeCommit is more than a batch may have, in one transaction.
 func TestALargeCommit(t *testing.T) {
 	t.Parallel()

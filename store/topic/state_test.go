@@ -63,7 +63,7 @@ func record(offset int64, key, value string, headers ...string) *kgo.Record {
 	return r
 }
 
-// log numbers records from 0 on.
+// numbered gives records their offsets, from 0 on.
 func numbered(rs ...*kgo.Record) []*kgo.Record {
 	for i, r := range rs {
 		r.Offset = int64(i)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 
 	"github.com/penstock/penstock/engine/config"
@@ -46,6 +47,7 @@ type Engine struct {
 	topics usedTopics
 	held   held
 	id     clusterID
+	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
 }
 
 // New makes an engine; nothing runs yet.
@@ -145,5 +147,7 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 // clients are the worker's clients, with secrets in the place of references.
 func (e *Engine) clients() (kafka.Clients, error) {
 	w, err := e.Worker.Resolved()
-	return clientsOf(w, e.Logger), (*config.Declared)(nil).Missing("", err).Err()
+	c := clientsOf(w, e.Logger)
+	c.Dial = e.dial
+	return c, (*config.Declared)(nil).Missing("", err).Err()
 }

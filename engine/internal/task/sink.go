@@ -86,7 +86,7 @@ func (s *sink) open(l *lives) error {
 		return err
 	}
 	topics := kgo.ConsumeTopics(task.Topics...)
-	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
+	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}), kgo.WithHooks(reach{t.machine.note}))
 	if task.TopicsRegex != "" {
 		pattern, err := plugin.ParsePattern(task.TopicsRegex)
 		if err != nil {

@@ -122,7 +122,7 @@ func (s *source) connect() error {
 		return nil
 	}
 	t, task := s.t, &s.t.Instance.Task
-	var extra []kgo.Opt
+	extra := []kgo.Opt{kgo.WithHooks(reach{t.machine.note})}
 	if !t.CreateMissing {
 		extra = append(extra, kgo.AllowAutoTopicCreation())
 	}
@@ -163,6 +163,7 @@ func (s *source) cool() {
 	}
 	s.warm = false
 	s.disconnect()
+	s.t.machine.note(nil) // nobody has to be reached
 	s.batch = record.NewBatch(record.FromSource, s.batch.Partitions)
 	s.flights = newFlights(cap(s.flights))
 }

@@ -30,8 +30,9 @@ type fault struct {
 	says   []string      // in the words of its status; none: it says nothing
 	lasts  time.Duration // from when it shows
 	cure   func(w *ward)
-	again  bool // records may come again
-	shared bool // the neighbour has to do with what is broken, too
+	logs   string // what the log says of it
+	again  bool   // records may come again
+	shared bool   // the neighbour has to do with what is broken, too
 }
 
 // TestFaults lets every fault strike a pipeline in a worker where another one runs. Each time the status says what is
@@ -59,9 +60,7 @@ func (f *fault) run(t *testing.T) {
 	if f.state == store.StateFailed && f.attempts == 0 {
 		rest(time.Minute) // it does not heal by itself
 		w.await("the failure still in the status", f.shown)
-		if err := w.Restart(t.Context(), f.pipeline(w), true, []int{0}); err != nil {
-			t.Fatal(err)
-		}
+		f.restart(w)
 	}
 	w.await("the ill line to move again", func(v engine.View) bool {
 		return w.ill.last() > before+5 && f.status(v).State == store.StateRunning && f.status(v).Trace == ""
@@ -69,6 +68,9 @@ func (f *fault) run(t *testing.T) {
 	rest(5 * time.Second)
 	ended := time.Now()
 	w.halt()
+	if f.logs != "" && !strings.Contains(w.said.String(), f.logs) {
+		t.Errorf("the log does not say %q", f.logs)
+	}
 	if gap := w.well.gap(struck, ended); gap > noticed && !f.shared {
 		t.Errorf("the neighbour had nothing for %s", gap)
 	}
@@ -86,12 +88,12 @@ func (f *fault) pipeline(w *ward) string {
 	return w.ill.in()
 }
 
-// status is that of the task of what falls ill, or of its connector if that has failed.
+// status is that of the task of what falls ill, or of its connector unless that runs.
 func (f *fault) status(v engine.View) engine.TaskView {
 	for _, p := range v.Pipelines {
 		switch {
 		case !strings.HasPrefix(p.Name, "ill-") || strings.HasPrefix(p.Name, "ill-out") != f.sink:
-		case p.State == store.StateFailed || len(p.Tasks) == 0:
+		case p.State != store.StateRunning || len(p.Tasks) == 0:
 			return engine.TaskView{State: p.State, Trace: p.Trace}
 		default:
 			return p.Tasks[0]
@@ -115,6 +117,7 @@ func faults() []*fault {
 	all = append(all, networkFaults()...)
 	all = append(all, brokerFaults()...)
 	all = append(all, diskFaults()...)
+	all = append(all, pluginFaults()...)
 	return all
 }
 
@@ -198,5 +201,83 @@ func diskFaults() []*fault {
 			strike: func(w *ward) { w.ill.trouble.set("sink task.put", func() error { return full }) },
 			cure:   func(w *ward) { w.ill.trouble.set("", nil) },
 		},
+	}
+}
+
+// pluginFaults: a plugin panics in each call of the contract, and hangs in each.
+func pluginFaults() []*fault {
+	const running, failed = store.StateRunning, store.StateFailed
+	var all []*fault
+	for _, c := range []struct {
+		call  string
+		start bool        // comes at a start or a stop only
+		state store.State // of a task, or a connector, whose plugin has panicked
+		says  string      // of the panic
+		heals bool
+	}{
+		{"source.make", true, failed, "its constructor", true},
+		{"source.start", true, failed, "Start of", true},
+		{"source.tasks", true, failed, "Tasks of", true},
+		{"source.stop", true, running, "", true},
+		{"source.new", true, failed, "NewTask of", true},
+		{"source task.start", true, failed, "Start of", true},
+		{"source task.poll", false, failed, "Poll of", true},
+		{"source task.committed", false, running, "", true},
+		{"source task.stop", true, running, "", true},
+		{"transform.configure", true, failed, "Configure of", false},
+		{"transform.apply", false, failed, "transform t of", true},
+		{"sink.make", true, failed, "its constructor", true},
+		{"sink.start", true, failed, "Start of", true},
+		{"sink.tasks", true, failed, "Tasks of", true},
+		{"sink.stop", true, running, "", true},
+		{"sink.new", true, failed, "NewTask of", true},
+		{"sink task.start", true, failed, "Start of", true},
+		{"sink task.open", true, failed, "Open of", true},
+		{"sink task.put", false, failed, "Put of", true},
+		{"sink task.flush", false, running, "", true},
+		{"sink task.precommit", false, running, "", true},
+		{"sink task.close", true, running, "", true},
+		{"sink task.stop", true, running, "", true},
+	} {
+		sink := strings.HasPrefix(c.call, "sink")
+		breaks := func(name string, do func(w *ward) error) *fault {
+			f := &fault{name: c.call + " " + name, sink: sink, precommits: strings.Contains(c.call, "precommit"), lasts: 30 * time.Second, again: true, state: running}
+			f.strike = func(w *ward) {
+				w.ill.trouble.set(c.call, func() error { return do(w) })
+				if c.start {
+					f.restart(w)
+				}
+				w.await("the call", func(engine.View) bool { return w.ill.trouble.came() })
+			}
+			f.cure = func(w *ward) { w.ill.trouble.set("", nil) }
+			return f
+		}
+		panics := breaks("panics", func(*ward) error { panic("out of order") })
+		panics.state, panics.logs = c.state, "out of order"
+		if c.heals {
+			panics.attempts = 10
+		}
+		if c.says != "" {
+			panics.says = []string{string(diag.Internal), c.says, "out of order"}
+		}
+		hangs := breaks("hangs", func(w *ward) error { <-w.release; return nil })
+		hangs.logs = "abandoned"
+		if strings.HasSuffix(c.call, "make") || strings.HasSuffix(c.call, "start") || strings.HasSuffix(c.call, "new") || strings.HasSuffix(c.call, "configure") {
+			hangs.state = store.StateRestarting // the start has not ended
+		}
+		hangs.cure = func(w *ward) {
+			w.ill.trouble.set("", nil)
+			hangs.restart(w)
+		}
+		all = append(all, panics, hangs)
+	}
+	return all
+}
+
+// restart is what a person does.
+func (f *fault) restart(w *ward) {
+	w.t.Helper()
+	if err := w.Restart(w.t.Context(), f.pipeline(w), true, []int{0}); err != nil {
+		w.t.Fatal(err)
 	}
 }

@@ -44,12 +44,14 @@ type ward struct {
 	said      *logs
 	ill, well *line
 	declared  []*config.Declared
+	release   chan struct{} // closed at the end: calls that hang return
 }
 
 // admit starts a ward whose ill pipelines have some more properties, and waits until both lines move.
 func admit(t *testing.T, f *fault) *ward {
 	t.Helper()
-	w := &ward{net: &network{}, said: &logs{}, ill: newLine("ill"), well: newLine("well")}
+	w := &ward{release: make(chan struct{}), net: &network{}, said: &logs{}, ill: newLine("ill"), well: newLine("well")}
+	t.Cleanup(func() { close(w.release) }) // the last of all
 	w.ill.precommits = f.precommits
 	w.kafka = kafkatest.StartVirtual(t, 2, "ill", "well")
 	for n, l := range []*line{w.well, w.ill} {
@@ -108,8 +110,14 @@ func (l *line) declare(properties []string) []*config.Declared {
 
 func (l *line) plugins() []plugin.Descriptor {
 	return []plugin.Descriptor{
-		{Name: l.name + "_in", Class: "test." + l.name + "Source", Version: "1", NewSource: func() plugin.Source { return &counter{line: l} }},
-		{Name: l.name + "_out", Class: "test." + l.name + "Sink", Version: "1", NewSink: func() plugin.Sink { return &ledger{line: l} }},
+		{Name: l.name + "_in", Class: "test." + l.name + "Source", Version: "1", NewSource: func() plugin.Source {
+			_ = l.trouble.at("source.make") // it has no error
+			return &counter{line: l}
+		}},
+		{Name: l.name + "_out", Class: "test." + l.name + "Sink", Version: "1", NewSink: func() plugin.Sink {
+			_ = l.trouble.at("sink.make") // it has no error
+			return &ledger{line: l}
+		}},
 		{Name: l.name + "_transform", Class: "test." + l.name, Version: "1", NewTransform: func(plugin.Target) plugin.Transform { return &pass{line: l} }},
 	}
 }

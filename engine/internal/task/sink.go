@@ -522,10 +522,12 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
-	s.joined.Wait()
-	if s.client != nil {
+	if s.client != nil { // whoever closes the client of an abandoned task waits for this
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
+	}
+	s.joined.Wait()
+	if s.client != nil {
 		if !s.t.gone() {
 			if err := s.client.LeaveGroupContext(l.last); err != nil {
 				errs = append(errs, fmt.Errorf("leave the group: %w", err))

@@ -1,7 +1,10 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,10 +13,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine"
+	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/store"
 )
 
@@ -118,6 +124,7 @@ func faults() []*fault {
 	all = append(all, brokerFaults()...)
 	all = append(all, diskFaults()...)
 	all = append(all, pluginFaults()...)
+	all = append(all, leak())
 	return all
 }
 
@@ -184,6 +191,7 @@ func brokerFaults() []*fault {
 		answers("fetch: no permission", true, failed, 10, fetch(kerr.TopicAuthorizationFailed), string(diag.BrokerRefused), "`ill`"),
 		answers("commit: what passes", true, running, 0, commit(kerr.CoordinatorNotAvailable)),
 		answers("commit: refused", true, running, 0, commit(kerr.GroupAuthorizationFailed)),
+		answers("heartbeat: no permission", true, failed, 10, kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Group: "the sink's", Err: kerr.GroupAuthorizationFailed}, string(diag.BrokerRefused), "`ill`"),
 		answers("heartbeat: expelled from the group", true, running, 0, kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Group: "the sink's", Err: kerr.UnknownMemberID}),
 	}
 }
@@ -226,6 +234,9 @@ func pluginFaults() []*fault {
 		{"source task.stop", true, running, "", true},
 		{"transform.configure", true, failed, "Configure of", false},
 		{"transform.apply", false, failed, "transform t of", true},
+		{"converter.configure", true, failed, "Configure of", false},
+		{"converter.append", false, failed, "a converter of", true},
+		{"converter.read", false, failed, "a converter of", true},
 		{"sink.make", true, failed, "its constructor", true},
 		{"sink.start", true, failed, "Start of", true},
 		{"sink.tasks", true, failed, "Tasks of", true},
@@ -239,7 +250,7 @@ func pluginFaults() []*fault {
 		{"sink task.close", true, running, "", true},
 		{"sink task.stop", true, running, "", true},
 	} {
-		sink := strings.HasPrefix(c.call, "sink")
+		sink := strings.HasPrefix(c.call, "sink") || c.call == "converter.read"
 		breaks := func(name string, do func(w *ward) error) *fault {
 			f := &fault{name: c.call + " " + name, sink: sink, precommits: strings.Contains(c.call, "precommit"), lasts: 30 * time.Second, again: true, state: running}
 			f.strike = func(w *ward) {
@@ -253,7 +264,7 @@ func pluginFaults() []*fault {
 			return f
 		}
 		panics := breaks("panics", func(*ward) error { panic("out of order") })
-		panics.state, panics.logs = c.state, "out of order"
+		panics.state, panics.logs = c.state, `panic="out of order" stack="goroutine`
 		if c.heals {
 			panics.attempts = 10
 		}
@@ -280,4 +291,185 @@ func (f *fault) restart(w *ward) {
 	if err := w.Restart(w.t.Context(), f.pipeline(w), true, []int{0}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// leak is what a task leaves running: it goes on asking the host of a task that has ended. The suite of
+// [plugintest.Source] finds such plugins, and those that keep records; a worker can only keep them from doing harm.
+func leak() *fault {
+	f := &fault{name: "a plugin leaves a goroutine behind", state: store.StateRunning, lasts: 30 * time.Second}
+	var end, ended chan struct{} // of the bubble
+	f.strike = func(w *ward) {
+		end, ended = make(chan struct{}), make(chan struct{})
+		w.ill.mu.Lock()
+		h := w.ill.hosts[0]
+		w.ill.mu.Unlock()
+		f.restart(w)
+		w.await("the next task", func(engine.View) bool {
+			w.ill.mu.Lock()
+			defer w.ill.mu.Unlock()
+			return len(w.ill.hosts) == 2
+		})
+		go func() {
+			defer close(ended)
+			for {
+				h.Fail(errors.New("who, me?"))
+				h.Reconfigure()
+				h.Logger().Info("still here")
+				select {
+				case <-end:
+					return
+				case <-time.After(tick):
+				}
+			}
+		}()
+	}
+	f.cure = func(*ward) {
+		close(end)
+		<-ended
+	}
+	f.logs = "still here"
+	return f
+}
+
+// TestPluginThatPanicsOrHangsWhenAskedAboutItsSettings: the change is refused, and what runs goes on.
+func TestPluginThatPanicsOrHangsWhenAskedAboutItsSettings(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"source.validate", "source.make", "sink.validate", "sink.make", "transform.configure", "converter.configure"} {
+		for how, does := range map[string]func(w *ward) error{
+			"panic":    func(*ward) error { panic("out of order") },
+			"answered": func(w *ward) error { <-w.release; return nil },
+		} {
+			t.Run(call+" "+how, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := admit(t, &fault{})
+					began := time.Now()
+					w.ill.trouble.set(call, func() error { return does(w) })
+					_, found := graph.Compile(w.declared, w.Worker, w.Registry)
+					if len(found) == 0 || found[0].Code != diag.Internal || !strings.Contains(found[0].Detail, how) {
+						t.Errorf("got %v, want %s that says %q", found, diag.Internal, how)
+					}
+					w.ill.trouble.set("", nil)
+					before := w.ill.last()
+					w.await("the ill line to move", func(engine.View) bool { return w.ill.last() > before+5 })
+					w.halt()
+					for _, l := range []*line{w.well, w.ill} {
+						if gap := l.gap(began, l.all()[len(l.all())-1].at); gap > noticed {
+							t.Errorf("%s had nothing for %s", l.name, gap)
+						}
+						l.complete(t, false)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestWorkerEndsAlthoughPluginsHang: a shutdown takes no longer than the stop budgets of connectors and tasks.
+func TestWorkerEndsAlthoughPluginsHang(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"source.stop", "source task.poll", "source task.stop", "sink.stop", "sink task.put", "sink task.stop"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := admit(t, &fault{})
+				w.ill.trouble.set(call, func() error { <-w.release; return nil })
+				if !strings.HasSuffix(call, ".stop") {
+					w.await("the call", func(engine.View) bool { return w.ill.trouble.came() })
+				}
+				asked := time.Now()
+				w.halt()
+				if took := time.Since(asked); took > w.Worker.StopTimeout+time.Second {
+					t.Errorf("the end took %s", took)
+				}
+				if !strings.Contains(w.said.String(), "abandoned") {
+					t.Error("the log does not say that anything was abandoned")
+				}
+				w.well.complete(t, false)
+			})
+		})
+	}
+}
+
+// TestMemoryIsBounded: a sink that does not get on, and a source whose broker takes nothing, hold little, whatever waits
+// before them (it does not run beside other tests, whose memory it would measure).
+func TestMemoryIsBounded(t *testing.T) { //nolint:paralleltest // see above
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	const topicSize = 64 << 20
+	t.Run("slow sink", func(t *testing.T) { //nolint:paralleltest // see above
+		synctest.Test(t, func(t *testing.T) {
+			w := admit(t, &fault{})
+			w.target(config.Paused)
+			next := w.ill.last() + 1
+			for n := range topicSize / large {
+				w.kafka.Produce("ill", &kgo.Record{Key: make([]byte, large), Value: []byte(strconv.Itoa(next + n))})
+			}
+			before, struck := heap(), time.Now()
+			held := make(chan struct{})
+			w.ill.trouble.set("sink task.put", func() error { <-held; return nil })
+			w.target(config.Started)
+			w.await("a put", func(engine.View) bool { return w.ill.trouble.came() })
+			rest(time.Minute)
+			if grown := heap() - before; grown > topicSize/4 {
+				t.Errorf("the sink holds %d MB", grown>>20)
+			}
+			w.ill.trouble.set("", nil)
+			close(held)
+			w.await("all of the topic", func(engine.View) bool { return w.ill.last() >= next+topicSize/large-1 })
+			if gap := w.well.gap(struck, time.Now()); gap > noticed {
+				t.Errorf("the neighbour had nothing for %s", gap)
+			}
+			w.halt()
+		})
+	})
+	t.Run("fast source", func(t *testing.T) { //nolint:paralleltest // see above
+		synctest.Test(t, func(t *testing.T) {
+			w := admit(t, &fault{})
+			before, struck := heap(), time.Now()
+			stuck := w.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "ill", Err: kerr.NotEnoughReplicas, Count: -1})
+			w.ill.set(true)
+			rest(time.Minute)
+			grown := heap() - before
+			t.Logf("a source whose broker takes nothing holds %d MB", grown>>20)
+			if grown > topicSize {
+				t.Errorf("the source holds %d MB", grown>>20)
+			}
+			w.ill.set(false)
+			stuck.Remove()
+			before = int64(w.ill.last())
+			w.await("the ill line to move", func(engine.View) bool { return w.ill.last() > int(before)+5 })
+			if gap := w.well.gap(struck, time.Now()); gap > noticed {
+				t.Errorf("the neighbour had nothing for %s", gap)
+			}
+			w.halt()
+			w.ill.complete(t, false)
+		})
+	})
+}
+
+// heap is how much memory is in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// target pauses or resumes the ill line's sink; its source stays paused.
+func (w *ward) target(to config.Target) {
+	w.t.Helper()
+	for _, name := range []string{w.ill.in(), w.ill.out} {
+		if to == config.Started && name != w.ill.out {
+			continue
+		}
+		if err := w.SetTarget(w.t.Context(), name, to); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.await("the state", func(v engine.View) bool {
+		p := v.Pipelines[1]
+		return to == config.Started || p.Tasks[0].State == store.StatePaused && v.Pipelines[0].Tasks[0].State == store.StatePaused
+	})
 }

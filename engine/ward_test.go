@@ -29,8 +29,8 @@ const (
 	tick = 100 * time.Millisecond
 	// noticed is the gap between two records that counts as a disturbance of a neighbour.
 	noticed = 4 * tick
-	// stopBudget is the worker's default of task.shutdown.graceful.timeout.ms.
-	stopBudget = 5 * time.Second
+	// large is the size of the records of a flood.
+	large = 64 << 10
 )
 
 // ward is a worker in a bubble of virtual time, on a fake Kafka of two brokers. Two lines run in it, of a source, a topic
@@ -51,7 +51,6 @@ type ward struct {
 func admit(t *testing.T, f *fault) *ward {
 	t.Helper()
 	w := &ward{release: make(chan struct{}), net: &network{}, said: &logs{}, ill: newLine("ill"), well: newLine("well")}
-	t.Cleanup(func() { close(w.release) }) // the last of all
 	w.ill.precommits = f.precommits
 	w.kafka = kafkatest.StartVirtual(t, 2, "ill", "well")
 	for n, l := range []*line{w.well, w.ill} {
@@ -64,6 +63,10 @@ func admit(t *testing.T, f *fault) *ward {
 	}
 	w.net.dial = w.kafka.Clients().Dial
 	w.store = &fragileStore{Store: memoryStore(t)}
+	t.Cleanup(func() { // once the worker has ended, and before its Kafka ends
+		close(w.release)
+		rest(time.Minute)
+	})
 	var properties []string
 	if f.attempts == 0 {
 		properties = append(properties, "errors.restart.policy=never")
@@ -88,7 +91,8 @@ type line struct {
 
 	mu    sync.Mutex
 	taken []taken
-	kept  []*record.Batch // what a plugin must not keep
+	hosts []plugin.Host // of each start of a source's task
+	flood bool          // the source does not wait, and makes large records
 }
 
 type taken struct {
@@ -101,10 +105,10 @@ func newLine(name string) *line { return &line{name: name, out: name + "-out"} }
 func (l *line) in() string { return l.name + "-in" }
 
 func (l *line) declare(properties []string) []*config.Declared {
-	text := "value.converter=org.apache.kafka.connect.storage.StringConverter"
+	properties = append(properties, "key.converter=org.apache.kafka.connect.storage.StringConverter", "value.converter=test."+l.name+"Converter")
 	return []*config.Declared{
-		declared(slices.Concat([]string{"name=" + l.in(), "connector.class=test." + l.name + "Source", text, "transforms=t", "transforms.t.type=test." + l.name}, properties)...),
-		declared(slices.Concat([]string{"name=" + l.out, "connector.class=test." + l.name + "Sink", "topics=" + l.name, text}, properties)...),
+		declared(slices.Concat([]string{"name=" + l.in(), "connector.class=test." + l.name + "Source", "transforms=t", "transforms.t.type=test." + l.name}, properties)...),
+		declared(slices.Concat([]string{"name=" + l.out, "connector.class=test." + l.name + "Sink", "topics=" + l.name}, properties)...),
 	}
 }
 
@@ -118,6 +122,7 @@ func (l *line) plugins() []plugin.Descriptor {
 			_ = l.trouble.at("sink.make") // it has no error
 			return &ledger{line: l}
 		}},
+		{Name: l.name + "_converter", Class: "test." + l.name + "Converter", Version: "1", NewConverter: func() plugin.Converter { return &number{line: l} }},
 		{Name: l.name + "_transform", Class: "test." + l.name, Version: "1", NewTransform: func(plugin.Target) plugin.Transform { return &pass{line: l} }},
 	}
 }
@@ -136,6 +141,13 @@ func (l *line) all() []taken {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.taken)
+}
+
+// set begins or ends a flood.
+func (l *line) set(flood bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flood = flood
 }
 
 // complete demands every number up to the newest, in order; after a failure a sink may get some of them again, from the
@@ -229,7 +241,10 @@ func (c *counter) Validate(plugin.Config) []error { return []error{c.trouble.at(
 
 type counterTask struct{ counter }
 
-func (c *counterTask) Start(ctx context.Context, _ plugin.Host, _ plugin.Config, o plugin.Offsets) error {
+func (c *counterTask) Start(ctx context.Context, h plugin.Host, _ plugin.Config, o plugin.Offsets) error {
+	c.mu.Lock()
+	c.hosts = append(c.hosts, h)
+	c.mu.Unlock()
 	at, err := o.Read(ctx, plugintest.Partition("p"))
 	if err != nil {
 		return err
@@ -245,12 +260,20 @@ func (c *counterTask) Poll(ctx context.Context, b *record.Batch) error {
 	if err := c.trouble.at("source task.poll"); err != nil {
 		return err
 	}
-	select {
-	case <-time.After(tick):
-	case <-ctx.Done():
-		return nil
+	row := plugintest.Row{Partition: "p", Offset: c.next, Topic: c.name, Value: strconv.FormatInt(c.next, 10)}
+	c.mu.Lock()
+	flood := c.flood
+	c.mu.Unlock()
+	if flood {
+		row.Key = strings.Repeat("x", large)
+	} else {
+		select {
+		case <-time.After(tick):
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	plugintest.Row{Partition: "p", Offset: c.next, Topic: c.name, Value: strconv.FormatInt(c.next, 10)}.Append(b)
+	row.Append(b)
 	c.next++
 	return nil
 }
@@ -321,6 +344,21 @@ type carefulTask struct{ ledgerTask }
 
 func (l *carefulTask) PreCommit(_ context.Context, at map[plugin.TopicPartition]int64) (map[plugin.TopicPartition]int64, error) {
 	return at, l.trouble.at("sink task.precommit")
+}
+
+// number is a converter of texts.
+type number struct{ *line }
+
+func (n *number) Configure(plugin.Config, plugin.Use) error {
+	return n.trouble.at("converter.configure")
+}
+
+func (n *number) AppendData(dst []byte, _ string, d record.Datum) ([]byte, error) {
+	return append(dst, d.Value.Text()...), n.trouble.at("converter.append")
+}
+
+func (n *number) ReadData(_ *record.Arena, _ string, src []byte) (record.Datum, error) {
+	return record.Datum{Schema: record.OptionalOf(record.String), Value: record.OfText(src)}, n.trouble.at("converter.read")
 }
 
 // pass is a transform that changes nothing.

@@ -47,6 +47,7 @@ type Engine struct {
 	topics usedTopics
 	held   held
 	id     clusterID
+	proved kafka.Proofs
 	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
 }
 
@@ -148,6 +149,6 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 func (e *Engine) clients() (kafka.Clients, error) {
 	w, err := e.Worker.Resolved()
 	c := clientsOf(w, e.Logger)
-	c.Dial = e.dial
+	c.Dial, c.Proved = e.dial, &e.proved
 	return c, (*config.Declared)(nil).Missing("", err).Err()
 }

@@ -126,7 +126,7 @@ func (i *instance) active(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("stop the connector: %w", stopped))
 		}
 	}()
-	if err := i.call(ctx, "Start", func() error { return c.Start(ctx, i, maps.Clone(inst.Settings)) }); err != nil {
+	if err := i.call(ctx, "Start", func() error { return c.Start(ctx, i, inst.Settings) }); err != nil {
 		return fmt.Errorf("start the connector: %w", err)
 	}
 	i.report(store.StateRunning, nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -59,6 +60,8 @@ type Engine struct {
 	fails  failureBook
 	held   held
 	id     clusterID
+	proved kafka.Proofs
+	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
 }
 
 // New makes an engine; nothing runs yet.
@@ -159,5 +162,7 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 // clients are the worker's clients, with secrets in the place of references.
 func (e *Engine) clients() (kafka.Clients, error) {
 	w, err := e.Worker.Resolved()
-	return clientsOf(w, e.Logger), (*config.Declared)(nil).Missing("", err).Err()
+	c := clientsOf(w, e.Logger)
+	c.Dial, c.Proved = e.dial, &e.proved
+	return c, (*config.Declared)(nil).Missing("", err).Err()
 }

@@ -27,6 +27,7 @@ make -s build
 scripts/kafka.sh start "$work" standalone >"$work/environment"
 echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
 echo "ENGINE_TEST_JARS=$(scripts/kafka.sh jars)" >>"$work/environment"
+command -v kcat >/dev/null || echo "compat: left out, since there is no kcat: its commands on the development broker"
 set -a
 # shellcheck source=/dev/null
 . "$work/environment"

@@ -153,7 +153,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	Internal:      {Internal, "Plugin panicked", "A plugin ended in a panic. The task has failed, the process goes on. The log has the stack."},
 	Usage:         {Usage, "Wrong command line", "The command, a flag or an argument is not known. Every command explains itself with -help."},
 	BrokerRefused: {BrokerRefused, "Refused by the broker", "A broker answered a request with an error that trying again cannot cure."},
-	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
+	InstanceDown:  {InstanceDown, "Connector failed", "The connector of a pipeline could not be started, could not say what its tasks are, or did not stop in time. Other pipelines are not affected."},
 	NotApplied:    {NotApplied, "Loaded, but not put into effect", "The files are right, but the engine could not store or carry out the change. What ran before runs on, and the change is tried again."},
 
 	Stuck:        {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},

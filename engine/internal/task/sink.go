@@ -88,7 +88,7 @@ func (s *sink) open(l *lives) error {
 		return err
 	}
 	topics := kgo.ConsumeTopics(task.Topics...)
-	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
+	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}), kgo.WithHooks(reach{t.machine.note}))
 	if task.TopicsRegex != "" {
 		pattern, err := plugin.ParsePattern(task.TopicsRegex)
 		if err != nil {
@@ -535,10 +535,12 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
-	s.joined.Wait()
-	if s.client != nil {
+	if s.client != nil { // whoever closes the client of an abandoned task waits for this
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
+	}
+	s.joined.Wait()
+	if s.client != nil {
 		if !s.t.gone() {
 			if err := s.client.LeaveGroupContext(l.last); err != nil {
 				errs = append(errs, fmt.Errorf("leave the group: %w", err))

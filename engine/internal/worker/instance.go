@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/internal/task"
 	"github.com/penstock/penstock/engine/plugin"
@@ -135,24 +136,22 @@ func (i *instance) run(ctx context.Context) error {
 // active runs the connector until it is paused or ctx is done (both nil), or it fails.
 func (i *instance) active(ctx context.Context) (err error) {
 	inst := i.want.instance
-	var c connector
-	if inst.Role == plugin.SourceRole {
-		c = inst.Plugin.NewSource()
-	} else {
-		c = inst.Plugin.NewSink()
+	c, err := i.make(ctx)
+	if err != nil {
+		return fmt.Errorf("make the connector: %w", err)
 	}
 	defer func() {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.w.StopBudget)
-		defer cancel()
-		stopped := i.guard.Call("Stop", func() error { return c.Stop(stop) })
-		if stopped != nil {
+		if errors.Is(err, task.ErrAbandoned) {
+			return // a call into it is still under way
+		}
+		if stopped := i.stop(ctx, c); stopped != nil {
 			err = errors.Join(err, fmt.Errorf("stop the connector: %w", stopped))
 		}
 	}()
 	if !i.mayAct() {
 		return task.ErrLease
 	}
-	if err := i.guard.Call("Start", func() error { return c.Start(ctx, i, maps.Clone(inst.Settings)) }); err != nil {
+	if err := i.call(ctx, "Start", func() error { return c.Start(ctx, i, inst.Settings) }); err != nil {
 		return fmt.Errorf("start the connector: %w", err)
 	}
 	i.report(store.StateRunning, nil)
@@ -163,6 +162,8 @@ func (i *instance) active(ctx context.Context) (err error) {
 		switch {
 		case err == nil:
 			wait = firstRetry
+		case errors.Is(err, task.ErrAbandoned):
+			return err
 		case ctx.Err() != nil:
 			return nil
 		case hopeless(err) || isPanic(err) || errors.Is(err, task.ErrLease):
@@ -186,13 +187,56 @@ func (i *instance) active(ctx context.Context) (err error) {
 	}
 }
 
+func (i *instance) make(ctx context.Context) (c connector, err error) {
+	d := i.want.instance.Plugin
+	err = i.call(ctx, "its constructor", func() error {
+		if d.Role() == plugin.SourceRole {
+			c = d.NewSource()
+		} else {
+			c = d.NewSink()
+		}
+		return nil
+	})
+	return c, err
+}
+
+// stop ends what the connector began, within the stop budget.
+func (i *instance) stop(ctx context.Context, c connector) error {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.w.StopBudget)
+	defer cancel()
+	over, end := context.WithCancel(within)
+	end() // the budget runs from now on
+	return i.call(over, "Stop", func() error { return c.Stop(within) })
+}
+
+// call makes a call into the connector on a goroutine of its own, which is joined unless it hangs: when it has not returned
+// a stop budget after life has ended, the connector is abandoned, and nothing calls it any more.
+func (i *instance) call(life context.Context, what string, f func() error) error {
+	returned := make(chan error, 1)
+	go func() { returned <- i.guard.Call(what, f) }()
+	select {
+	case err := <-returned:
+		return err
+	case <-life.Done():
+	}
+	overrun := time.NewTimer(i.w.StopBudget)
+	defer overrun.Stop()
+	select {
+	case err := <-returned:
+		return err
+	case <-overrun.C:
+	}
+	d := diag.New(diag.InstanceDown, diag.Place{}, "The connector did not stop within %s: %s of %s hangs. It was abandoned; its goroutine, and what it holds, stay until the call returns.", i.w.StopBudget, what, i.want.instance.Plugin.Class)
+	return fmt.Errorf("%w: %w", task.ErrAbandoned, &d)
+}
+
 // tasks asks the connector for its tasks and submits them when they differ from what is stored.
 func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
 	if !i.mayAct() {
 		return task.ErrLease
 	}
 	var configs []plugin.Config
-	err := i.guard.Call("Tasks", func() (err error) { configs, err = c.Tasks(ctx, inst.TasksMax); return err })
+	err := i.call(ctx, "Tasks", func() (err error) { configs, err = c.Tasks(ctx, inst.TasksMax); return err })
 	if err != nil {
 		return fmt.Errorf("ask the connector for its tasks: %w", err)
 	}

@@ -128,11 +128,11 @@ func (w *Worker) compile(c store.Connector) compiled {
 // secretsEvery is how often files of secrets are looked at.
 const secretsEvery = 3 * time.Second
 
-// refresh compiles anew what is made of secrets that have changed (Kafka Connect: config.action.reload). What runs goes on
-// running while they cannot be found: somebody may be about to replace them.
-func (w *Worker) refresh() {
+// refresh compiles anew what is made of secrets that have changed (Kafka Connect: config.action.reload), and reports whether
+// there was any. What runs goes on running while they cannot be found: somebody may be about to replace them.
+func (w *Worker) refresh() (changed bool) {
 	if w.Secrets == nil {
-		return
+		return false
 	}
 	for name, k := range w.compiled {
 		c, ok := w.stored[name]
@@ -153,12 +153,14 @@ func (w *Worker) refresh() {
 				continue
 			}
 			w.compiled[name] = anew
+			changed = true
 			w.Logger.Info("secrets of the pipeline have changed, it restarts", "pipeline", name)
 		case k.lost:
 			k.lost = false
 			w.compiled[name] = k
 		}
 	}
+	return changed
 }
 
 func digest(m config.Map) string {

@@ -163,23 +163,26 @@ func (w *Worker) loop(ctx context.Context) error {
 			look <- revision
 			waiting = true
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-changed:
-			waiting = false
-			if err != nil {
-				return err
+		for again := false; !again; {
+			again = true
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case err := <-changed:
+				waiting = false
+				if err != nil {
+					return err
+				}
+			case <-w.wake:
+			case <-ears.tick:
+			case heard := <-ears.heard:
+				if heard.err != nil {
+					return heard.err
+				}
+				w.hands.hear(w.Member, ears, heard)
+			case <-secrets.C:
+				again = w.refresh() // a worker where nothing happens shall not work out again and again what runs
 			}
-		case <-w.wake:
-		case <-ears.tick:
-		case heard := <-ears.heard:
-			if heard.err != nil {
-				return heard.err
-			}
-			w.hands.hear(w.Member, ears, heard)
-		case <-secrets.C:
-			w.refresh()
 		}
 	}
 }

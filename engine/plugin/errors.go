@@ -52,7 +52,8 @@ type ConfigError struct {
 	Reason string
 	// From and To say which characters (runes) of the value's text are at fault, From counting from 0 and To not
 	// included; To 0: all of it.
-	From, To int
+	From, To   int
+	Expression bool // the value is an expression over records that cannot be compiled
 }
 
 func (e *ConfigError) Error() string { return e.Reason }

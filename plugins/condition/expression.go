@@ -34,6 +34,6 @@ func At(key string, err error) error {
 		return err
 	}
 	at := *ce
-	at.Key = key
+	at.Key, at.Expression = key, true
 	return &at
 }

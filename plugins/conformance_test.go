@@ -53,6 +53,7 @@ func optional(k record.Kind, v record.Value) []record.Datum {
 // stages says how to try each converter, transform and predicate; connectors have tests of their own.
 var stages = map[plugin.Role]map[string]plugintest.Env{
 	plugin.PredicateRole: {
+		"expression":          {Config: with("expression", "topic == 'top' or value.n > 1"), Invalid: []plugin.Config{{}, {"expression": "topic"}, {"expression": "valu.n > 1"}}},
 		"has_header_key":      {Config: with("name", "h")},
 		"record_is_tombstone": {Config: with()},
 		"topic_name_matches":  {Config: with("pattern", "top.*"), Invalid: []plugin.Config{{"pattern": "("}}},

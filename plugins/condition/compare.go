@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -117,8 +118,9 @@ func exact(a, b record.Value) (int, bool) {
 			return floats(float(a), float(b))
 		}
 	}
-	x, ok := rational(a)
-	y, ok2 := rational(b)
+	decimals := a.Kind() == record.Decimal || b.Kind() == record.Decimal
+	x, ok := rational(a, decimals)
+	y, ok2 := rational(b, decimals)
 	if !ok || !ok2 {
 		return floats(float(a), float(b))
 	}
@@ -130,10 +132,18 @@ func within53(n int64) bool { return -exactInts <= n && n <= exactInts }
 // mostScale bounds the digits that a decimal's scale may stand for.
 const mostScale = 1000
 
-func rational(v record.Value) (*big.Rat, bool) {
+// rational is a number without rounding. Beside a decimal a float counts as what its shortest spelling says: 10.1 is the
+// decimal 10.10.
+func rational(v record.Value, spelt bool) (*big.Rat, bool) {
 	switch k := v.Kind(); {
 	case isInt(k):
 		return new(big.Rat).SetInt64(v.Int()), true
+	case isFloat(k) && spelt:
+		bits := 64
+		if k == record.Float32 {
+			bits = 32
+		}
+		return new(big.Rat).SetString(strconv.FormatFloat(v.Float(), 'g', -1, bits))
 	case isFloat(k):
 		return new(big.Rat).SetFloat64(v.Float()), true
 	case k == record.BigInt:
@@ -162,7 +172,7 @@ func float(v record.Value) float64 {
 		f, _ := new(big.Float).SetInt(v.BigInt()).Float64()
 		return f
 	}
-	if r, ok := rational(v); ok {
+	if r, ok := rational(v, false); ok {
 		f, _ := r.Float64()
 		return f
 	}

@@ -68,7 +68,8 @@ func TestConditions(t *testing.T) {
 		{"value.id == 9007199254740993", true},
 		{"value.id == 9007199254740992.0", false},
 		{"value.small > 6.5 and value.small < 8", true},
-		{"value.amount == 10.10", false}, // 10.10 as a float64 is not the decimal 10.10
+		{"value.amount == 10.10 and value.amount <= 10.1", true},
+		{"value.amount == value.ratio", false},
 		{"value.amount == 10.5", false},
 		{"value.amount > 10 and value.amount < 10.2", true},
 		{"value.amount * 2 > 20.1", true},

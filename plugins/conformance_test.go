@@ -45,6 +45,17 @@ func fillStructs(b *record.Batch, n int) {
 	}
 }
 
+// fillMaps is fill without the structs.
+func fillMaps(b *record.Batch, n int) {
+	fill(b, n)
+	for i := 0; i+1 < n; i += 2 {
+		b.Records[i].Key, b.Records[i].Value = b.Records[i+1].Key, b.Records[i+1].Value
+	}
+	if n%2 == 1 {
+		b.Records[n-1].Value = record.Datum{}
+	}
+}
+
 func optional(k record.Kind, v record.Value) []record.Datum {
 	s := record.OptionalOf(k)
 	return []record.Datum{{Schema: s}, {Schema: s, Value: v}}
@@ -87,6 +98,14 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"timestamp_converter": {Config: with("field", "n", "target.type", "string", "format", "yyyy-MM-dd", "unix.precision", "seconds"), Invalid: []plugin.Config{{}}},
 		"timestamp_router":    {Config: with("topic.format", "${topic}-${timestamp}")},
 		"value_to_key":        {Config: with("fields", "n"), Invalid: []plugin.Config{{}}},
+
+		"set":    {Config: with("field", "copy", "expression", "value.name"), Invalid: []plugin.Config{{}, {"field": "a"}, {"field": "a", "expression": "valu.b"}, {"field": "`a", "expression": "value.b"}}},
+		"keep":   {Config: with("pattern", "name"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"remove": {Config: with("pattern", "n"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"rename": {Config: with("pattern", "n(.*)", "replacement", "m$1"), Invalid: []plugin.Config{{"pattern": "a"}, {"pattern": "a", "replacement": "$1"}}},
+		"route":  {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
+		"split":  {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
+		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},
 	},
 }
 

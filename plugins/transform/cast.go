@@ -183,7 +183,7 @@ func (t *cast) castMap(d *record.Datum) error {
 		if v, err = castValue(&t.batch.Arena, nil, v, f.kind); err != nil {
 			return err
 		}
-		n = set(out, n, f.name, v)
+		n = setEntry(out, n, f.name, v)
 	}
 	d.Value = record.OfMap(out[:n])
 	return nil

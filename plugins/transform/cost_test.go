@@ -15,7 +15,7 @@ var ctx = context.Background()
 // steady are settings under which each transform works on the fields of order, as a struct and as a map.
 var steady = map[string]struct {
 	plugin.Config
-	keepsSchema, onlyStructs bool
+	keepsSchema, onlyStructs, onlyMaps bool
 }{
 	"cast":                {Config: plugin.Config{"spec": "id:string,f0:float64,f1:boolean"}},
 	"drop":                {keepsSchema: true},
@@ -33,6 +33,14 @@ var steady = map[string]struct {
 	"timestamp_converter": {Config: plugin.Config{"field": "id", "target.type": "string", "format": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"}},
 	"timestamp_router":    {keepsSchema: true},
 	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
+
+	"set":    {Config: plugin.Config{"field": "copy", "expression": "value.name"}},
+	"keep":   {Config: plugin.Config{"pattern": "id|name|f[0-4]"}},
+	"remove": {Config: plugin.Config{"pattern": "f[0-4]"}},
+	"rename": {Config: plugin.Config{"pattern": "f(.)", "replacement": "g$1"}},
+	"route":  {Config: plugin.Config{"topic": "value.name", "key": "value.id", "partition": "value.f1", "timestamp": "value.id"}, keepsSchema: true},
+	"split":  {Config: plugin.Config{"field": "nobody"}, keepsSchema: true, onlyMaps: true},
+	"dedupe": {Config: plugin.Config{"by": "value.id"}, keepsSchema: true},
 }
 
 var insertAll = plugin.Config{
@@ -75,7 +83,7 @@ func TestNoAllocations(t *testing.T) {
 		{"map", record.Datum{Value: mapOf("id", 7, "name", "a", "f0", 1, "f1", 2)}},
 	} {
 		for alias, c := range steady {
-			if form.Schema == nil && c.onlyStructs {
+			if form.Schema == nil && c.onlyStructs || form.Schema != nil && c.onlyMaps {
 				continue
 			}
 			tr := configured(t, alias, c.Config)

@@ -190,7 +190,7 @@ func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
 	for i := range t.inserts {
 		ins := &t.inserts[i]
 		if v := ins.value(r); !v.IsNull() {
-			n = set(out, n, ins.key, v)
+			n = setEntry(out, n, ins.key, v)
 		}
 	}
 	d.Value = record.OfMap(out[:n])

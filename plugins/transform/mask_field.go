@@ -161,7 +161,7 @@ func (t *maskField) maskMap(d *record.Datum) error {
 		if err := t.masked(&v); err != nil {
 			return err
 		}
-		n = set(out, n, name, v)
+		n = setEntry(out, n, name, v)
 	}
 	d.Value = record.OfMap(out[:n])
 	return nil

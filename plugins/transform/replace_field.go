@@ -147,7 +147,7 @@ func (t *replaceField) changeMap(d *record.Datum) error {
 			key = renamed
 		}
 		if t.made[key.Text()] {
-			n = set(out, n, key, v)
+			n = setEntry(out, n, key, v)
 			continue
 		}
 		out[n], out[n+1] = key, v

@@ -248,7 +248,7 @@ func (t *timestampConverter) convertSchemaless(d *record.Datum) error {
 		return err
 	}
 	out := a.Extend(entries, 2)
-	d.Value = record.OfMap(out[:set(out, len(entries), t.field, v)])
+	d.Value = record.OfMap(out[:setEntry(out, len(entries), t.field, v)])
 	return nil
 }
 

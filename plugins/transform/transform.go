@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -43,7 +44,22 @@ func Descriptors() []plugin.Descriptor {
 		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
 			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
 		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
+
+		ours(aimed("set", "Set", "Sets a field to what an expression gives.", plugin.SpecOf(setConfig{}), newSet)),
+		ours(aimed("keep", "Keep", "Keeps the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newKeep)),
+		ours(aimed("remove", "Remove", "Removes the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newRemove)),
+		ours(aimed("rename", "Rename", "Renames the fields whose name matches a regular expression.", plugin.SpecOf(renameConfig{}), newRename)),
+		ours(whole("route", "Route", "Gives records the topic, key, partition or timestamp that expressions give.", plugin.SpecOf(routeConfig{}), newRoute)),
+		ours(whole("split", "Split", "Makes a record of every element of a list.", plugin.SpecOf(splitConfig{}), newSplit)),
+		ours(whole("dedupe", "Dedupe", "Drops records that came not long before.", plugin.SpecOf(dedupeDefaults), newDedupe)),
 	}
+}
+
+// ours makes a transform one that Kafka Connect has nothing like.
+func ours(d plugin.Descriptor) plugin.Descriptor {
+	d.Class = "penstock.transforms." + strings.TrimPrefix(d.Class, javaPackage)
+	d.Version = "1.0.0"
+	return d
 }
 
 // aimed describes a transform of the key or the value.
@@ -144,9 +160,9 @@ func built(b *record.Builder) (*record.Schema, error) {
 	return s, nil
 }
 
-// set puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
+// setEntry puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
 // and returns how many values there are then. It needs room for one entry.
-func set(entries []record.Value, n int, key, value record.Value) int {
+func setEntry(entries []record.Value, n int, key, value record.Value) int {
 	name := key.Text()
 	for i := 0; i < n; i += 2 {
 		if entries[i].Kind() == record.String && entries[i].Text() == name {

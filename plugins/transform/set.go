@@ -110,12 +110,12 @@ func (t *set) result(typed bool, r *record.Record) (d record.Datum, err error) {
 	case d.Schema == nil:
 		return d, plugin.Data("The type of the field %s is not known for a record with a schema: set type", t.put.name.Text())
 	default:
-		if t.seen != d.Schema {
+		if t.seen != d.Schema && !t.seen.Equal(d.Schema) {
 			if t.optional, err = built(optionalCopy(d.Schema)); err != nil {
 				return d, err
 			}
-			t.seen = d.Schema
 		}
+		t.seen = d.Schema
 		d.Schema = t.optional
 	}
 	return d, nil

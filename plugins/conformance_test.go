@@ -56,6 +56,22 @@ func fillMaps(b *record.Batch, n int) {
 	}
 }
 
+// fillNulls is fill without keys.
+func fillNulls(b *record.Batch, n int) {
+	fill(b, n)
+	for i := range n {
+		b.Records[i].Key = record.Datum{}
+	}
+}
+
+// fillLongs makes records with a long in a map.
+func fillLongs(b *record.Batch, n int) {
+	fill(b, n)
+	for i := range n {
+		b.Records[i].Value = record.Datum{Value: record.OfMap([]record.Value{record.OfString("n"), record.OfInt64(int64(i))})}
+	}
+}
+
 func optional(k record.Kind, v record.Value) []record.Datum {
 	s := record.OptionalOf(k)
 	return []record.Datum{{Schema: s}, {Schema: s, Value: v}}
@@ -99,12 +115,21 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"timestamp_router":    {Config: with("topic.format", "${topic}-${timestamp}")},
 		"value_to_key":        {Config: with("fields", "n"), Invalid: []plugin.Config{{}}},
 
-		"set":    {Config: with("field", "copy", "expression", "value.name"), Invalid: []plugin.Config{{}, {"field": "a"}, {"field": "a", "expression": "valu.b"}, {"field": "`a", "expression": "value.b"}}},
-		"keep":   {Config: with("pattern", "name"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
-		"remove": {Config: with("pattern", "n"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
-		"rename": {Config: with("pattern", "n(.*)", "replacement", "m$1"), Invalid: []plugin.Config{{"pattern": "a"}, {"pattern": "a", "replacement": "$1"}}},
-		"route":  {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
-		"split":  {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
+		"set":                     {Config: with("field", "copy", "expression", "value.name"), Invalid: []plugin.Config{{}, {"field": "a"}, {"field": "a", "expression": "valu.b"}, {"field": "`a", "expression": "value.b"}}},
+		"keep":                    {Config: with("pattern", "name"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"remove":                  {Config: with("pattern", "n"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"rename":                  {Config: with("pattern", "n(.*)", "replacement", "m$1"), Invalid: []plugin.Config{{"pattern": "a"}, {"pattern": "a", "replacement": "$1"}}},
+		"route":                   {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
+		"split":                   {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
+		"unwrap":                  {Config: with("add.fields", "op"), Invalid: []plugin.Config{{"delete.tombstone.handling.mode": "x"}, {"add.fields": "a:b:c"}}},
+		"by_logical_table":        {Config: with("topic.regex", "t(.*)", "topic.replacement", "x$1", "key.enforce.uniqueness", "false"), Fill: fillNulls, Invalid: []plugin.Config{{}, {"topic.regex": "(", "topic.replacement": "x"}, {"topic.regex": "a", "topic.replacement": "x", "key.field.regex": "a"}}},
+		"concat_fields":           {Config: with("field.names", "n,name", "output.field.name", "all"), Invalid: []plugin.Config{{}}},
+		"extract_timestamp":       {Config: with("field.name", "n"), Fill: fillLongs, Invalid: []plugin.Config{{}, {"field.name": "n", "timestamp.resolution": "days"}}},
+		"extract_topic":           {Config: with("field", "name"), Invalid: []plugin.Config{{"field.format": "JSON_PATH"}}},
+		"tombstone_handler":       {Config: with(), Invalid: []plugin.Config{{"behavior": "x"}}},
+		"aiven_extract_topic":     {Config: with("field.name", "name"), Invalid: []plugin.Config{{"skip.missing.or.null": "x"}}},
+		"aiven_tombstone_handler": {Config: with("behavior", "drop_silent"), Invalid: []plugin.Config{{}}},
+
 		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},
 	},
 }

@@ -34,12 +34,21 @@ var steady = map[string]struct {
 	"timestamp_router":    {keepsSchema: true},
 	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
 
-	"set":    {Config: plugin.Config{"field": "copy", "expression": "value.name"}},
-	"keep":   {Config: plugin.Config{"pattern": "id|name|f[0-4]"}},
-	"remove": {Config: plugin.Config{"pattern": "f[0-4]"}},
-	"rename": {Config: plugin.Config{"pattern": "f(.)", "replacement": "g$1"}},
-	"route":  {Config: plugin.Config{"topic": "value.name", "key": "value.id", "partition": "value.f1", "timestamp": "value.id"}, keepsSchema: true},
-	"split":  {Config: plugin.Config{"field": "nobody"}, keepsSchema: true, onlyMaps: true},
+	"set":                     {Config: plugin.Config{"field": "copy", "expression": "value.name"}},
+	"keep":                    {Config: plugin.Config{"pattern": "id|name|f[0-4]"}},
+	"remove":                  {Config: plugin.Config{"pattern": "f[0-4]"}},
+	"rename":                  {Config: plugin.Config{"pattern": "f(.)", "replacement": "g$1"}},
+	"route":                   {Config: plugin.Config{"topic": "value.name", "key": "value.id", "partition": "value.f1", "timestamp": "value.id"}, keepsSchema: true},
+	"split":                   {Config: plugin.Config{"field": "nobody"}, keepsSchema: true, onlyMaps: true},
+	"unwrap":                  {keepsSchema: true},
+	"by_logical_table":        {Config: plugin.Config{"topic.regex": "o(.*)", "topic.replacement": "x$1"}, keepsSchema: true},
+	"concat_fields":           {Config: plugin.Config{"field.names": "id,name,nobody", "output.field.name": "all", "delimiter": "-"}},
+	"extract_timestamp":       {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},
+	"extract_topic":           {Config: plugin.Config{"field": "name"}, keepsSchema: true},
+	"tombstone_handler":       {keepsSchema: true},
+	"aiven_extract_topic":     {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},
+	"aiven_tombstone_handler": {Config: plugin.Config{"behavior": "fail"}, keepsSchema: true},
+
 	"dedupe": {Config: plugin.Config{"by": "value.id"}, keepsSchema: true},
 }
 

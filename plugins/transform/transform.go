@@ -52,7 +52,31 @@ func Descriptors() []plugin.Descriptor {
 		ours(whole("route", "Route", "Gives records the topic, key, partition or timestamp that expressions give.", plugin.SpecOf(routeConfig{}), newRoute)),
 		ours(whole("split", "Split", "Makes a record of every element of a list.", plugin.SpecOf(splitConfig{}), newSplit)),
 		ours(whole("dedupe", "Dedupe", "Drops records that came not long before.", plugin.SpecOf(dedupeDefaults), newDedupe)),
+
+		theirs(whole("unwrap", "ExtractNewRecordState", "Makes of Debezium's event about a row the row.", plugin.SpecOf(unwrapDefaults), newUnwrap), debezium, "3.0.0"),
+		theirs(whole("by_logical_table", "ByLogicalTableRouter", "Gives Debezium's events of tables with the same columns one topic.",
+			plugin.SpecOf(logicalTableDefaults), newLogicalTable), debezium, "3.0.0"),
+		theirs(aimed("concat_fields", "ConcatFields", "Joins fields to a text in a field of its own.", plugin.SpecOf(concatConfig{}), newConcatFields), aiven, "1.6.0"),
+		theirs(aimed("extract_timestamp", "ExtractTimestamp", "Makes a field the record's timestamp.", plugin.SpecOf(extractTimestampDefaults), newExtractTimestamp), aiven, "1.6.0"),
+		theirs(aimed("aiven_extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(extractTopicConfig{}), newExtractTopic(false)), aiven, "1.6.0"),
+		theirs(whole("aiven_tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(tombstoneConfig{}), newTombstones(false)), aiven, "1.6.0"),
+		theirs(aimed("extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(confluentTopicDefaults), newExtractTopic(true)), confluent, "1.4.0"),
+		theirs(whole("tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(confluentTombstoneDefaults), newTombstones(true)), confluent, "1.4.0"),
 	}
+}
+
+// Packages of transforms of others.
+const (
+	debezium  = "io.debezium.transforms."
+	aiven     = "io.aiven.kafka.connect.transforms."
+	confluent = "io.confluent.connect.transforms."
+)
+
+// theirs makes a transform one of another package, of which it follows a version.
+func theirs(d plugin.Descriptor, pkg, version string) plugin.Descriptor {
+	d.Class = pkg + strings.TrimPrefix(d.Class, javaPackage)
+	d.Version = version
+	return d
 }
 
 // ours makes a transform one that Kafka Connect has nothing like.

@@ -279,6 +279,9 @@ func (t *extractTopic) extract(_ int, r *record.Record) error {
 			return err
 		}
 	}
+	if s != nil && s.Kind > record.String {
+		return plugin.Data("The topic%s in %s must be a text, a number or a boolean, found: %s", t.ofField(), t.target, s.Kind)
+	}
 	if k := v.Kind(); k > record.String {
 		return plugin.Data("The topic%s in %s must be a text, a number or a boolean, found: %s", t.ofField(), t.target, k)
 	}

@@ -51,11 +51,10 @@ type fieldRef struct {
 
 // refPlace is where such a field is in envelopes of one schema.
 type refPlace struct {
-	ref     *fieldRef
-	parent  int // index of the struct that has the field, -1: the envelope itself
-	field   int
-	schema  *record.Schema // of what is added
-	missing bool
+	ref    *fieldRef
+	parent int // index of the struct that has the field, -1: the envelope itself
+	field  int
+	schema *record.Schema // of what is added
 }
 
 // unwrapPlan is what becomes of envelopes of one schema.
@@ -64,6 +63,7 @@ type unwrapPlan struct {
 	before, after int
 	headers       []refPlace
 	fields        []refPlace
+	err           error // why no row can have these fields
 	live, gone    *rowPlan // of rows that are there and that were deleted; nil until the first
 }
 
@@ -200,9 +200,7 @@ func (t *unwrap) planFor(s *record.Schema) (*unwrapPlan, error) {
 	if plan.headers, err = placesOf(t.headers, s); err != nil || !plan.envelope {
 		return plan, err
 	}
-	if plan.fields, err = placesOf(t.fields, s); err != nil {
-		return nil, err
-	}
+	plan.fields, plan.err = placesOf(t.fields, s)
 	if plan.before, plan.after = s.Field("before"), s.Field("after"); plan.after < 0 {
 		return nil, plugin.Data("Unknown field: after")
 	}
@@ -289,6 +287,9 @@ func (t *unwrap) row(plan *unwrapPlan, r *record.Record) (drop bool, err error) 
 	if deleted && !t.rewrite {
 		r.Value = record.Datum{Schema: s.Fields[plan.after].Schema}
 		return false, t.dropFields(r)
+	}
+	if plan.err != nil {
+		return false, plan.err
 	}
 	if *row == nil {
 		made, err := t.rowFor(s.Fields[at].Schema, plan.fields)
@@ -408,7 +409,7 @@ func (t *unwrap) dropFrom(target plugin.Target, list []record.Value, r *record.R
 
 type logicalTableConfig struct {
 	Regex       string `cfg:"topic.regex,required,nonempty" importance:"low" doc:"Regular expression that the whole topic of a physical table matches."`
-	Replacement string `cfg:"topic.replacement,required" importance:"low" doc:"The topic of the logical table; $1 and ${name} are groups."`
+	Replacement string `cfg:"topic.replacement,required,nonempty" importance:"low" doc:"The topic of the logical table; $1 and ${name} are groups."`
 	Unique      bool   `cfg:"key.enforce.uniqueness" importance:"low" doc:"Whether the key gets a field that tells the physical tables apart."`
 	KeyName     string `cfg:"key.field.name" importance:"low" doc:"Name of that field."`
 	KeyRegex    string `cfg:"key.field.regex" importance:"low" doc:"Regular expression that the whole topic matches, for the content of that field. Without it, it is the topic."`

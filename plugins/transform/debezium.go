@@ -63,7 +63,7 @@ type unwrapPlan struct {
 	before, after int
 	headers       []refPlace
 	fields        []refPlace
-	err           error // why no row can have these fields
+	err           error    // why no row can have these fields
 	live, gone    *rowPlan // of rows that are there and that were deleted; nil until the first
 }
 

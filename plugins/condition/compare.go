@@ -100,7 +100,7 @@ func isNumber(k record.Kind) bool {
 	return isInt(k) || isFloat(k) || k == record.Decimal || k == record.BigInt
 }
 
-func floats(x, y float64) (int, bool) { return cmp.Compare(x, y), x == x && y == y } //nolint:staticcheck // x != x is NaN
+func floats(x, y float64) (int, bool) { return cmp.Compare(x, y), x == x && y == y }
 
 // exactInts are the integers up to which a float64 holds each one.
 const exactInts = 1 << 53

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -79,33 +80,36 @@ type step struct {
 
 // get follows the path. What is not there is null, and so is everything behind a null.
 func (f *ref) get(r *record.Record) (record.Datum, error) {
-	d, steps, err := f.begin(r)
+	d, steps := f.begin(r)
 	for i := range steps {
-		if err != nil || d.Value.IsNull() {
-			return record.Datum{Schema: nil}, err
+		if d.Value.IsNull() {
+			return record.Datum{}, nil
 		}
-		d, err = steps[i].follow(f, d)
+		var err error
+		if d, err = steps[i].follow(f, d); err != nil {
+			return d, err
+		}
 	}
-	return d, err
+	return d, nil
 }
 
 // begin is the part of the record where the path begins, with the steps that are left.
-func (f *ref) begin(r *record.Record) (record.Datum, []step, error) {
+func (f *ref) begin(r *record.Record) (record.Datum, []step) {
 	switch f.root {
 	case ofValue:
-		return r.Value, f.steps, nil
+		return r.Value, f.steps
 	case ofKey:
-		return r.Key, f.steps, nil
+		return r.Key, f.steps
 	case ofHeaders:
 		if len(f.steps) == 0 {
-			return headerMap(r), nil, nil
+			return headerMap(r), nil
 		}
-		for i := len(r.Headers) - 1; i >= 0; i-- { // the last of a name counts
+		for i := range slices.Backward(r.Headers) { // the last of a name counts
 			if r.Headers[i].Key == f.steps[0].name {
-				return r.Headers[i].Datum, f.steps[1:], nil
+				return r.Headers[i].Datum, f.steps[1:]
 			}
 		}
-		return record.Datum{}, nil, nil
+		return record.Datum{}, nil
 	}
 	var v record.Value
 	switch {
@@ -118,7 +122,7 @@ func (f *ref) begin(r *record.Record) (record.Datum, []step, error) {
 	case f.root == ofTimestamp && r.Timestamp != record.NoTimestamp:
 		v = record.OfInstant(r.Timestamp)
 	}
-	return record.Datum{Value: v}, f.steps, nil
+	return record.Datum{Value: v}, f.steps
 }
 
 func headerMap(r *record.Record) record.Datum {

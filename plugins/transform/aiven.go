@@ -30,8 +30,6 @@ type concatPlan struct {
 	from   []int // parallel to the names; -1: not there
 }
 
-const concatPurpose = "joining fields"
-
 func newConcatFields(target plugin.Target) plugin.Transform {
 	t := &concatFields{target: target}
 	t.each = t.concat

@@ -168,3 +168,38 @@ func BenchmarkTransforms(b *testing.B) {
 		run(alias, alias, c.Config)
 	}
 }
+
+// BenchmarkChain reports what five transforms cost a record, over none.
+func BenchmarkChain(b *testing.B) {
+	steps := []struct {
+		alias string
+		plugin.Config
+	}{
+		{"insert_field", plugin.Config{"static.field": "env", "static.value": "test"}},
+		{"mask_field", plugin.Config{"fields": "name"}},
+		{"replace_field", plugin.Config{"exclude": "f0", "renames": "f1:first"}},
+		{"regex_router", plugin.Config{"regex": "(or)ders", "replacement": "$1-x"}},
+		{"value_to_key", plugin.Config{"fields": "id"}},
+	}
+	for _, n := range []int{0, len(steps)} {
+		b.Run(map[bool]string{true: "five", false: "none"}[n > 0], func(b *testing.B) {
+			var chain []plugin.Transform
+			for _, s := range steps[:n] {
+				chain = append(chain, configured(b, s.alias, s.Config))
+			}
+			batch := record.NewBatch(record.ToSink, new(record.Partitions))
+			fastest := time.Duration(math.MaxInt64)
+			for b.Loop() {
+				stock(batch, record.Datum{Schema: order(), Value: orderValue()})
+				start := time.Now()
+				for _, t := range chain {
+					if err := t.Apply(b.Context(), batch); err != nil {
+						b.Fatal(err)
+					}
+				}
+				fastest = min(fastest, time.Since(start))
+			}
+			b.ReportMetric(float64(fastest.Nanoseconds())/batchSize, "ns/record")
+		})
+	}
+}

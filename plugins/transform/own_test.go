@@ -45,7 +45,7 @@ func TestExamples(t *testing.T) {
 		delete(c, "target")
 		tr := configured(t, m[1], c)
 		b := record.NewBatch(record.FromSource, new(record.Partitions))
-		for _, line := range strings.Split(strings.TrimSpace(m[4]), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(m[4]), "\n") {
 			fillFrom(t, b.Append(), line)
 		}
 		if err := tr.Apply(t.Context(), b); err != nil {

@@ -9,7 +9,7 @@ import (
 type setConfig struct {
 	Field      string `cfg:"field,required,nonempty" importance:"high" doc:"Path to the field that is set: names with dots between them; a name that has a dot stands in backticks. A field that is not there is added behind the others."`
 	Expression string `cfg:"expression,required,nonempty" importance:"high" doc:"Expression over value, key, headers, topic, partition, offset and timestamp that gives the content."`
-	Type       string `cfg:"type" oneof:"int8|int16|int32|int64|float32|float64|boolean|string|timestamp" doc:"Type of the field. Without it the type is that of the field that the expression names, or the one that the expression always gives; where neither is known, records with a schema need it."`
+	Type       string `cfg:"field.type" oneof:"int8|int16|int32|int64|float32|float64|boolean|string|timestamp" doc:"Type of the field. Without it the type is that of the field that the expression names, or the one that the expression always gives; where neither is known, records with a schema need it."`
 }
 
 // set assigns a field of the key or the value. Every field it makes is optional.
@@ -108,7 +108,7 @@ func (t *set) result(typed bool, r *record.Record) (d record.Datum, err error) {
 	case t.typ != nil && (t.kind != record.Null || t.instant || d.Schema == nil):
 		d.Schema = t.typ
 	case d.Schema == nil:
-		return d, plugin.Data("The type of the field %s is not known for a record with a schema: set type", t.put.name.Text())
+		return d, plugin.Data("The type of the field %s is not known for a record with a schema: set field.type", t.put.name.Text())
 	default:
 		if t.seen != d.Schema && !t.seen.Equal(d.Schema) {
 			if t.optional, err = built(optionalCopy(d.Schema)); err != nil {

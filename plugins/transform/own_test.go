@@ -176,3 +176,76 @@ func sortedShown(v record.Value) string {
 	}
 	return shown(record.Datum{Value: v})
 }
+
+// What a sink reads again, because it went back, is not a duplicate of itself; a later record of the same key stays one.
+func TestDedupeLetsPassWhatComesAgain(t *testing.T) {
+	t.Parallel()
+	tr := configured(t, "dedupe", plugin.Config{"by": "key", "window.records": "2"})
+	batch := func(offsets ...int64) []bool {
+		b := record.NewBatch(record.ToSink, new(record.Partitions))
+		for _, o := range offsets {
+			r := b.Append()
+			r.Position.Offset = record.OfInt64(o)
+			r.Key.Value = record.OfString(string(rune('a' + o%2))) // a, b, a, b, …
+			if o >= 10 {
+				r.Key.Value = record.OfString(fmt.Sprint("other ", o))
+			}
+		}
+		if err := tr.Apply(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		passed := make([]bool, len(b.Records))
+		for i := range b.Records {
+			passed[i] = b.Live(i)
+		}
+		return passed
+	}
+	for _, c := range []struct {
+		offsets []int64
+		want    []bool
+	}{
+		{[]int64{0, 1, 2, 3}, []bool{true, true, false, false}},
+		{[]int64{0, 1, 2, 3}, []bool{true, true, false, false}}, // the sink went back
+		{[]int64{1, 2}, []bool{true, false}},                    // and again, not as far
+		{[]int64{4}, []bool{false}},
+		{[]int64{10, 11}, []bool{true, true}}, // which the window has no room for beside the others
+		{[]int64{6, 6}, []bool{true, false}},  // forgotten; parts of one record in one batch are duplicates
+	} {
+		if d := cmp.Diff(c.want, batch(c.offsets...)); d != "" {
+			t.Errorf("offsets %v (-want +got):\n%s", c.offsets, d)
+		}
+	}
+}
+
+// A record of a struct has a type for every field.
+func TestSetInStructs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		config plugin.Config
+		want   string
+	}{
+		{plugin.Config{"field": "parent.child.copy", "expression": "value.k1"}, "<k1=123:int64 parent=<child=<k2=123:string t=86400000:int64 copy=123:int64?>>? a.b=<c.d=x:string>>"},
+		{plugin.Config{"field": "k1", "expression": "topic"}, "<k1=orders:string? parent=<child=<k2=123:string t=86400000:int64>>? a.b=<c.d=x:string>>"},
+		{plugin.Config{"field": "n", "expression": "int(value.parent.child.k2) + 1"}, "<k1=123:int64 parent=<child=<k2=123:string t=86400000:int64>>? a.b=<c.d=x:string> n=124:int64?>"},
+		{plugin.Config{"field": "n", "expression": "value.k1 + 1", "field.type": "int16"}, "<k1=123:int64 parent=<child=<k2=123:string t=86400000:int64>>? a.b=<c.d=x:string> n=124:int16?>"},
+		{plugin.Config{"field": "n", "expression": "value.parent", "field.type": ""}, ""},
+		{plugin.Config{"field": "n", "expression": "value.k1 + 1"}, "! The type of the field n is not known for a record with a schema: set field.type"},
+		{plugin.Config{"field": "n", "expression": "value.nobody + 1"}, "! invalid operation: <nil> + int (at 1:14 of the expression)"},
+		{plugin.Config{"field": "nobody.n", "expression": "topic"}, "! Unknown field: nobody"},
+		{plugin.Config{"field": "k1.n", "expression": "topic"}, "! Field k1 has no fields: its type is INT64"},
+		{plugin.Config{"field": "at", "expression": "value.k1", "field.type": "timestamp"}, "<k1=123:int64 parent=<child=<k2=123:string t=86400000:int64>>? a.b=<c.d=x:string> at=123:int64?>"},
+	} {
+		if c.want == "" {
+			delete(c.config, "field.type")
+			c.want = "<k1=123:int64 parent=<child=<k2=123:string t=86400000:int64>>? a.b=<c.d=x:string> n=<child=<k2=123:string t=86400000:int64>>?>"
+		}
+		r, err := apply(configured(t, "set", c.config), kipStruct())
+		got := shown(r.Value)
+		if err != nil {
+			got = "! " + err.Error()
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%v (-want +got):\n%s", c.config, d)
+		}
+	}
+}

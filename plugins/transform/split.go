@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"slices"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -54,8 +55,9 @@ func (t *split) Configure(c plugin.Config) (err error) {
 // Apply implements [plugin.Transform].
 func (t *split) Apply(_ context.Context, b *record.Batch) error {
 	n := len(b.Records)
-	t.counts = append(t.counts[:0], make([]int, n)...)
-	t.content = append(t.content[:0], make([]record.Datum, n)...)
+	t.counts, t.content = slices.Grow(t.counts[:0], n)[:n], slices.Grow(t.content[:0], n)[:n]
+	clear(t.counts)
+	clear(t.content)
 	most := 0
 	b.Each(func(i int, r *record.Record) error {
 		list, err := t.list(r)

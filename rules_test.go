@@ -50,9 +50,9 @@ var rooms = map[string][]string{
 	"plugins/file":      pluginRoom,
 	"plugins/datagen":   pluginRoom,
 	"plugins/blackhole": pluginRoom,
-	"plugins/transform": pluginRoom,
+	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition"}, // the language of expressions
 	"plugins/convert":   pluginRoom,
-	"plugins/condition": pluginRoom,
+	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",

@@ -300,6 +300,10 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 	key, setting := at, ""
 	if ce, ok := errors.AsType[*plugin.ConfigError](err); ok && ce.Key != "" {
 		key, setting = prefix+ce.Key, ce.Key
+		if ce.Expression {
+			c.expression(key, ce)
+			return
+		}
 	}
 	place := c.at(key)
 	if _, ok := c.Map[key]; !ok {
@@ -310,6 +314,24 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 		who += " about " + c.spelt(prefix, setting)
 	}
 	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, c.masked(sentence(reason(err, setting))))
+}
+
+// expression reports an expression over records that cannot be compiled, at the characters that are at fault.
+func (c *checker) expression(key string, ce *plugin.ConfigError) {
+	code, reason := diag.RecordExpression, ce.Reason
+	if strings.HasPrefix(key, Predicates+".") {
+		code = diag.InvalidCondition
+	}
+	place := c.at(key)
+	if place.Hidden {
+		reason = "The expression cannot be compiled. It came from something sensitive, so it is not shown."
+	} else if ce.To > 0 {
+		place = c.Origins[key].Within(ce.From, ce.To)
+		if place.IsZero() {
+			place = c.at(key)
+		}
+	}
+	c.failAt(key, code, place, "%s", c.masked(sentence(reason)))
 }
 
 // spelt is how the user wrote a setting, or would have.

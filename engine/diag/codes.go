@@ -90,6 +90,7 @@ const (
 	InvalidCondition  Code = "E605"
 	UnknownPredicate  Code = "E606"
 	UnknownCondition  Code = "E607"
+	RecordExpression  Code = "E608"
 
 	DuplicateProperty Code = "E701"
 	SetTwice          Code = "E702"
@@ -212,6 +213,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidCondition:  {InvalidCondition, "Invalid condition", "The text of a condition is not an expression that gives true or false."},
 	UnknownPredicate:  {UnknownPredicate, "Reference to undeclared predicate", "predicate.x needs a predicate block with the name \"x\" in the same pipeline."},
 	UnknownCondition:  {UnknownCondition, "Unknown predicate type", "No predicate of this name is built in."},
+	RecordExpression:  {RecordExpression, "Invalid expression over records", "The text of a transform's expression cannot be compiled."},
 
 	DuplicateProperty: {DuplicateProperty, "Duplicate property", "One key stands twice in a map."},
 	SetTwice:          {SetTwice, "Property set twice", "A native argument and a config entry set the same property to different values."},

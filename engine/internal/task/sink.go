@@ -389,7 +389,7 @@ func (s *sink) errant(ctx context.Context) int64 {
 			s.report(ctx, ft)
 			continue
 		}
-		m := s.messages[f.Index]
+		m := s.messages[s.batch.Origin(f.Index)]
 		if p := s.group.number[s.batch.Records[f.Index].Position.Partition]; p != nil {
 			p.next = min(p.next, m.Offset)
 		}
@@ -402,7 +402,7 @@ func (s *sink) errant(ctx context.Context) int64 {
 
 // report logs a record that failed for good and sends it to the dead letter queue, in this order.
 func (s *sink) report(ctx context.Context, f fault) {
-	m := s.messages[f.index]
+	m := s.messages[s.batch.Origin(f.index)]
 	s.chain.policy.record(ctx, f, consumedText(m))
 	s.queue.send(ctx, m, f)
 }
@@ -448,7 +448,7 @@ func (s *sink) accept() {
 
 // takeBack takes back the positions of records that were cut from the batch.
 func (s *sink) takeBack() {
-	for _, m := range s.messages[len(s.batch.Records):] {
+	for _, m := range s.messages[s.batch.Origin(len(s.batch.Records)):] {
 		if p := s.group.parts[plugin.TopicPartition{Topic: m.Topic, Partition: m.Partition}]; p != nil {
 			p.next = min(p.next, m.Offset)
 		}

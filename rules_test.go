@@ -34,8 +34,9 @@ var rooms = map[string][]string{
 		"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/internal/leader",
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",
 	},
-	// A seventeenth room beside the engine: whoever embeds the engine as a library must not link a broker.
-	"engine/broker": {"engine/diag", "engine/internal/kafka"},
+	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
+	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
+	"engine/registry": {"engine/diag", "engine/internal/kafka"},
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
@@ -52,7 +53,8 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "engine/registry", "hcl",
+		"plugins",
 		"store", "store/file", "store/memory",
 	},
 

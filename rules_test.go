@@ -54,8 +54,7 @@ var rooms = map[string][]string{
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "engine/registry", "hcl",
-		"plugins",
-		"store", "store/file", "store/memory",
+		"plugins", "store", "store/file", "store/memory",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

@@ -116,13 +116,8 @@ func local(host string) bool {
 // URL is where clients find the registry.
 func (r *Registry) URL() string { return "http://" + r.listener.Addr().String() }
 
-// closeTimeout is how long calls under way may take when the registry is closed.
-const closeTimeout = 5 * time.Second
-
-// Close lets the calls under way end and stops. The broker is closed after it.
-func (r *Registry) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) //nolint:contextcheck // a close has no caller that waits
-	defer cancel()
+// Close lets the calls under way end, until ctx is done, and stops. The broker is closed after it.
+func (r *Registry) Close(ctx context.Context) error {
 	err := r.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, r.server.Close())

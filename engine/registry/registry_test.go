@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -49,7 +50,7 @@ func (r *running) open(t testing.TB) {
 func (r *running) close(t testing.TB) {
 	t.Helper()
 	http.DefaultClient.CloseIdleConnections()
-	if err := r.Close(); err != nil {
+	if err := r.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
 }

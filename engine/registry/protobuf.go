@@ -77,6 +77,10 @@ func (p *protobufParser) read(name, text string) (parsed parser.Result, binary b
 			return nil, false, fmt.Errorf("no FileDescriptorProto: %w", err)
 		}
 		d.Name, d.SourceCodeInfo = proto.String(name), nil
+		nameInJSON(d.Extension)
+		for _, m := range d.MessageType {
+			messageInJSON(m)
+		}
 		return parser.ResultWithoutAST(d), true, nil
 	}
 	h := handler()
@@ -236,6 +240,23 @@ func orderMessage(m *descriptorpb.DescriptorProto) {
 	slices.SortFunc(maps, func(a, b *descriptorpb.DescriptorProto) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	if len(maps) > 0 {
 		m.NestedType = append(maps, rest...)
+	}
+}
+
+// messageInJSON gives fields the names in JSON that protoc would have given: a descriptor that was made otherwise may have none.
+func messageInJSON(m *descriptorpb.DescriptorProto) {
+	nameInJSON(m.Field)
+	nameInJSON(m.Extension)
+	for _, n := range m.NestedType {
+		messageInJSON(n)
+	}
+}
+
+func nameInJSON(fields []*descriptorpb.FieldDescriptorProto) {
+	for _, f := range fields {
+		if f.GetJsonName() == "" {
+			f.JsonName = proto.String(jsonName(f.GetName()))
+		}
 	}
 }
 

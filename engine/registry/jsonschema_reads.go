@@ -74,6 +74,7 @@ func under(path, step string) string {
 }
 
 func (c *jsonComparison) compare(path string, r, w part) {
+	r, w = c.reader.follow(r), c.writer.follow(w)
 	pair := [2]*node{r.node, w.node}
 	if c.pairs[pair] || !c.budget.spend() {
 		return

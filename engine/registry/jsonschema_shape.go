@@ -24,17 +24,22 @@ type part struct{ node, doc *node }
 // maxReferences bounds a chain of references to references.
 const maxReferences = 100
 
-// shape sorts a schema. A nil one takes anything.
-func (d *jsonDocuments) shape(of part) shape {
-	n, doc := of.node, of.doc
+// follow is what a chain of references leads to. One that has no end takes anything.
+func (d *jsonDocuments) follow(p part) part {
 	for range maxReferences {
-		ref := n.get("$ref")
+		ref := p.node.get("$ref")
 		if !ref.isString() {
-			return d.sorted(n, doc)
+			return p
 		}
-		n, doc = d.resolve(ref.scalar, doc)
+		p.node, p.doc = d.resolve(ref.scalar, p.doc)
 	}
-	return shape{kind: "any"}
+	return part{}
+}
+
+// shape sorts a schema. A nil one takes anything.
+func (d *jsonDocuments) shape(p part) shape {
+	p = d.follow(p)
+	return d.sorted(p.node, p.doc)
 }
 
 func (d *jsonDocuments) sorted(n, doc *node) shape {

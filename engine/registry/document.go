@@ -17,18 +17,12 @@ const (
 	maxSchema = 4 << 20 // bytes of a schema
 )
 
-// errDeep and errLong refuse a schema for its shape.
-var (
-	errDeep = fmt.Errorf("it is nested deeper than %d levels", maxDepth)
-	errLong = fmt.Errorf("it is longer than %d bytes", maxSchema)
-)
+// errDeep refuses a text for its shape.
+var errDeep = fmt.Errorf("it is nested deeper than %d levels", maxDepth)
 
-// bounded refuses texts that would cost a parser too much stack or memory, in any of the three languages. Quotes hide
+// bounded refuses texts that would cost a parser too much stack, in any of the three languages. Quotes hide
 // brackets; comments may not, since nobody nests two hundred levels in one.
 func bounded(text string) error {
-	if len(text) > maxSchema {
-		return errLong
-	}
 	depth, quote := 0, byte(0)
 	for i := 0; i < len(text); i++ {
 		c := text[i]

@@ -541,10 +541,24 @@ type configRequest struct {
 	Normalize *bool   `json:"normalize,omitempty"`
 }
 
+// notCarriedOut are settings that Confluent's registry has and this one does not.
+func notCarriedOut() []string {
+	return []string{"alias", "validateFields", "validateNames", "defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet"}
+}
+
 func (r *Registry) setConfig(c call) (any, error) {
-	var given configRequest
-	if err := c.body(&given, "compatibility", "compatibilityGroup", "normalize"); err != nil {
+	var all map[string]json.RawMessage
+	if err := c.body(&all, append(notCarriedOut(), "compatibility", "compatibilityGroup", "normalize")...); err != nil {
 		return nil, err
+	}
+	for _, name := range notCarriedOut() {
+		if v := compact(all[name]); v != nil && string(v) != "false" {
+			return nil, fail(http.StatusUnprocessableEntity, "%s is not supported by this registry", name)
+		}
+	}
+	var given configRequest
+	if err := json.Unmarshal(marshal(all), &given); err != nil {
+		return nil, fail(http.StatusBadRequest, "Cannot deserialize the body: %s", err)
 	}
 	v := configValue{Normalize: given.Normalize, Group: given.Group}
 	if given.Level != nil {

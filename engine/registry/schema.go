@@ -38,6 +38,9 @@ func parse(format, text string, refs []dependency) (s schema, err error) {
 			s, err = nil, fmt.Errorf("its %s parser gave up: %v", format, p)
 		}
 	}()
+	if len(text) > maxSchema {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxSchema)
+	}
 	if err := bounded(text); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (p *protobufParser) read(name, text string) (parsed parser.Result, binary b
 		if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(raw, d); err != nil {
 			return nil, false, fmt.Errorf("no FileDescriptorProto: %w", err)
 		}
-		d.Name, d.SourceCodeInfo = proto.String(name), nil
+		d.Name, d.SourceCodeInfo = new(name), nil
 		nameInJSON(d.Extension)
 		for _, m := range d.MessageType {
 			messageInJSON(m)
@@ -218,7 +218,7 @@ func orderMessage(m *descriptorpb.DescriptorProto) {
 		dropJSONName(f)
 		if i := int(f.GetOneofIndex()); f.OneofIndex != nil && i >= 0 && i < len(names) {
 			at := slices.IndexFunc(m.OneofDecl, func(o *descriptorpb.OneofDescriptorProto) bool { return o.GetName() == names[i] })
-			f.OneofIndex = proto.Int32(int32(at)) //nolint:gosec // an index of the same list
+			f.OneofIndex = new(int32(at)) //nolint:gosec // an index of the same list
 		}
 	}
 	slices.SortStableFunc(m.Field, func(a, b *descriptorpb.FieldDescriptorProto) int { return cmp.Compare(a.GetNumber(), b.GetNumber()) })
@@ -255,7 +255,7 @@ func messageInJSON(m *descriptorpb.DescriptorProto) {
 func nameInJSON(fields []*descriptorpb.FieldDescriptorProto) {
 	for _, f := range fields {
 		if f.GetJsonName() == "" {
-			f.JsonName = proto.String(jsonName(f.GetName()))
+			f.JsonName = new(jsonName(f.GetName()))
 		}
 	}
 }

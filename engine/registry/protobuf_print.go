@@ -60,7 +60,7 @@ func printProto(f *descriptorpb.FileDescriptorProto, full bool) string {
 
 func (p *protoPrinter) line(depth int, format string, args ...any) {
 	p.WriteString(strings.Repeat("  ", depth))
-	fmt.Fprintf(p, format, args...)
+	p.Write(fmt.Appendf(nil, format, args...))
 	p.WriteByte('\n')
 }
 
@@ -398,11 +398,13 @@ func aggregate(m protoreflect.Message) string {
 		return true
 	})
 	slices.SortStableFunc(all, func(a, b one) int { return cmp.Compare(a.number, b.number) })
-	b := "{"
+	var b strings.Builder
+	b.WriteByte('{')
 	for _, o := range all {
-		b += " " + o.text
+		b.WriteString(" " + o.text)
 	}
-	return b + " }"
+	b.WriteString(" }")
+	return b.String()
 }
 
 // quoted is a string literal.

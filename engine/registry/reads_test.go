@@ -130,7 +130,9 @@ func TestProtobufReads(t *testing.T) {
 // TestJSONSchemaReads follows the rules of Confluent's json.diff.
 func TestJSONSchemaReads(t *testing.T) {
 	t.Parallel()
-	object := func(properties, more string) string { return `{"type":"object","properties":{` + properties + `}` + more + `}` }
+	object := func(properties, more string) string {
+		return `{"type":"object","properties":{` + properties + `}` + more + `}`
+	}
 	const closed = `,"additionalProperties":false`
 	a, b := `"a":{"type":"string"}`, `"b":{"type":"string"}`
 	compareAll(t, jsonFormat, func(s string) string { return s }, []comparison{

@@ -83,7 +83,7 @@ func (b *books) setConfig(ctx context.Context, subject string, given configValue
 // deleteConfig takes away what was set, and returns it.
 func (b *books) deleteConfig(ctx context.Context, subject string) (was configValue, err error) {
 	err = b.change(ctx, "Delete config", func(s *state) ([]record, error) {
-		set := false
+		var set bool
 		if was, set = s.configs[subject]; !set {
 			if subject == "" {
 				was.Level = levelBackward
@@ -143,7 +143,7 @@ type deleteOf struct {
 // deleteMode takes a mode away, and returns it.
 func (b *books) deleteMode(ctx context.Context, subject string) (was mode, err error) {
 	err = b.change(ctx, "Delete mode", func(s *state) ([]record, error) {
-		set := false
+		var set bool
 		if was, set = s.modes[subject]; !set {
 			if subject == "" {
 				was = modeReadWrite

@@ -114,8 +114,7 @@ func (l *topicLog) take(r *kgo.Record) {
 	}
 }
 
-// append writes records in their order, each durable before the next, and applies each. After an error those that were
-// written are applied before anything else happens.
+// append is that of [journal]. After an error, what was written all the same is applied before anything else happens.
 func (l *topicLog) append(ctx context.Context, records ...record) error {
 	for _, r := range records {
 		offset, err := l.produce(ctx, r)
@@ -136,7 +135,7 @@ func (l *topicLog) append(ctx context.Context, records ...record) error {
 	return nil
 }
 
-// settle makes sure that what failed to be written is known to be there or not.
+// settle finds out whether what failed to be written is there.
 func (l *topicLog) settle(ctx context.Context) error {
 	if !l.unsure {
 		return nil

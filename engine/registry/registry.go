@@ -16,7 +16,7 @@ import (
 // stored, appends, and changes the image.
 type books struct {
 	writing sync.Mutex // held while a change is decided on and written
-	log     *topicLog
+	log     journal
 
 	mu    sync.RWMutex // guards state; versions in it never change once they are there
 	state *state
@@ -25,16 +25,28 @@ type books struct {
 	parsed  map[digest]schema // by digest; emptied when it is full
 }
 
+// journal is where changes are written down.
+type journal interface {
+	// append writes records in their order, each durable before the next, and applies each to the state.
+	append(ctx context.Context, records ...record) error
+	// settle brings the state up to what is written, when that is not sure.
+	settle(ctx context.Context) error
+	close()
+}
+
 // openBooks reads what the topic holds.
 func openBooks(ctx context.Context, s Settings) (*books, error) {
 	b := &books{state: newState(), parsed: map[digest]schema{}}
-	log, err := openLog(ctx, s, func(k, v []byte) error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.state.apply(k, v)
-	})
+	log, err := openLog(ctx, s, b.apply)
 	b.log = log
 	return b, err
+}
+
+// apply applies a record of the journal.
+func (b *books) apply(k, v []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state.apply(k, v)
 }
 
 // read runs f on the state.

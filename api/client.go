@@ -24,8 +24,9 @@ import (
 // Client calls the REST API of a worker: one of ours, or of Kafka Connect, whose calls all but [Client.Reload] are. Errors
 // are an [*AnswerError] when the worker refuses, an [*UnreachableError] when there is none. It is safe for concurrent use.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string // of bearer authentication
 }
 
 // Bounds of a call.
@@ -276,9 +277,18 @@ func connectorPath(connector string, more ...string) string {
 
 // call makes one call. The answer is read into a value, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, body []byte, into any) error {
+	return c.send(ctx, method, path, body, nil, into)
+}
+
+// send is call with headers.
+func (c *Client) send(ctx context.Context, method, path string, body []byte, headers http.Header, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make a call of %s: %w", path, err)
+	}
+	maps.Copy(req.Header, headers)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {

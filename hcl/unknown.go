@@ -33,9 +33,7 @@ var (
 		"dynamic":    foreignBlocks["dynamic"],
 	}
 	laterBlocks = map[*block][]string{ // what the language has and this version does not carry out
-		fileBlock:     {"project", "cluster", "moved", "removed", "test"},
-		pipelineBlock: {"lifecycle", "connector"},
-		defaultsBlock: {"lifecycle"},
+		fileBlock: {"test"},
 	}
 	otherNames = map[string]string{ // guesses that are not near in spelling
 		"dlq": "dead_letter_queue", "deadletter": "dead_letter_queue", "dead_letter": "dead_letter_queue",
@@ -50,11 +48,7 @@ var (
 
 func (s *scope) unknownBlock(in site, b *hclsyntax.Block) {
 	if slices.Contains(laterBlocks[in.spec], b.Type) {
-		instead := "Remove the block."
-		if b.Type == "connector" {
-			instead = "Write source or sink."
-		}
-		s.fail(diag.NotAvailable, b.TypeRange, "The language has a %s block, but this version does not carry it out. %s", b.Type, instead)
+		s.fail(diag.NotAvailable, b.TypeRange, "The language has a %s block, but this version does not carry it out. Remove the block.", b.Type)
 		return
 	}
 	where := "here"
@@ -258,6 +252,15 @@ func (s *scope) near(in site, name string) string {
 		return " It takes " + strings.Join(here, ", ") + "."
 	}
 	return ""
+}
+
+// named is find for a block; one that does not say whether it is a source or a sink may be either.
+func (s *scope) named(spec *block, label string) (d plugin.Descriptor, target plugin.Target, bare, ok bool) {
+	d, target, bare, ok = s.find(spec.role, label)
+	if !ok && spec.name == "connector" {
+		return s.find(plugin.SinkRole, label)
+	}
+	return d, target, bare, ok
 }
 
 // find looks a plugin up by the label of a block: an alias, or a class name where the label has a dot or a capital letter.

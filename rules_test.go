@@ -36,8 +36,9 @@ var rooms = map[string][]string{
 		"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/internal/leader",
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",
 	},
-	// A seventeenth room beside the engine: whoever embeds the engine as a library must not link a broker.
-	"engine/broker": {"engine/diag", "engine/internal/kafka"},
+	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
+	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
+	"engine/registry": {"engine/diag", "engine/internal/kafka"},
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
@@ -56,7 +57,7 @@ var rooms = map[string][]string{
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
-		"engine/record", "hcl", "plugins", "store", "store/file", "store/memory",
+		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

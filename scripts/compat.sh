@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
 # runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and
-# Maven; where they are missing it says what it left out.
+# Maven, and Python for Confluent's client of the Schema Registry; where they are missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# The registry's own broker is the one in the process, so this needs no Java.
+if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
+	export ENGINE_TEST_PYTHON
+	echo "compat: Confluent's Python client against the embedded Schema Registry"
+	go test -count=1 -run '^TestPythonClient$' ./engine/registry
+fi
 
 left_out() {
 	echo "compat: left out, since $1: the Kafka suites on a genuine Kafka and the comparisons with Kafka Connect"

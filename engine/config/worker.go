@@ -42,9 +42,16 @@ type Worker struct {
 	// Settings of Kafka clients, without prefix. Base is for every client, security settings included; the others go over it by the kind of client.
 	Base, Producer, Consumer, Admin map[string]string
 
+	// Registry is the address of the schema registry for converters that name none; "" for none. Without bootstrap servers
+	// there is one beside the development broker, and the process that starts it says where.
+	Registry string
+
 	converters map[plugin.Use]inherited
 	providers  *Providers
 }
+
+// registryToCome stands for the address of a registry that has not been started yet: settings can be checked with it.
+const registryToCome = "http://127.0.0.1:8081"
 
 // inherited is a converter that connectors get when they do not choose one.
 type inherited struct {
@@ -153,6 +160,9 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	w := WorkerDefaults()
 	c := newChecker(d, &w, r)
 	w.providers = c.providers()
+	if len(List(d.Map["bootstrap.servers"])) == 0 {
+		w.Registry = registryToCome
+	}
 	c.references()
 	for _, s := range plugin.SpecOf(w).Fields {
 		c.read("", s.Name)

@@ -51,6 +51,9 @@ var rooms = map[string][]string{
 	"plugins/convert":   pluginRoom,
 	"plugins/condition": pluginRoom,
 
+	// What every converter with a schema registry shares.
+	"plugins/registry": pluginRoom,
+
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
 		"store", "store/file", "store/memory",

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/plugins/avro"
 	"github.com/penstock/penstock/plugins/blackhole"
 	"github.com/penstock/penstock/plugins/condition"
 	"github.com/penstock/penstock/plugins/convert"
@@ -19,6 +20,7 @@ func All() []plugin.Descriptor {
 	return slices.Concat(
 		file.Descriptors(),
 		[]plugin.Descriptor{
+			avro.Descriptor(),
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 		},

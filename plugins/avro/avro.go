@@ -180,10 +180,7 @@ func (s *schema) Decoder(reader registry.Schema, version int, _ []int) (registry
 	if err != nil {
 		return nil, err
 	}
-	p, err := newReadPlan(&s.set, s.root, root, data)
-	if err != nil {
-		return nil, err
-	}
+	p := newReadPlan(&s.set, s.root, root, data)
 	if s.root.kind == bytesKind {
 		raw := *p
 		switch p.do {

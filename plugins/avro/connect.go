@@ -174,7 +174,7 @@ func (c *connector) builder(n *node) (*record.Builder, identity, error) {
 	case intKind:
 		return c.int(n)
 	case long:
-		if logical, _ := n.text("logicalType"); logical == "timestamp-millis" {
+		if logical, _ := n.text("logicalType"); strings.EqualFold(logical, "timestamp-millis") {
 			return record.Build(record.Int64).Named(record.TimestampName).Versioned(1), identity{record.TimestampName, 1}, nil
 		}
 		return record.Build(record.Int64), own, nil
@@ -199,9 +199,9 @@ func (c *connector) builder(n *node) (*record.Builder, identity, error) {
 func (c *connector) int(n *node) (*record.Builder, identity, error) {
 	logical, isLogical := n.text("logicalType")
 	switch {
-	case logical == "date":
+	case strings.EqualFold(logical, "date"):
 		return record.Build(record.Int32).Named(record.DateName).Versioned(1), identity{record.DateName, 1}, nil
-	case logical == "time-millis":
+	case strings.EqualFold(logical, "time-millis"):
 		return record.Build(record.Int32).Named(record.TimeName).Versioned(1), identity{record.TimeName, 1}, nil
 	case isLogical:
 		return record.Build(record.Int32), identity{}, nil
@@ -302,10 +302,12 @@ func (c *connector) record(n *node) (*record.Builder, error) {
 func (c *connector) enum(n *node) *record.Builder {
 	b := record.Build(record.String)
 	if c.set.Metadata {
-		if n.doc != nil {
+		if n.doc != nil && c.set.DiscardDoc {
+			b.Param(oldEnumDoc, *n.doc)
+		} else if n.doc != nil {
 			b.Param(enumDoc+n.name, *n.doc)
 		}
-		if n.fallback != nil {
+		if n.fallback != nil && !c.set.DiscardDoc {
 			b.Param(enumDefault+n.name, *n.fallback)
 		}
 	}
@@ -385,7 +387,7 @@ func (p place) annotate(def jsontext.Value, doc string, version int) error {
 		case ok:
 			doc = own
 		}
-	} else {
+	} else if doc = ""; p.set.Metadata {
 		doc, _ = p.n.text(docProp)
 	}
 	p.b.Documented(doc)
@@ -398,9 +400,9 @@ func (p place) annotate(def jsontext.Value, doc string, version int) error {
 	if err := p.params(); err != nil {
 		return err
 	}
-	if def == nil {
-		def, _ = p.n.prop(defaultProp)
-	} else if p.set.Metadata {
+	if own, ok := p.n.prop(defaultProp); def == nil {
+		def = own
+	} else if p.set.Metadata && !p.set.DiscardDoc && !ok {
 		p.b.Param(fieldDefault, "true")
 	}
 	if err := p.name(); err != nil {
@@ -476,7 +478,7 @@ func (p place) name() error {
 	return nil
 }
 
-// def sets the default, which is read as if it stood in a message.
+// def sets the default, which is read as if it stood in a message. One that does not fit is left out, as AvroData does.
 func (p place) def(raw jsontext.Value) error {
 	s, err := build(p.b)
 	if err != nil {
@@ -484,18 +486,12 @@ func (p place) def(raw jsontext.Value) error {
 	}
 	message, err := appendDefault(nil, p.n, raw, defaultBudget())
 	if err != nil {
-		return &plugin.DataError{Reason: "Invalid default value of an Avro schema", Err: err}
-	}
-	d, err := newReadPlan(p.set, p.n, p.n, s)
-	if err != nil {
-		return err
+		return nil //nolint:nilerr // as said above
 	}
 	var a record.Arena
 	r := reading{arena: &a, src: message}
-	v, err := r.value(d)
-	if err != nil {
-		return err
+	if v, err := r.value(newReadPlan(p.set, p.n, p.n, s)); err == nil {
+		p.b.Default(v)
 	}
-	p.b.Default(v)
 	return nil
 }

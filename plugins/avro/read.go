@@ -88,9 +88,9 @@ type readKey struct {
 }
 
 // newReadPlan plans to read what was written as writer into s, the Connect schema of reader.
-func newReadPlan(set *settings, writer, reader *node, s *record.Schema) (*readPlan, error) {
+func newReadPlan(set *settings, writer, reader *node, s *record.Schema) *readPlan {
 	r := readPlanner{set: set, known: map[readKey]*readPlan{}}
-	return r.plan(writer, reader, s), nil
+	return r.plan(writer, reader, s)
 }
 
 func (p *readPlan) never(format string, args ...any) {

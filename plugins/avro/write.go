@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -28,24 +29,29 @@ const (
 	writeRaw   // bytes of the root, without
 	writeFixed
 	writeEnum
-	writeDecimal
-	writeDecimalFixed
-	writeDecimalRaw
-	writeLogical // Date, Time, Timestamp
 	writeArray
 	writeMap
 	writeEntries
 	writeStruct
 	writeUnion
+	lastOfKind = writeUnion // up to here a value is of the kind of its schema
+)
+
+const (
+	writeDecimal writing = iota + lastOfKind + 1
+	writeDecimalFixed
+	writeDecimalRaw
+	writeLogical // Date, Time, Timestamp
 	writeAnything
 	writeNever // the types do not meet; only null, where that is one, can be written
 )
 
 // writePlan writes values of a Connect schema as a type of Avro. It is made once and then only read.
 type writePlan struct {
-	schema *record.Schema
 	do     writing
-	branch []byte // the number of the branch before a value; nothing outside of a union
+	kind   record.Kind // of the schema
+	branch []byte      // the number of the branch before a value; nothing outside of a union
+	schema *record.Schema
 
 	null    []byte // what is written for null
 	nullErr error  // or why it cannot be
@@ -54,7 +60,8 @@ type writePlan struct {
 	key        *writePlan   // of entries
 	elem       *writePlan   // of an array, map or entries
 	valueFirst bool         // entries have their value before their key
-	size       int
+	size       int          // of a fixed
+	scale      int32        // of a decimal
 	symbols    map[string][]byte
 	why        error // of writeNever
 }
@@ -84,12 +91,13 @@ func (w *writePlanner) plan(s *record.Schema, n *node, field bool) *writePlan {
 	if p, ok := w.known[key]; ok {
 		return p
 	}
-	p := &writePlan{schema: s}
+	p := new(writePlan)
 	w.known[key] = p
 	if s == nil {
 		w.anything(p, n)
 		return p
 	}
+	p.schema, p.kind = s, s.Kind
 	w.nulls(p, s, n)
 	if s.Kind == record.Struct && isUnion(s) {
 		w.union(p, s, n)
@@ -140,7 +148,7 @@ func (w *writePlanner) branch(p *writePlan, s *record.Schema, n *node) {
 			best = i
 			break
 		}
-		if try := (&writePlan{schema: s}); best < 0 {
+		if try := (&writePlan{schema: s, kind: s.Kind}); best < 0 {
 			if w.value(try, s, b); try.do != writeNever {
 				best = i
 			}
@@ -184,14 +192,14 @@ func (w *writePlanner) union(p *writePlan, s *record.Schema, n *node) {
 		r := required(f.Schema)
 		for j, b := range n.branches {
 			if b.kind != null && (memberName(b, w.set) == f.Name || exact(r, b)) {
-				inner = &writePlan{schema: r}
+				inner = &writePlan{schema: r, kind: r.Kind}
 				w.value(inner, r, b)
 				inner.branch = binary.AppendVarint(nil, int64(j))
 				break
 			}
 		}
 		if inner == nil {
-			inner = &writePlan{schema: r}
+			inner = &writePlan{schema: r, kind: r.Kind}
 			if n.kind == union {
 				w.branch(inner, r, n)
 			} else {
@@ -272,11 +280,8 @@ func (w *writePlanner) decimal(p *writePlan, s *record.Schema, n *node) {
 	if err != nil {
 		p.do, p.why = writeNever, err
 	}
-	p.from(scale)
+	p.scale = int32(scale)
 }
-
-// from keeps the scale of a decimal.
-func (p *writePlan) from(scale int) { p.fields = []writeField{{from: scale}} }
 
 func (w *writePlanner) entries(p *writePlan, s *record.Schema, n *node) {
 	key, value := n.items.field("key"), n.items.field("value")
@@ -326,57 +331,49 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 	if k == record.Null {
 		return append(dst, p.null...), p.nullErr
 	}
-	if len(p.branch) == 1 {
-		dst = append(dst, p.branch[0])
-	} else {
-		dst = append(dst, p.branch...)
+	return p.appendValue(append(dst, p.branch...), v, k)
+}
+
+// appendValue writes what is not null, without its branch.
+func (p *writePlan) appendValue(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	if k != p.kind && p.do <= lastOfKind {
+		return nil, p.mismatch(k)
 	}
 	switch p.do {
 	case writeInt:
-		if k != p.schema.Kind {
-			return nil, p.mismatch(k)
-		}
-		n := v.Int()
-		u := uint64(n)<<1 ^ uint64(n>>63)
-		if u < 0x80 {
-			return append(dst, byte(u)), nil
-		}
-		return binary.AppendUvarint(dst, u), nil
+		return appendLong(dst, v.Int()), nil
 	case writeText:
-		if k != record.String {
-			return nil, p.mismatch(k)
-		}
 		return appendText(dst, v.Text()), nil
 	case writeStruct:
-		return p.appendStruct(dst, v, k)
-	case writeLogical:
-		return p.appendLogical(dst, v)
-	case writeDecimal, writeDecimalFixed, writeDecimalRaw:
-		return p.appendDecimal(dst, v)
+		return p.appendStruct(dst, v.Elements())
 	case writeArray:
-		if k != record.Array {
-			return nil, p.mismatch(k)
-		}
 		return p.appendArray(dst, v.Elements())
 	case writeMap, writeEntries:
-		if k != record.Map {
-			return nil, p.mismatch(k)
-		}
 		return p.appendPairs(dst, v.Elements())
 	case writeUnion:
-		return p.appendUnion(dst, v, k)
+		return p.appendUnion(dst, v.Elements())
+	case writeLogical:
+		n, err := millis(p.schema, v)
+		return appendLong(dst, n), err
+	case writeDecimal, writeDecimalFixed, writeDecimalRaw:
+		return p.appendDecimal(dst, v)
 	case writeAnything:
 		return appendAnything(dst, v, 0)
 	case writeNever:
 		return nil, p.why
 	}
-	return p.appendScalar(dst, v, k)
+	return p.appendScalar(dst, v)
 }
 
-func (p *writePlan) appendScalar(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if k != p.schema.Kind {
-		return nil, p.mismatch(k)
+func appendLong(dst []byte, n int64) []byte {
+	u := uint64(n)<<1 ^ uint64(n>>63)
+	if u < 0x80 {
+		return append(dst, byte(u))
 	}
+	return binary.AppendUvarint(dst, u)
+}
+
+func (p *writePlan) appendScalar(dst []byte, v record.Value) ([]byte, error) {
 	switch p.do {
 	case writeFloat:
 		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.Float32())), nil
@@ -416,7 +413,7 @@ func (p *writePlan) mismatch(k record.Kind) error {
 
 // appendText writes a string. What is no UTF-8 becomes U+FFFD.
 func appendText(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
+	if !ascii(s) && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	if n := len(s); n < 64 {
@@ -427,33 +424,69 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
-func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if k != record.Struct {
-		return nil, p.mismatch(k)
+// ascii is a quicker look at short texts than that of unicode/utf8.
+func ascii(s string) bool {
+	const high = 0x8080808080808080
+	var all uint64
+	if len(s) >= 8 {
+		all = word(s[len(s)-8:])
+		for ; len(s) > 8; s = s[8:] {
+			all |= word(s)
+		}
+		return all&high == 0
 	}
-	values := v.Elements()
+	for i := range len(s) {
+		all |= uint64(s[i])
+	}
+	return all < utf8.RuneSelf
+}
+
+// word is the first eight bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func (p *writePlan) appendStruct(dst []byte, values []record.Value) ([]byte, error) {
 	if len(values) != len(p.schema.Fields) {
 		return nil, plugin.Data("Mismatching struct schema")
 	}
 	var err error
 	for i := range p.fields {
 		f := &p.fields[i]
-		if f.plan == nil {
+		q := f.plan
+		if q == nil {
 			dst = append(dst, f.bytes...)
 			continue
 		}
-		if dst, err = f.plan.append(dst, values[f.from]); err != nil {
-			return nil, err
+		v := values[f.from]
+		k := v.Kind()
+		switch {
+		case k == record.Null:
+			if q.nullErr != nil {
+				return nil, q.nullErr
+			}
+			dst = append(dst, q.null...)
+			continue
+		case len(q.branch) > 0:
+			dst = append(dst, q.branch...)
+		}
+		switch { // what most fields are, without a call
+		case q.do == writeText && k == record.String:
+			dst = appendText(dst, v.Text())
+		case q.do == writeInt && k == q.kind:
+			dst = appendLong(dst, v.Int())
+		default:
+			if dst, err = q.appendValue(dst, v, k); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return dst, nil
 }
 
-func (p *writePlan) appendUnion(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if k != record.Struct {
-		return nil, p.mismatch(k)
-	}
-	values := v.Elements()
+func (p *writePlan) appendUnion(dst []byte, values []record.Value) ([]byte, error) {
 	if len(values) != len(p.fields) {
 		return nil, plugin.Data("Mismatching struct schema")
 	}
@@ -467,8 +500,13 @@ func (p *writePlan) appendUnion(dst []byte, v record.Value, k record.Kind) ([]by
 
 func (p *writePlan) appendArray(dst []byte, values []record.Value) (_ []byte, err error) {
 	if len(values) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(values)))
+		dst = appendLong(dst, int64(len(values)))
+		texts := p.elem.do == writeText && len(p.elem.branch) == 0
 		for _, v := range values {
+			if texts && v.Kind() == record.String {
+				dst = appendText(dst, v.Text())
+				continue
+			}
 			if dst, err = p.elem.append(dst, v); err != nil {
 				return nil, err
 			}
@@ -528,14 +566,6 @@ func millis(s *record.Schema, v record.Value) (int64, error) {
 	return n, nil
 }
 
-func (p *writePlan) appendLogical(dst []byte, v record.Value) ([]byte, error) {
-	n, err := millis(p.schema, v)
-	if err != nil {
-		return nil, err
-	}
-	return binary.AppendVarint(dst, n), nil
-}
-
 // unscaled appends the digits of a Decimal, as long as its scale is that of its schema.
 func unscaled(dst []byte, s *record.Schema, v record.Value) ([]byte, error) {
 	scale, _, err := decimalOf(s)
@@ -553,23 +583,23 @@ func unscaledOf(dst []byte, s *record.Schema, scale int32, v record.Value) ([]by
 	if d.Scale != scale {
 		return nil, plugin.Data("Decimal value has mismatching scale for given Decimal schema. Schema has scale %d, value has scale %d.", scale, d.Scale)
 	}
-	if d.Unscaled.IsInt64() {
-		n := d.Unscaled.Int64()
-		shift := 56
-		for shift > 0 && n>>(shift-1) == n>>63 {
-			shift -= 8 // the byte says no more than the sign does
-		}
-		for ; shift >= 0; shift -= 8 {
-			dst = append(dst, byte(n>>shift))
-		}
-		return dst, nil
-	}
 	return record.AppendBigInt(dst, d.Unscaled), nil
 }
 
 func (p *writePlan) appendDecimal(dst []byte, v record.Value) ([]byte, error) {
+	if p.do == writeDecimal && v.Kind() == record.Decimal {
+		if d := v.Decimal(); d.Scale == p.scale && d.Unscaled.IsInt64() {
+			n := d.Unscaled.Int64()
+			size := bits.Len64(uint64(n^n>>63))/8 + 1
+			dst = append(dst, byte(size<<1))
+			for shift := 8 * (size - 1); shift >= 0; shift -= 8 {
+				dst = append(dst, byte(n>>shift))
+			}
+			return dst, nil
+		}
+	}
 	var buf [64]byte
-	digits, err := unscaledOf(buf[:0], p.schema, int32(p.fields[0].from), v)
+	digits, err := unscaledOf(buf[:0], p.schema, p.scale, v)
 	if err != nil {
 		return nil, err
 	}

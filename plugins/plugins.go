@@ -1,5 +1,5 @@
-// Package plugins is the list of what the binary has built in. A folder below is a plugin, or several of one subject; a
-// line here is all that it takes to add one.
+// Package plugins is the list of what the binary has built in. A folder below is a plugin, or several of one subject, or,
+// as plugins/registry, what several share; a line here is all that it takes to add one.
 package plugins
 
 import (

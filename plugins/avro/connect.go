@@ -16,11 +16,11 @@ import (
 type connector struct {
 	set *settings
 
-	endless map[*node]bool // types that contain themselves, or contain such
+	endless map[*node]bool // whether a type contains itself, or such
 	open    map[*node]int  // how often a type is on the way to here
 	levels  int            // how often it may be
 	left    int            // how many schemas may still be made
-	known   map[known]*record.Schema
+	known   map[known]made
 	unions  int
 }
 
@@ -29,10 +29,17 @@ type known struct {
 	optional bool
 }
 
+// made is a Connect schema with how many it is made of. Whoever walks a schema walks all of them, also those that are one.
+type made struct {
+	schema *record.Schema
+	size   int
+}
+
 // Bounds of a Connect schema. A type that contains itself is unrolled as far as they allow.
 const (
-	mostSchemas = 4096
-	mostLevels  = 32
+	mostSchemas  = 100_000
+	mostUnrolled = 4096
+	mostLevels   = 32
 )
 
 var errSize = fmt.Errorf("the schema comes to more than %d Connect schemas", mostSchemas) //nolint:gochecknoglobals // a sentinel
@@ -41,13 +48,15 @@ var errSize = fmt.Errorf("the schema comes to more than %d Connect schemas", mos
 // the deepest unrolling that fits.
 func connect(set *settings, n *node, version int) (*record.Schema, error) {
 	c := connector{set: set, endless: map[*node]bool{}}
-	c.endlessFrom(n, map[*node]bool{})
-	most := mostLevels
-	if len(c.endless) == 0 {
-		most = 1
+	levels := 1
+	if c.endlessFrom(n, map[*node]bool{}) {
+		levels = mostLevels
 	}
-	for levels := most; ; levels /= 2 {
-		c.open, c.known, c.levels, c.left, c.unions = map[*node]int{}, map[known]*record.Schema{}, levels, mostSchemas, 0
+	for ; ; levels /= 2 {
+		c.open, c.known, c.levels, c.left, c.unions = map[*node]int{}, map[known]made{}, levels, mostSchemas, 0
+		if levels > 1 {
+			c.left = mostUnrolled
+		}
 		s, err := c.schema(n, false, nil, "", version)
 		if !errors.Is(err, errSize) || levels <= 1 {
 			return s, err
@@ -75,9 +84,7 @@ func (c *connector) endlessFrom(n *node, visiting map[*node]bool) bool {
 		found = c.endlessFrom(n.items, visiting) || found
 	}
 	delete(visiting, n)
-	if found {
-		c.endless[n] = true
-	}
+	c.endless[n] = found
 	return found
 }
 
@@ -90,9 +97,13 @@ func (c *connector) schema(n *node, optional bool, def jsontext.Value, doc strin
 	}
 	key := known{n, optional}
 	remember := def == nil && version == 0 && doc == "" && !c.endless[n] && n.kind >= array
-	if s, ok := c.known[key]; ok && remember {
-		return s, nil
+	if m, ok := c.known[key]; ok && remember {
+		if c.left -= m.size; c.left < 0 {
+			return nil, errSize
+		}
+		return m.schema, nil
 	}
+	before := c.left
 	if c.left--; c.left < 0 {
 		return nil, errSize
 	}
@@ -116,7 +127,7 @@ func (c *connector) schema(n *node, optional bool, def jsontext.Value, doc strin
 	}
 	s, err := build(b)
 	if err == nil && remember {
-		c.known[key] = s
+		c.known[key] = made{s, before - c.left}
 	}
 	return s, err
 }

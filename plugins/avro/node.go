@@ -314,6 +314,9 @@ func (p *parser) parse(text string) (*node, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New("the schema is empty")
 	}
+	if err := tooDeep(text); err != nil {
+		return nil, err
+	}
 	if !raw.IsValid() {
 		// Old registries hold the bare name of a primitive type.
 		if k := kindOf(strings.TrimSpace(text)); k < array {
@@ -325,6 +328,19 @@ func (p *parser) parse(text string) (*node, error) {
 		return nil, err
 	}
 	return p.node(raw, "")
+}
+
+// tooDeep refuses early what would be read once a level.
+func tooDeep(text string) error {
+	d := jsontext.NewDecoder(strings.NewReader(text))
+	for {
+		if _, err := d.ReadToken(); err != nil {
+			return nil // whatever it is, it is for others to say
+		}
+		if d.StackDepth() > 4*deepest {
+			return fmt.Errorf("the schema nests deeper than %d types", deepest)
+		}
+	}
 }
 
 func kindOf(name string) kind {

@@ -80,6 +80,7 @@ type readDefault struct {
 type readPlanner struct {
 	set   *settings
 	known map[readKey]*readPlan
+	least map[*node]int
 }
 
 type readKey struct {
@@ -89,7 +90,7 @@ type readKey struct {
 
 // newReadPlan plans to read what was written as writer into s, the Connect schema of reader.
 func newReadPlan(set *settings, writer, reader *node, s *record.Schema) *readPlan {
-	r := readPlanner{set: set, known: map[readKey]*readPlan{}}
+	r := readPlanner{set: set, known: map[readKey]*readPlan{}, least: map[*node]int{}}
 	return r.plan(writer, reader, s)
 }
 
@@ -257,7 +258,7 @@ func (r *readPlanner) enum(p *readPlan, w, n *node) {
 }
 
 func (r *readPlanner) array(p *readPlan, w, n *node, s *record.Schema) {
-	p.least = least(w.items, map[*node]bool{})
+	p.least = least(w.items, r.least)
 	if s.Kind != record.Map {
 		p.do, p.elem = readArray, r.plan(w.items, n.items, s.Elem)
 		return
@@ -271,8 +272,9 @@ func (r *readPlanner) array(p *readPlan, w, n *node, s *record.Schema) {
 	p.do, p.elem = readEntries, r.plan(w.items, n.items, entry)
 }
 
-// least is how many bytes a value takes at least.
-func least(n *node, open map[*node]bool) int {
+// least is how many bytes a value takes at least; known has what was found so far. A type that has itself as a field takes
+// none there, since there is no such value.
+func least(n *node, known map[*node]int) int {
 	switch n.kind {
 	case null:
 		return 0
@@ -283,18 +285,14 @@ func least(n *node, open map[*node]bool) int {
 	case fixed:
 		return n.size
 	case recordKind:
-		if open[n] {
-			return 0
+		if sum, ok := known[n]; ok {
+			return sum
 		}
-		open[n] = true
-		sum := 0
+		known[n] = 0
 		for i := range n.fields {
-			if sum += least(n.fields[i].node, open); sum > 0 {
-				break
-			}
+			known[n] = min(known[n]+least(n.fields[i].node, known), mostFixed)
 		}
-		delete(open, n)
-		return sum
+		return known[n]
 	}
 	return 1
 }
@@ -738,7 +736,7 @@ func (r *reading) skip(n *node) (err error) {
 func (r *reading) skipBlocks(n *node) error {
 	smallest := 1
 	if n.kind == array {
-		smallest = least(n.items, map[*node]bool{})
+		smallest = least(n.items, map[*node]int{})
 	}
 	for {
 		count, err := r.block(smallest)

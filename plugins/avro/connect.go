@@ -42,7 +42,7 @@ const (
 	mostLevels   = 32
 )
 
-var errSize = fmt.Errorf("the schema comes to more than %d Connect schemas", mostSchemas) //nolint:gochecknoglobals // a sentinel
+var errSize = fmt.Errorf("the schema comes to more than %d Connect schemas", mostSchemas)
 
 // connect makes the Connect schema of a tree; version is that under the subject, 0 for none. With endless types it takes
 // the deepest unrolling that fits.

@@ -22,44 +22,20 @@ func (d *deriver) value(dst []byte, s *record.Schema, v record.Value) (jsontext.
 	if v.IsNull() {
 		return append(dst, "null"...), nil
 	}
-	var err error
-	switch k := v.Kind(); k {
-	case record.Instant:
+	k := v.Kind()
+	switch {
+	case k == record.Instant:
 		n, err := millis(s, v)
 		return strconv.AppendInt(dst, n, 10), err
-	case record.Decimal:
+	case k == record.Decimal:
 		b, err := unscaled(nil, s, v)
 		return appendLatin(dst, b), err
-	case record.Int8, record.Int16, record.Int32, record.Int64:
-		if k != s.Kind {
-			return wrong()
-		}
-		return strconv.AppendInt(dst, v.Int(), 10), nil
-	case record.Float32, record.Float64:
-		f := v.Float()
-		quoted := math.IsNaN(f) || math.IsInf(f, 0)
-		if quoted {
-			dst = append(dst, '"')
-		}
-		if k == record.Float32 {
-			dst = record.AppendFloat32(dst, v.Float32())
-		} else {
-			dst = record.AppendFloat64(dst, f)
-		}
-		if quoted {
-			dst = append(dst, '"')
-		}
-		return dst, nil
-	case record.Boolean:
-		return strconv.AppendBool(dst, v.Bool()), nil
-	case record.String:
-		return append(dst, quote(v.Text())...), nil
-	case record.Bytes:
-		return appendLatin(dst, v.Bytes()), nil
+	case k != s.Kind:
+		return wrong()
+	}
+	var err error
+	switch k {
 	case record.Array:
-		if s.Kind != record.Array {
-			return wrong()
-		}
 		dst = append(dst, '[')
 		for i, e := range v.Elements() {
 			if i > 0 {
@@ -71,17 +47,42 @@ func (d *deriver) value(dst []byte, s *record.Schema, v record.Value) (jsontext.
 		}
 		return append(dst, ']'), nil
 	case record.Map:
-		if s.Kind != record.Map {
-			return wrong()
-		}
 		return d.pairs(dst, s, v.Elements())
 	case record.Struct:
-		if s.Kind != record.Struct || len(v.Elements()) != len(s.Fields) {
+		if len(v.Elements()) != len(s.Fields) {
 			return wrong()
 		}
 		return d.members(dst, s, v.Elements())
 	}
-	return wrong()
+	return scalarDefault(dst, v), nil
+}
+
+// scalarDefault appends a number, boolean, text or bytes.
+func scalarDefault(dst []byte, v record.Value) jsontext.Value {
+	switch v.Kind() {
+	case record.Float32, record.Float64:
+		f := v.Float()
+		quoted := math.IsNaN(f) || math.IsInf(f, 0)
+		if quoted {
+			dst = append(dst, '"')
+		}
+		if v.Kind() == record.Float32 {
+			dst = record.AppendFloat32(dst, v.Float32())
+		} else {
+			dst = record.AppendFloat64(dst, f)
+		}
+		if quoted {
+			dst = append(dst, '"')
+		}
+		return dst
+	case record.Boolean:
+		return strconv.AppendBool(dst, v.Bool())
+	case record.String:
+		return append(dst, quote(v.Text())...)
+	case record.Bytes:
+		return appendLatin(dst, v.Bytes())
+	}
+	return strconv.AppendInt(dst, v.Int(), 10)
 }
 
 func (d *deriver) pairs(dst []byte, s *record.Schema, pairs []record.Value) (_ jsontext.Value, err error) {
@@ -171,16 +172,35 @@ func valid(n *node, raw jsontext.Value) bool {
 	return err == nil
 }
 
-var errDefault = errors.New("a default does not fit its type") //nolint:gochecknoglobals // a sentinel
+var errDefault = errors.New("a default does not fit its type")
 
 // defaultBudget bounds the work that a default may make: those of a record's fields may call for each other.
 func defaultBudget() *int { return new(20_000) }
 
 // appendDefault writes a default in Avro's binary encoding. It takes what it visits off left.
-func appendDefault(dst []byte, n *node, raw jsontext.Value, left *int) (_ []byte, err error) {
+func appendDefault(dst []byte, n *node, raw jsontext.Value, left *int) ([]byte, error) {
 	if *left--; *left < 0 {
 		return nil, errDefault
 	}
+	switch n.kind {
+	case array:
+		return appendArrayDefault(dst, n, raw, left)
+	case mapKind:
+		return appendMapDefault(dst, n, raw, left)
+	case recordKind:
+		return appendRecordDefault(dst, n, raw, left)
+	case union:
+		for i, b := range n.branches {
+			if out, err := appendDefault(binary.AppendVarint(dst, int64(i)), b, raw, left); err == nil {
+				return out, nil
+			}
+		}
+		return nil, errDefault
+	}
+	return appendScalarDefault(dst, n, raw)
+}
+
+func appendScalarDefault(dst []byte, n *node, raw jsontext.Value) ([]byte, error) {
 	switch n.kind {
 	case null:
 		if raw.Kind() == 'n' {
@@ -215,33 +235,25 @@ func appendDefault(dst []byte, n *node, raw jsontext.Value, left *int) (_ []byte
 				return binary.AppendVarint(dst, int64(i)), nil
 			}
 		}
-	case array:
-		return appendArrayDefault(dst, n, raw, left)
-	case mapKind:
-		m, err := membersOf(raw)
-		if err != nil {
-			return nil, errDefault
-		}
-		if len(m) > 0 {
-			dst = binary.AppendVarint(dst, int64(len(m)))
-		}
-		for _, p := range m {
-			dst = append(binary.AppendVarint(dst, int64(len(p.key))), p.key...)
-			if dst, err = appendDefault(dst, n.items, p.raw, left); err != nil {
-				return nil, err
-			}
-		}
-		return append(dst, 0), nil
-	case recordKind:
-		return appendRecordDefault(dst, n, raw, left)
-	case union:
-		for i, b := range n.branches {
-			if out, err := appendDefault(binary.AppendVarint(dst, int64(i)), b, raw, left); err == nil {
-				return out, nil
-			}
-		}
 	}
 	return nil, errDefault
+}
+
+func appendMapDefault(dst []byte, n *node, raw jsontext.Value, left *int) ([]byte, error) {
+	m, err := membersOf(raw)
+	if err != nil {
+		return nil, errDefault
+	}
+	if len(m) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(m)))
+	}
+	for _, p := range m {
+		dst = append(binary.AppendVarint(dst, int64(len(p.key))), p.key...)
+		if dst, err = appendDefault(dst, n.items, p.raw, left); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, 0), nil
 }
 
 func appendFloatDefault(dst []byte, k kind, raw jsontext.Value) ([]byte, error) {

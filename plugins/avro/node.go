@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -141,13 +142,13 @@ func checkName(name string) error {
 	for i, c := range name {
 		switch {
 		case i == 0 && !unicode.IsLetter(c) && c != '_':
-			return errors.New("Illegal initial character: " + name) //nolint:staticcheck // Avro's words
+			return errors.New("Illegal initial character: " + name)
 		case !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_':
-			return errors.New("Illegal character in: " + name) //nolint:staticcheck // Avro's words
+			return errors.New("Illegal character in: " + name)
 		}
 	}
 	if name == "" {
-		return errors.New("Empty name") //nolint:staticcheck // Avro's words
+		return errors.New("Empty name")
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (p *printer) definition(n *node, space string) {
 	full := n.full()
 	if other, ok := p.seen[full]; ok {
 		if other != n && p.err == nil {
-			p.err = errors.New("Can't redefine: " + full) //nolint:staticcheck // Avro's words
+			p.err = errors.New("Can't redefine: " + full)
 		}
 		if n.space == space {
 			full = n.name
@@ -365,7 +366,7 @@ func (p *parser) node(raw jsontext.Value, space string) (*node, error) {
 		return n, elements(raw, func(v jsontext.Value) error {
 			b, err := p.node(v, space)
 			if err == nil && b.kind == union {
-				err = errors.New("Nested union") //nolint:staticcheck // Avro's words
+				err = errors.New("Nested union")
 			}
 			n.branches = append(n.branches, b)
 			return err
@@ -388,16 +389,16 @@ func (p *parser) reference(name, space string) (*node, error) {
 	if n, ok := p.known[name]; ok {
 		return n, nil
 	}
-	return nil, fmt.Errorf("Undefined name: %q", name) //nolint:staticcheck // Avro's words
+	return nil, fmt.Errorf("Undefined name: %q", name)
 }
 
 // member is one member of an object.
 type members []prop
 
 func (m members) get(key string) (jsontext.Value, bool) {
-	for i := len(m) - 1; i >= 0; i-- {
-		if m[i].key == key {
-			return m[i].raw, true
+	for _, p := range slices.Backward(m) {
+		if p.key == key {
+			return p.raw, true
 		}
 	}
 	return nil, false
@@ -493,7 +494,7 @@ func (p *parser) object(raw jsontext.Value, space string) (*node, error) {
 	}
 	typ, ok := m.get("type")
 	if !ok {
-		return nil, errors.New("No type") //nolint:staticcheck // Avro's words
+		return nil, errors.New("No type")
 	}
 	if typ.Kind() != '"' {
 		return p.node(typ, space) // {"type":{…}}: the outer members mean nothing
@@ -535,7 +536,7 @@ func (p *parser) definition(k kind, m members, space string) (*node, error) {
 		return nil, err
 	}
 	if p.known[n.full()] != nil {
-		return nil, errors.New("Can't redefine: " + n.full()) //nolint:staticcheck // Avro's words
+		return nil, errors.New("Can't redefine: " + n.full())
 	}
 	p.known[n.full()] = n
 	var err error
@@ -554,7 +555,7 @@ func (p *parser) definition(k kind, m members, space string) (*node, error) {
 		n.props = m.rest("type", "name", "namespace", "doc", "aliases", "size")
 		size, _ := m.get("size")
 		if n.size, err = strconv.Atoi(string(size)); err != nil || n.size < 0 || n.size > mostFixed {
-			err = fmt.Errorf("Invalid or no size: %s", n.full()) //nolint:staticcheck // Avro's words
+			err = fmt.Errorf("Invalid or no size: %s", n.full())
 		}
 	}
 	return n, err
@@ -566,7 +567,7 @@ const mostFixed = 1 << 26
 func (p *parser) fields(n *node, m members) error {
 	raw, _ := m.get("fields")
 	if raw.Kind() != '[' {
-		return errors.New("Record has no fields") //nolint:staticcheck // Avro's words
+		return errors.New("Record has no fields")
 	}
 	names := map[string]bool{}
 	return elements(raw, func(v jsontext.Value) error {
@@ -579,12 +580,12 @@ func (p *parser) fields(n *node, m members) error {
 			return err
 		}
 		if names[name] {
-			return fmt.Errorf("Duplicate field %s in record %s", name, n.full()) //nolint:staticcheck // Avro's words
+			return fmt.Errorf("Duplicate field %s in record %s", name, n.full())
 		}
 		names[name] = true
 		typ, ok := m.get("type")
 		if !ok {
-			return fmt.Errorf("No field type: %s", name) //nolint:staticcheck // Avro's words
+			return fmt.Errorf("No field type: %s", name)
 		}
 		f := field{name: name, doc: m.pointer("doc"), props: m.rest("name", "type", "doc", "default", "order", "aliases")}
 		f.def, _ = m.get("default")

@@ -131,7 +131,7 @@ func (r *readPlanner) branch(p *readPlan, w, n *node, s *record.Schema) {
 	}
 	switch {
 	case i < 0:
-		p.never("Found %s, expecting union", w.full()) //nolint:staticcheck // Avro's words
+		p.never("Found %s, expecting union", w.full())
 	case n.branches[i].kind == null:
 		p.do = readNull
 	case soleBranch(n, r.set) != nil:
@@ -193,7 +193,7 @@ func meets(w, n *node, strict bool) bool {
 
 func (r *readPlanner) value(p *readPlan, w, n *node, s *record.Schema) {
 	if !meets(w, n, false) {
-		p.never("Found %s, expecting %s", w.full(), n.full()) //nolint:staticcheck // Avro's words
+		p.never("Found %s, expecting %s", w.full(), n.full())
 		return
 	}
 	switch n.kind {
@@ -323,7 +323,7 @@ func (r *readPlanner) record(p *readPlan, w, n *node, s *record.Schema) {
 		}
 		v, err := r.missing(&n.fields[j], s.Fields[j].Schema)
 		if err != nil {
-			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name) //nolint:staticcheck // Avro's words
+			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name)
 			return
 		}
 		p.fill = append(p.fill, readDefault{j, v})
@@ -355,10 +355,10 @@ type reading struct {
 }
 
 var (
-	errShort = errors.New("the message ends within a value")                //nolint:gochecknoglobals // a sentinel
-	errLong  = errors.New("Invalid long encoding")                          //nolint:gochecknoglobals,staticcheck // Avro's words
-	errInt   = errors.New("Invalid int encoding")                           //nolint:gochecknoglobals,staticcheck // Avro's words
-	errSizes = errors.New("Malformed data. Length is negative or too long") //nolint:gochecknoglobals,staticcheck // Avro's words
+	errShort = errors.New("the message ends within a value")
+	errLong  = errors.New("Invalid long encoding")
+	errInt   = errors.New("Invalid int encoding")
+	errSizes = errors.New("Malformed data. Length is negative or too long")
 )
 
 func (r *reading) long() (int64, error) {
@@ -499,17 +499,26 @@ func (r *reading) scalar(p *readPlan) (v record.Value, err error) {
 	case readIntAsFloat, readDate, readInstant:
 		return r.number(p)
 	case readEnum:
-		n, err := r.long()
-		switch {
-		case err != nil:
-			return v, err
-		case n < 0 || n >= int64(len(p.symbols)):
-			return v, fmt.Errorf("an enum of %d symbols has no symbol %d", len(p.symbols), n)
-		case p.symbols[n].IsNull():
-			return v, errors.New("a symbol is none of the reader's enum")
-		}
-		return p.symbols[n], nil
+		return r.symbol(p)
 	}
+	return r.bytes(p)
+}
+
+func (r *reading) symbol(p *readPlan) (v record.Value, err error) {
+	n, err := r.long()
+	switch {
+	case err != nil:
+		return v, err
+	case n < 0 || n >= int64(len(p.symbols)):
+		return v, fmt.Errorf("an enum of %d symbols has no symbol %d", len(p.symbols), n)
+	case p.symbols[n].IsNull():
+		return v, errors.New("a symbol is none of the reader's enum")
+	}
+	return p.symbols[n], nil
+}
+
+// bytes reads bytes, and decimals.
+func (r *reading) bytes(p *readPlan) (v record.Value, err error) {
 	n := p.size
 	switch p.do {
 	case readRaw, readDecimalRaw:
@@ -519,7 +528,8 @@ func (r *reading) scalar(p *readPlan) (v record.Value, err error) {
 			return v, err
 		}
 	}
-	if b, err = r.take(n); err != nil {
+	b, err := r.take(n)
+	if err != nil {
 		return v, err
 	}
 	if p.do == readBytes || p.do == readRaw || p.do == readFixed {

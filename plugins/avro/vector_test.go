@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"net/http"
@@ -37,9 +38,7 @@ func converter(tb testing.TB, url string, config plugin.Config) plugin.Converter
 	tb.Helper()
 	c := avro.Descriptor().NewConverter()
 	all := plugin.Config{"schema.registry.url": url, "retries.wait.ms": "1"}
-	for k, v := range config {
-		all[k] = v
-	}
+	maps.Copy(all, config)
 	if err := c.Configure(all, plugin.ValueUse); err != nil {
 		tb.Fatal(err)
 	}

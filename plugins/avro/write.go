@@ -221,6 +221,14 @@ func (w *writePlanner) value(p *writePlan, s *record.Schema, n *node) {
 		if n.kind != intKind && n.kind != long || s.Name == record.TimestampName && n.kind == intKind {
 			p.never(s, n)
 		}
+	default:
+		w.plain(p, s, n)
+	}
+}
+
+// plain plans what has no logical type.
+func (w *writePlanner) plain(p *writePlan, s *record.Schema, n *node) {
+	switch {
 	case s.Kind == record.Array && n.kind == array:
 		p.do, p.elem = writeArray, w.plan(s.Elem, n.items, false)
 	case s.Kind == record.Map && n.kind == mapKind && s.Key != nil && s.Key.Kind == record.String:
@@ -245,13 +253,18 @@ func (w *writePlanner) value(p *writePlan, s *record.Schema, n *node) {
 
 // scalar is how a value of one kind becomes one of another, with Avro's promotions.
 func scalar(from record.Kind, to kind) writing {
+	if from <= record.Int64 {
+		switch {
+		case to == long || to == intKind && from != record.Int64:
+			return writeInt
+		case to == float:
+			return writeIntAsFloat
+		case to == double:
+			return writeIntAsDouble
+		}
+		return writeNever
+	}
 	switch {
-	case from <= record.Int32 && (to == intKind || to == long), from == record.Int64 && to == long:
-		return writeInt
-	case from <= record.Int64 && to == float:
-		return writeIntAsFloat
-	case from <= record.Int64 && to == double:
-		return writeIntAsDouble
 	case from == record.Float32 && to == float:
 		return writeFloat
 	case (from == record.Float32 || from == record.Float64) && to == double:
@@ -632,10 +645,33 @@ const (
 	anyFields
 )
 
+// anyPlace is the field for a kind of value.
+func anyPlace(k record.Kind) (at int, ok bool) {
+	switch k {
+	case record.Boolean:
+		return anyBoolean, true
+	case record.Float64:
+		return anyDouble, true
+	case record.Float32:
+		return anyFloat, true
+	case record.Int8, record.Int16, record.Int32:
+		return anyInt, true
+	case record.Int64:
+		return anyLong, true
+	case record.String:
+		return anyString, true
+	case record.Array:
+		return anyArray, true
+	case record.Map:
+		return anyMap, true
+	}
+	return 0, false
+}
+
 // deepestAnything bounds how far schemaless data nest.
 const deepestAnything = 1000
 
-var errDeep = fmt.Errorf("schemaless data nest deeper than %d", deepestAnything) //nolint:gochecknoglobals // a sentinel
+var errDeep = fmt.Errorf("schemaless data nest deeper than %d", deepestAnything)
 
 // appendAnything writes schemaless data: the one field that is set, between eight that are null.
 func appendAnything(dst []byte, v record.Value, depth int) (_ []byte, err error) {
@@ -643,28 +679,12 @@ func appendAnything(dst []byte, v record.Value, depth int) (_ []byte, err error)
 		return nil, errDeep
 	}
 	none := [anyFields]byte{}
-	at := -1
 	k := v.Kind()
-	switch k {
-	case record.Null:
+	at, ok := anyPlace(k)
+	switch {
+	case k == record.Null:
 		return append(dst, none[:]...), nil
-	case record.Boolean:
-		at = anyBoolean
-	case record.Float64:
-		at = anyDouble
-	case record.Float32:
-		at = anyFloat
-	case record.Int8, record.Int16, record.Int32:
-		at = anyInt
-	case record.Int64:
-		at = anyLong
-	case record.String:
-		at = anyString
-	case record.Array:
-		at = anyArray
-	case record.Map:
-		at = anyMap
-	default:
+	case !ok:
 		return nil, plugin.Data("Unknown Java type for schemaless data: class %s", k.JavaClass())
 	}
 	dst = append(append(dst, none[:at]...), 2)

@@ -250,7 +250,7 @@ func (c *client) newest(ctx context.Context, subject string) (answer, error) {
 			return c.ask(ctx, http.MethodGet, "/subjects/"+url.PathEscape(subject)+"/versions/latest", nil, nil)
 		}
 		query := url.Values{"deleted": {"true"}}
-		for _, p := range strings.Split(c.set.Metadata, ",") {
+		for p := range strings.SplitSeq(c.set.Metadata, ",") {
 			key, value, _ := strings.Cut(strings.Trim(strings.TrimSpace(p), "'"), "=")
 			query.Add("key", key)
 			query.Add("value", value)
@@ -323,7 +323,7 @@ func (c *client) associated(ctx context.Context, topic, kind string) (string, er
 		case err != nil:
 			return "", err
 		case len(found) > 1:
-			return "", fmt.Errorf("Multiple associated subjects found for topic %s", topic) //nolint:staticcheck // Confluent's words
+			return "", fmt.Errorf("Multiple associated subjects found for topic %s", topic)
 		case len(found) == 0:
 			return "", nil
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,7 +169,7 @@ func (c *Converter) AppendData(dst []byte, topic string, d record.Datum) ([]byte
 	return c.AppendMessage(uncancelled(), dst, &plugin.Message{Topic: topic}, d)
 }
 
-var errNoHeaders = errors.New("Missing headers") //nolint:gochecknoglobals,staticcheck // Confluent's words
+var errNoHeaders = errors.New("Missing headers")
 
 // ReadData is ReadMessage of a message without headers.
 func (c *Converter) ReadData(a *record.Arena, topic string, src []byte) (record.Datum, error) {
@@ -203,9 +204,9 @@ func (w *writer) old() bool { return !w.until.IsZero() && time.Now().After(w.unt
 
 // addHeader appends a header unless the last one of its name says the same.
 func addHeader(m *plugin.Message, h plugin.MessageHeader) {
-	for i := len(m.Headers) - 1; i >= 0; i-- {
-		if m.Headers[i].Key == h.Key {
-			if bytes.Equal(m.Headers[i].Value, h.Value) {
+	for _, other := range slices.Backward(m.Headers) {
+		if other.Key == h.Key {
+			if bytes.Equal(other.Value, h.Value) {
 				return
 			}
 			break
@@ -376,7 +377,7 @@ func (c *Converter) parsed(ctx context.Context, a answer, derived Schema, strict
 	}
 	if strict != "" {
 		if err := s.Reads(derived); err != nil {
-			return a, nil, fmt.Errorf("Incompatible schema of type '%s'. Set %s=false to disable this check: %w", c.words.Type, strict, err) //nolint:staticcheck // Confluent's words
+			return a, nil, fmt.Errorf("Incompatible schema of type '%s'. Set %s=false to disable this check: %w", c.words.Type, strict, err)
 		}
 	}
 	return a, s, nil

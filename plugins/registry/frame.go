@@ -33,8 +33,8 @@ type frame struct {
 }
 
 var (
-	errMagic = errors.New("Unknown magic byte!")                          //nolint:gochecknoglobals,staticcheck // the words of Confluent's deserializers
-	errShort = errors.New("the message ends before its schema's id does") //nolint:gochecknoglobals // a sentinel
+	errMagic = errors.New("Unknown magic byte!")
+	errShort = errors.New("the message ends before its schema's id does")
 )
 
 // cut takes a frame from the start of src.
@@ -72,7 +72,7 @@ func cut(src []byte, indexed bool) (f frame, payload []byte, err error) {
 // mostIndexes bounds the depth of a message in its file.
 const mostIndexes = 1000
 
-var errIndex = errors.New("the message's index is damaged") //nolint:gochecknoglobals // a sentinel
+var errIndex = errors.New("the message's index is damaged")
 
 // indexLength is how many bytes an index takes.
 func indexLength(b []byte) (int, error) {
@@ -147,7 +147,7 @@ func headerOf(use plugin.Use) string {
 
 func parseGUID(text string) (raw [16]byte, err error) {
 	if text == "" {
-		return raw, errors.New("Schema GUID is null") //nolint:staticcheck // Confluent's words
+		return raw, errors.New("Schema GUID is null")
 	}
 	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(b) != len(raw) {

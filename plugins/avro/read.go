@@ -57,7 +57,6 @@ type readPlan struct {
 	symbols  []record.Value
 	fields   []readField
 	fill     []readDefault
-	key      *readPlan
 	elem     *readPlan
 	branches []*readPlan
 	why      error
@@ -356,9 +355,9 @@ type reading struct {
 
 var (
 	errShort = errors.New("the message ends within a value")
-	errLong  = errors.New("Invalid long encoding")
-	errInt   = errors.New("Invalid int encoding")
-	errSizes = errors.New("Malformed data. Length is negative or too long")
+	errLong  = errors.New("invalid long encoding")
+	errInt   = errors.New("invalid int encoding")
+	errSizes = errors.New("malformed data: a length is negative or too long")
 )
 
 func (r *reading) long() (int64, error) {

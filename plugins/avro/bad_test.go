@@ -95,8 +95,8 @@ func TestSchemasThatAreNone(t *testing.T) {
 	for name, tt := range map[string]struct{ schema, says string }{
 		"no JSON":          {`{"type":`, "no JSON"},
 		"empty":            {``, "empty"},
-		"unknown type":     {`{"type":"what"}`, "Undefined name"},
-		"undefined name":   {`{"type":"array","items":"n.R"}`, "Undefined name"},
+		"unknown type":     {`{"type":"what"}`, "undefined name"},
+		"undefined name":   {`{"type":"array","items":"n.R"}`, "undefined name"},
 		"no items":         {`{"type":"array"}`, "items"},
 		"duplicate field":  {`{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}`, "Duplicate field a"},
 		"nested union":     {`["int",["string"]]`, "Nested union"},

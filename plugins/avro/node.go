@@ -148,7 +148,7 @@ func checkName(name string) error {
 		}
 	}
 	if name == "" {
-		return errors.New("Empty name")
+		return errors.New("a name is empty")
 	}
 	return nil
 }
@@ -389,7 +389,7 @@ func (p *parser) reference(name, space string) (*node, error) {
 	if n, ok := p.known[name]; ok {
 		return n, nil
 	}
-	return nil, fmt.Errorf("Undefined name: %q", name)
+	return nil, fmt.Errorf("undefined name: %q", name)
 }
 
 // member is one member of an object.
@@ -494,7 +494,7 @@ func (p *parser) object(raw jsontext.Value, space string) (*node, error) {
 	}
 	typ, ok := m.get("type")
 	if !ok {
-		return nil, errors.New("No type")
+		return nil, errors.New("a type is missing")
 	}
 	if typ.Kind() != '"' {
 		return p.node(typ, space) // {"type":{…}}: the outer members mean nothing

@@ -322,7 +322,7 @@ func (r *readPlanner) record(p *readPlan, w, n *node, s *record.Schema) {
 		}
 		v, err := r.missing(&n.fields[j], s.Fields[j].Schema)
 		if err != nil {
-			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name)
+			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name) //nolint:staticcheck // Avro's words
 			return
 		}
 		p.fill = append(p.fill, readDefault{j, v})

@@ -147,7 +147,7 @@ func headerOf(use plugin.Use) string {
 
 func parseGUID(text string) (raw [16]byte, err error) {
 	if text == "" {
-		return raw, errors.New("Schema GUID is null") //nolint:staticcheck // Confluent's words
+		return raw, errors.New("Schema GUID is null")
 	}
 	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(b) != len(raw) {

@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check gates lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden kafka kafka-stop compat clean
+.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden kafka kafka-stop compat clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ race: ## all tests under the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
 check: lint tidy race gates ## what CI runs
+
+vectors: ## what genuine converters and transforms answered: N passed, N failed, N skipped
+	@scripts/vectors.sh
 
 gates: ## gates on allocations, which the race detector would disturb
 	$(GO) test -run Alloc $(shell grep -rl --include='*_test.go' '^func Test.*Alloc' . | xargs -n1 dirname | sort -u)

@@ -55,6 +55,10 @@ var rooms = map[string][]string{
 	"plugins/convert":   pluginRoom,
 	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 
+	// What every converter with a schema registry shares.
+	"plugins/registry": pluginRoom,
+	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
+
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
 		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory",

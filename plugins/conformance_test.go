@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
@@ -95,6 +97,7 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"integer": {Config: with(), RoundTrip: true, Data: optional(record.Int32, record.OfInt32(math.MinInt32))},
 		"long":    {Config: with(), RoundTrip: true, Data: optional(record.Int64, record.OfInt64(math.MaxInt64))},
 		"float":   {Config: with(), RoundTrip: true, Data: optional(record.Float32, record.OfFloat32(1.5))},
+		"avro":    {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}}}, // Config names a registry that the test starts
 		"double":  {Config: with(), RoundTrip: true, Data: optional(record.Float64, record.OfFloat64(-1e300))},
 	},
 	plugin.TransformRole: {
@@ -150,6 +153,8 @@ func TestConformanceOfStages(t *testing.T) {
 	suites := map[plugin.Role]func(*testing.T, plugin.Descriptor, plugintest.Env){
 		plugin.PredicateRole: plugintest.Predicate, plugin.ConverterRole: plugintest.Converter, plugin.TransformRole: plugintest.Transform,
 	}
+	registry := srfake.New()
+	t.Cleanup(registry.Close)
 	tried := 0
 	for _, d := range plugins.All() {
 		suite, isStage := suites[d.Role()]
@@ -164,6 +169,9 @@ func TestConformanceOfStages(t *testing.T) {
 		tried++
 		if env.Fill == nil {
 			env.Fill = fill
+		}
+		if env.Config == nil {
+			env.Config = with("schema.registry.url", registry.URL())
 		}
 		t.Run(d.Role().String()+" "+d.Name, func(t *testing.T) {
 			t.Parallel()

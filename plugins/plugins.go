@@ -1,11 +1,12 @@
-// Package plugins is the list of what the binary has built in. A folder below is a plugin, or several of one subject; a
-// line here is all that it takes to add one.
+// Package plugins is the list of what the binary has built in. A folder below is a plugin, or several of one subject, or,
+// as plugins/registry, what several share; a line here is all that it takes to add one.
 package plugins
 
 import (
 	"slices"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/plugins/avro"
 	"github.com/penstock/penstock/plugins/blackhole"
 	"github.com/penstock/penstock/plugins/condition"
 	"github.com/penstock/penstock/plugins/convert"
@@ -19,6 +20,7 @@ func All() []plugin.Descriptor {
 	return slices.Concat(
 		file.Descriptors(),
 		[]plugin.Descriptor{
+			avro.Descriptor(),
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 		},

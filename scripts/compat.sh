@@ -52,6 +52,12 @@ if [ $failed = 1 ]; then
 		tail -n 20 "$work/$log.log"
 	done
 fi
+mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
+ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
+	-rapid.checks="${AVRO_CHECKS:-100000}" >>"$work/suites.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	sed -n '/TestBesideJava/,$p' "$work/suites.log"
+fi
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

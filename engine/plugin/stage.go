@@ -33,6 +33,30 @@ type Converter interface {
 	ReadData(a *record.Arena, topic string, src []byte) (record.Datum, error)
 }
 
+// MessageConverter is a Converter that needs more than data and bytes: it asks another system, such as a schema registry,
+// and waits for the answer, or it reads and writes headers of the message. The engine calls these methods in place of
+// AppendData and ReadData, which work without a way to stop the waiting and without headers.
+type MessageConverter interface {
+	Converter
+	// AppendMessage is AppendData; it may append to m.Headers, whose bytes must outlive the message. It waits no longer
+	// than ctx.
+	AppendMessage(ctx context.Context, dst []byte, m *Message, d record.Datum) ([]byte, error)
+	// ReadMessage is ReadData; it does not change m. It waits no longer than ctx.
+	ReadMessage(ctx context.Context, a *record.Arena, m *Message, src []byte) (record.Datum, error)
+}
+
+// Message is what a [MessageConverter] sees of a message beside the key or value that it converts.
+type Message struct {
+	Topic   string
+	Headers []MessageHeader
+}
+
+// MessageHeader is a header as it stands in a message.
+type MessageHeader struct {
+	Key   string
+	Value []byte // nil is null
+}
+
 // Use is what a converter converts.
 type Use uint8
 

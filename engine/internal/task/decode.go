@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
 
@@ -35,10 +36,16 @@ func (d *decoder) decode(ctx context.Context, b *record.Batch, messages []*kgo.R
 }
 
 func (d *decoder) one(ctx context.Context, b *record.Batch, r *record.Record, m *kgo.Record) (at place, err error) {
-	if r.Key, err = d.read(ctx, &d.key, b, m.Topic, m.Key); err != nil {
+	d.around.Topic, d.around.Headers = m.Topic, d.around.Headers[:0]
+	if d.key.wide != nil || d.value.wide != nil {
+		for _, h := range m.Headers {
+			d.around.Headers = append(d.around.Headers, plugin.MessageHeader(h))
+		}
+	}
+	if r.Key, err = d.read(ctx, &d.key, b, m.Key); err != nil {
 		return d.key.at, err
 	}
-	if r.Value, err = d.read(ctx, &d.value, b, m.Topic, m.Value); err != nil {
+	if r.Value, err = d.read(ctx, &d.value, b, m.Value); err != nil {
 		return d.value.at, err
 	}
 	if len(m.Headers) == 0 {
@@ -47,7 +54,7 @@ func (d *decoder) one(ctx context.Context, b *record.Batch, r *record.Record, m 
 	first := len(d.headers)
 	for i := range m.Headers {
 		h := record.Header{Key: m.Headers[i].Key}
-		if h.Datum, err = d.read(ctx, &d.header, b, m.Topic, m.Headers[i].Value); err != nil {
+		if h.Datum, err = d.read(ctx, &d.header, b, m.Headers[i].Value); err != nil {
 			return d.header.at, err
 		}
 		d.headers = append(d.headers, h)
@@ -56,18 +63,18 @@ func (d *decoder) one(ctx context.Context, b *record.Batch, r *record.Record, m 
 	return at, nil
 }
 
-func (d *decoder) read(ctx context.Context, c *converter, b *record.Batch, topic string, src []byte) (record.Datum, error) {
-	datum, err := c.ReadData(&b.Arena, topic, src)
+func (d *decoder) read(ctx context.Context, c *converter, b *record.Batch, src []byte) (record.Datum, error) {
+	datum, err := c.readFrom(ctx, &b.Arena, &d.around, src)
 	if err != nil {
-		return d.again(ctx, c, b, topic, src, err)
+		return d.again(ctx, c, b, src, err)
 	}
 	return datum, nil
 }
 
 // again tries a conversion again as far as the policy goes.
-func (d *decoder) again(ctx context.Context, c *converter, b *record.Batch, topic string, src []byte, err error) (datum record.Datum, _ error) {
+func (d *decoder) again(ctx context.Context, c *converter, b *record.Batch, src []byte, err error) (datum record.Datum, _ error) {
 	err = d.chain.policy.retry(ctx, err, func() (err error) {
-		datum, err = c.ReadData(&b.Arena, topic, src)
+		datum, err = c.readFrom(ctx, &b.Arena, &d.around, src)
 		return err
 	})
 	return datum, err

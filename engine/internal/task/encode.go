@@ -17,11 +17,31 @@ import (
 // converter is one of a task's converters with its place in messages.
 type converter struct {
 	plugin.Converter
-	at place
+	wide plugin.MessageConverter // the same one if it wants the whole message, else nil
+	at   place
+}
+
+// appendTo converts a datum for a message.
+func (c *converter) appendTo(ctx context.Context, dst []byte, m *plugin.Message, d record.Datum) ([]byte, error) {
+	if c.wide != nil {
+		return c.wide.AppendMessage(ctx, dst, m, d)
+	}
+	return c.AppendData(dst, m.Topic, d)
+}
+
+// readFrom converts bytes of a message.
+func (c *converter) readFrom(ctx context.Context, a *record.Arena, m *plugin.Message, src []byte) (record.Datum, error) {
+	if c.wide != nil {
+		return c.wide.ReadMessage(ctx, a, m, src)
+	}
+	return c.ReadData(a, m.Topic, src)
 }
 
 // converters are the three of a task.
-type converters struct{ key, value, header converter }
+type converters struct {
+	key, value, header converter
+	around             plugin.Message // the message at hand, used again for the next one
+}
 
 func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
 	for _, c := range []struct {
@@ -37,7 +57,8 @@ func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
 		if err != nil {
 			return cs, plugin.Permanent(fmt.Errorf("configure the %s converter: %w", c.from.Use, err))
 		}
-		*c.into = converter{made, place{c.stage, c.from.Plugin.Class}}
+		wide, _ := made.(plugin.MessageConverter)
+		*c.into = converter{made, wide, place{c.stage, c.from.Plugin.Class}}
 	}
 	return cs, nil
 }
@@ -97,22 +118,25 @@ func (e *encoder) one(ctx context.Context, r *record.Record, f *flight) (at plac
 	if m.Timestamp = e.now; r.Timestamp != record.NoTimestamp {
 		m.Timestamp = time.UnixMilli(r.Timestamp)
 	}
-	if n := len(r.Headers); n > 0 {
-		first := len(f.headers)
-		for i := range r.Headers {
-			h := kgo.RecordHeader{Key: e.name(r.Headers[i].Key)}
-			if h.Value, err = e.append(ctx, &e.header, f, m.Topic, r.Headers[i].Datum); err != nil {
-				return e.header.at, err
-			}
-			f.headers = append(f.headers, h)
+	e.around.Topic, e.around.Headers = m.Topic, e.around.Headers[:0]
+	for i := range r.Headers {
+		h := plugin.MessageHeader{Key: e.name(r.Headers[i].Key)}
+		if h.Value, err = e.append(ctx, &e.header, f, r.Headers[i].Datum); err != nil {
+			return e.header.at, err
 		}
-		m.Headers = f.headers[first:len(f.headers):len(f.headers)]
+		e.around.Headers = append(e.around.Headers, h)
 	}
-	if m.Key, err = e.append(ctx, &e.key, f, m.Topic, r.Key); err != nil {
+	if m.Key, err = e.append(ctx, &e.key, f, r.Key); err != nil {
 		return e.key.at, err
 	}
-	if m.Value, err = e.append(ctx, &e.value, f, m.Topic, r.Value); err != nil {
+	if m.Value, err = e.append(ctx, &e.value, f, r.Value); err != nil {
 		return e.value.at, err
+	}
+	if first := len(f.headers); len(e.around.Headers) > 0 {
+		for _, h := range e.around.Headers {
+			f.headers = append(f.headers, kgo.RecordHeader(h))
+		}
+		m.Headers = f.headers[first:len(f.headers):len(f.headers)]
 	}
 	f.messages = append(f.messages, m)
 	return at, nil
@@ -120,11 +144,11 @@ func (e *encoder) one(ctx context.Context, r *record.Record, f *flight) (at plac
 
 // append converts one datum into the flight's buffer and returns its bytes, nil for the null message. When the buffer
 // grows, what was returned before stays where it was.
-func (e *encoder) append(ctx context.Context, c *converter, f *flight, topic string, d record.Datum) ([]byte, error) {
+func (e *encoder) append(ctx context.Context, c *converter, f *flight, d record.Datum) ([]byte, error) {
 	start := len(f.buffer)
-	out, err := c.AppendData(f.buffer, topic, d)
+	out, err := c.appendTo(ctx, f.buffer, &e.around, d)
 	if err != nil {
-		if out, err = e.again(ctx, c, f, topic, d, err); err != nil {
+		if out, err = e.again(ctx, c, f, d, err); err != nil {
 			return nil, err
 		}
 	}
@@ -136,9 +160,9 @@ func (e *encoder) append(ctx context.Context, c *converter, f *flight, topic str
 }
 
 // again tries a conversion again as far as the policy goes.
-func (e *encoder) again(ctx context.Context, c *converter, f *flight, topic string, d record.Datum, err error) (out []byte, _ error) {
+func (e *encoder) again(ctx context.Context, c *converter, f *flight, d record.Datum, err error) (out []byte, _ error) {
 	err = e.chain.policy.retry(ctx, err, func() (err error) {
-		out, err = c.AppendData(f.buffer, topic, d)
+		out, err = c.appendTo(ctx, f.buffer, &e.around, d)
 		return err
 	})
 	return out, err

@@ -15,7 +15,8 @@ import (
 type Case struct {
 	ID      string
 	Request Request
-	Expect  Expect // that of the newer Java where the recording has both
+	Expect  Expect            // that of the newer Java where the recording has both
+	Table   map[string]string // the words of a case that was not recorded but written down
 }
 
 // Request is what to do. Op says which members count; the notation lists them.
@@ -59,6 +60,10 @@ type Request struct {
 
 	Fn   string
 	Args []json.RawMessage
+
+	AvroSchema     string          `json:"avro_schema"`
+	AvroJSON       json.RawMessage `json:"avro_json"` // a value in Avro's JSON encoding
+	SubjectVersion int             `json:"subject_version"`
 }
 
 // Step is one transform of a chain.
@@ -115,6 +120,9 @@ type Answer struct {
 	SchemasEqual   bool `json:"schemas_equal"`
 	ValuesEqual    bool `json:"values_equal"`
 	SameSchemaHash bool `json:"same_schema_hash"`
+
+	AvroSchema string  `json:"avro_schema"`
+	Payload    *string `json:"datum"` // a value in Avro's binary encoding, in hex; nil is the null message
 }
 
 // Encoded is what a chain's encoders wrote.
@@ -253,4 +261,22 @@ func canonical(b []byte) ([]byte, error) {
 		return nil, errors.New("more than one value")
 	}
 	return json.Marshal(v)
+}
+
+// Lines reads a file of testdata/vectors whose lines are something else than cases.
+func Lines[T any](tb testing.TB, file string) []T {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(root(tb), "testdata", "vectors", file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var all []T
+	for line := range bytes.Lines(text) {
+		var one T
+		if err := json.Unmarshal(line, &one); err != nil {
+			tb.Fatalf("%s: line %d: %v", file, len(all)+1, err)
+		}
+		all = append(all, one)
+	}
+	return all
 }

@@ -26,7 +26,7 @@ var rooms = map[string][]string{
 	"engine/graph":  {"engine/config", "engine/diag", "engine/plugin"},
 
 	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
-	"engine/internal/member": {"engine/internal/kafka", "store"},
+	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
 	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/task", "engine/plugin", "store"},

@@ -100,6 +100,7 @@ const (
 
 // A cluster, and workers that commands talk to.
 const (
+	GroupInUse    Code = "E901"
 	WorkerDown    Code = "E910"
 	WorkerRefused Code = "E911"
 	NotReached    Code = "E912"
@@ -204,6 +205,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	MissingProperty:   {MissingProperty, "Required setting is missing", "The plugin cannot work without this setting."},
 	OverrideRefused:   {OverrideRefused, "Client setting may not be overridden", "The worker's connector.client.config.override.policy does not let a connector set this property of its clients."},
 
+	GroupInUse:    {GroupInUse, "Group is used by others", "The group.id of a distributed worker names a group whose members speak another protocol: workers of Kafka Connect, or consumers."},
 	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
 	WorkerRefused: {WorkerRefused, "Refused by the worker", "A worker answered a call of its REST API with an error. Its words say what is wrong."},
 	NotReached:    {NotReached, "Not reached in time", "The worker has taken a request, and the connector was not in the state asked for when the wait ended. It may still get there."},

@@ -15,7 +15,8 @@ import (
 // call is a request on its way to a handler.
 type call struct {
 	*http.Request
-	vars map[string]string // of the path, decoded
+	vars   map[string]string // of the path, decoded
+	header http.Header       // of the answer
 }
 
 func (c *call) name() string { return c.vars["n"] }
@@ -82,6 +83,9 @@ func (s *Server) connectorRoutes() []route {
 	if s.Metrics != nil {
 		routes = append(routes, route{path: "/metrics", methods: m{"GET": get(s.metrics)}, plain: true, text: true})
 	}
+	if s.Plan != nil {
+		routes = append(routes, route{path: "/plan", methods: m{"GET": get(s.plan)}, plain: true})
+	}
 	if s.Reload != nil {
 		routes = append(routes, route{path: "/reload", methods: m{"POST": get(s.reload)}, plain: true})
 	}
@@ -113,11 +117,11 @@ func router(routes []route) http.Handler {
 
 // ServeHTTP checks a request in the order in which JAX-RS does: method, content type, Accept; then it calls the handler.
 func (r route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	a, err := r.answer(req)
+	a, err := r.answer(w, req)
 	send(w, a, err)
 }
 
-func (r route) answer(req *http.Request) (answer, error) {
+func (r route) answer(w http.ResponseWriter, req *http.Request) (answer, error) {
 	e, known := r.methods[req.Method]
 	if req.Method == http.MethodHead {
 		e, known = r.methods[http.MethodGet]
@@ -135,7 +139,7 @@ func (r route) answer(req *http.Request) (answer, error) {
 	if !r.text && !acceptsJSON(req.Header.Values("Accept")) {
 		return answer{}, standard(http.StatusNotAcceptable)
 	}
-	c := &call{Request: req, vars: map[string]string{}}
+	c := &call{Request: req, vars: map[string]string{}, header: w.Header()}
 	for k, v := range mux.Vars(req) {
 		text, err := url.PathUnescape(v)
 		if err != nil {

@@ -40,10 +40,19 @@ type Offsets interface {
 	ResetOffsets(ctx context.Context, connector string) (agreed bool, err error)
 }
 
+// Configurer is how the API changes configurations where files do not hold them. A refusal is a *[store.RefusedError].
+type Configurer interface {
+	// Put creates a connector, or changes its configuration. With a revision it is refused unless the connector is at that.
+	Put(ctx context.Context, p store.PutConnector) error
+	Delete(ctx context.Context, connector string) error
+	// Sync returns once Snapshot has all that was committed before the call.
+	Sync(ctx context.Context) error
+}
+
 // Version is that of the Kafka Connect whose API this is; clients choose by it what they ask for.
 const Version = "4.3.1"
 
-// Settings is what a server is made of. All but Ready, Reload, Metrics and Logger are needed.
+// Settings is what a server is made of. All but Ready, Reload, Metrics, Plan and Logger are needed, and one of Configurer and File.
 type Settings struct {
 	Connectors Connectors
 	Operator   Operator
@@ -59,6 +68,11 @@ type Settings struct {
 	// ClusterID is the id of the Kafka cluster, "" as long as it is not known; it must not wait for long.
 	ClusterID func(ctx context.Context) string
 
+	// Configurer changes configurations: the worker is one of a cluster. Nil: files do, and File names them.
+	Configurer Configurer
+	// Plan answers GET /plan; nil: there is none.
+	Plan func(ctx context.Context) (*Plan, error)
+
 	// File names the file to edit for a connector, or for one that does not exist yet, the place for it.
 	File func(connector string) string
 	// Ready reports that what was declared runs; nil: always.
@@ -73,6 +87,7 @@ type Settings struct {
 // Server answers requests. It is safe for concurrent use.
 type Server struct {
 	Settings
+	read    barrier
 	headers []headerRule
 	cors    cors
 	public  http.Handler

@@ -62,9 +62,49 @@ func (s *Server) validate(c *call) (answer, error) {
 	return ok(v)
 }
 
-// judge validates a flat map; a nil value is null. The errors are those that leave nothing to say of single keys: a
-// *problem, or the *[plugin.ConfigError] of a client setting.
+// judge validates a flat map; a nil value is null. What references stand for on this machine is judged and not shown. The
+// errors are those that leave nothing to say of single keys: a *problem, or the *[plugin.ConfigError] of a client setting.
 func (s *Server) judge(m map[string]*string) (*verdict, error) {
+	raw := config.Map{}
+	for k, v := range m {
+		if v != nil {
+			raw[k] = *v
+		}
+	}
+	providers := s.Worker.Providers()
+	resolved, err := providers.Resolve(raw)
+	if err != nil {
+		return nil, failure(http.StatusInternalServerError, "%s", err)
+	}
+	here := maps.Clone(m)
+	for k := range raw {
+		if resolved[k] != raw[k] {
+			here[k] = new(resolved[k])
+		}
+	}
+	v, err := s.judgeHere(here)
+	if err != nil {
+		if ce, bad := errors.AsType[*plugin.ConfigError](err); bad {
+			return nil, &plugin.ConfigError{Key: ce.Key, Reason: providers.Mask(ce.Reason)}
+		}
+		if p, bad := errors.AsType[*problem](err); bad {
+			return nil, failure(p.Code, "%s", providers.Mask(p.Message))
+		}
+		return nil, err
+	}
+	for i, c := range v.Configs {
+		if resolved[c.Value.Name] == raw[c.Value.Name] {
+			continue
+		}
+		v.Configs[i].Value.Value = new(raw[c.Value.Name])
+		for n, e := range c.Value.Errors {
+			c.Value.Errors[n] = providers.Mask(e)
+		}
+	}
+	return v, nil
+}
+
+func (s *Server) judgeHere(m map[string]*string) (*verdict, error) {
 	d, err := s.connectorOf(m)
 	if err != nil {
 		return nil, err
@@ -75,6 +115,7 @@ func (s *Server) judge(m map[string]*string) (*verdict, error) {
 	}
 	own := ownKeys(d)
 	bases := j.bases(own)
+	j.workerGroup()
 	j.nulls(bases, own)
 	for _, k := range bases {
 		j.key("", k)
@@ -242,6 +283,16 @@ func (j *judge) checkVersion(class, version string, d plugin.Descriptor, wanted 
 		j.wrong[class], j.wrong[version] = reason, reason
 	}
 }
+
+// workerGroup checks that a sink does not consume as the group of the workers.
+func (j *judge) workerGroup() {
+	w := j.server.Worker.Distributed
+	if w != nil && j.plugin.Role() == plugin.SinkRole && j.get(config.ConsumerPrefix+groupID) == "" && "connect-"+j.get(config.Name) == w.Group {
+		j.wrong[config.Name] = fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", j.get(config.Name), w.Group)
+	}
+}
+
+const groupID = "group.id"
 
 // nulls lists null values of keys that nobody declares.
 func (j *judge) nulls(bases, own []key) {
@@ -560,6 +611,10 @@ func (j *judge) overrides() error {
 			}
 			if !j.server.Worker.Allows(name) {
 				v.Errors = []string{fmt.Sprintf("The '%s' policy does not allow '%s' to be overridden in the connector configuration.", j.server.Worker.OverridePolicy, name)}
+				j.verdict.ErrorCount++
+			}
+			if w := j.server.Worker.Distributed; w != nil && prefix == config.ConsumerPrefix && name == groupID && text == w.Group {
+				v.Errors = append(v.Errors, fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", text, w.Group))
 				j.verdict.ErrorCount++
 			}
 			j.add(def, v)

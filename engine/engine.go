@@ -29,6 +29,8 @@ type Settings struct {
 	CreateTopics bool
 	// Failed hears of each instance and task that fails, from the goroutine of what failed; it must not wait. May be nil.
 	Failed func(Failure)
+	// Address is host:port under which others reach the REST interface of a worker that shares its work.
+	Address string
 }
 
 // Failure is an instance or a task that has failed.
@@ -41,17 +43,32 @@ type Failure struct {
 // Engine compiles what the store holds and runs what the plan gives to this process. Several can live in one process.
 type Engine struct {
 	Settings
-	member *member.Alone
+	member membership
+	views  member.Watch
 	meters meters
 	topics usedTopics
 	held   held
 	id     clusterID
 }
 
+// membership is how an engine knows who is here: *member.Alone or *member.Group.
+type membership interface {
+	ID() string
+	Run(ctx context.Context, changed func(member.View)) error
+	Confirm(ctx context.Context) error
+	Lease() member.Lease
+}
+
 // New makes an engine; nothing runs yet.
 func New(s Settings) *Engine {
 	s.Logger = slog.New(&maskedLog{s.Logger.Handler(), s.Worker.Providers()})
-	return &Engine{Settings: s, member: member.NewAlone(member.Member{})}
+	e := &Engine{Settings: s}
+	if s.Worker.Distributed == nil {
+		e.member = member.NewAlone(member.Member{})
+	} else {
+		e.member = e.newGroup()
+	}
+	return e
 }
 
 // Run works until ctx is done, then stops everything cleanly and returns nil; or returns the first failure of the engine
@@ -70,11 +87,8 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 			}
 		})
 	}
-	views := &member.Watch{}
-	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, views.Set) })
-	serve("leader", func(ctx context.Context) error {
-		return leader.Run(ctx, leader.Settings{Store: e.Store, Views: views, Confirm: e.member.Confirm, Logger: e.Logger})
-	})
+	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, e.views.Set) })
+	serve("leader", func(ctx context.Context) error { return leader.Run(ctx, e.leaderSettings()) })
 
 	err := prepare(life)
 	if err == nil {
@@ -90,7 +104,7 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 
 func (e *Engine) newWorker() *worker.Worker {
 	return worker.New(worker.Settings{
-		Member: member.AloneID, Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
+		Member: e.member.ID(), Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
 		StopBudget: e.Worker.StopTimeout,
 		Compile: func(name string, m config.Map) (*graph.Instance, error) {
 			i, found := graph.CompileOne(name, m, e.Worker, e.Registry)

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/internal/kafka"
+	"github.com/penstock/penstock/engine/internal/leader"
+	"github.com/penstock/penstock/engine/internal/member"
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/store"
+)
+
+// newGroup makes the membership of a worker that shares its work.
+func (e *Engine) newGroup() *member.Group {
+	w := e.Worker.Distributed
+	return member.NewGroup(member.GroupSettings{
+		Group: w.Group, Session: w.Session, Heartbeat: w.Heartbeat, Rebalance: w.Rebalance,
+		Self:    member.Member{Address: e.Address, Plugins: pluginsOf(e.Registry)},
+		Clients: func() (kafka.Clients, error) { return e.clients() },
+		Logger:  e.Logger,
+	})
+}
+
+// pluginsOf is what a worker announces: every plugin that it has, with its version.
+func pluginsOf(r *plugin.Registry) map[string]string {
+	has := map[string]string{}
+	for _, d := range r.All() {
+		has[d.Class] = d.Version
+	}
+	return has
+}
+
+// needs is the plugin without which a connector can run nowhere. What else it names is as it is for all workers of a
+// release, and a worker that lacks it says so in the connector's status.
+func (e *Engine) needs(m config.Map) map[string]string {
+	d, known := e.Registry.Connector(m[config.ConnectorClass])
+	if !known {
+		return nil // nobody has it, as far as is known here; whoever gets it says so
+	}
+	return map[string]string{d.Class: ""}
+}
+
+func (e *Engine) leaderSettings() leader.Settings {
+	s := leader.Settings{Store: e.Store, Views: &e.views, Confirm: e.member.Confirm, Logger: e.Logger}
+	if e.Worker.Distributed != nil {
+		s.Needs = e.needs
+	}
+	return s
+}
+
+// Put creates a connector or changes its configuration, which has been validated. A refusal is a *[store.RefusedError].
+func (e *Engine) Put(ctx context.Context, p store.PutConnector) error {
+	return e.submit(ctx, store.Op{Put: &p})
+}
+
+// Delete takes a connector away; what runs of it stops afterwards. A refusal is a *[store.RefusedError].
+func (e *Engine) Delete(ctx context.Context, name string) error {
+	return e.submit(ctx, store.Op{Delete: &store.DeleteConnector{Name: name}})
+}
+
+// Sync returns once Snapshot has all that was committed before the call (decision D3).
+func (e *Engine) Sync(ctx context.Context) error { return e.Store.Sync(ctx) }
+
+// Cluster is who is here and who runs what, as this worker knows it.
+type Cluster struct {
+	Worker     string // the id of this one
+	Leader     string // of who leads; "": nobody, as far as is known here
+	Generation int64  // of the group
+	Plan       store.Plan
+}
+
+// Cluster reads the newest plan and the newest view of the group.
+func (e *Engine) Cluster(ctx context.Context) (Cluster, error) {
+	s, err := e.Store.Snapshot(ctx)
+	if err != nil {
+		return Cluster{}, err
+	}
+	v, _ := e.views.View()
+	return Cluster{Worker: e.member.ID(), Leader: v.Leader, Generation: v.Generation, Plan: s.Plan}, nil
+}

@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
@@ -340,6 +342,12 @@ func (s *Server) health(c *call) (answer, error) {
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
+	}
+	if s.Membership != nil {
+		if since := s.Membership(); !since.IsZero() {
+			return answer{status: http.StatusInternalServerError, body: body{"unhealthy", fmt.Sprintf(
+				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", since.UTC().Format(time.RFC3339Nano))}}, nil
+		}
 	}
 	return ok(body{"healthy", "Worker has completed startup and is ready to handle requests."})
 }

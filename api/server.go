@@ -52,7 +52,7 @@ type Configurer interface {
 // Version is that of the Kafka Connect whose API this is; clients choose by it what they ask for.
 const Version = "4.3.1"
 
-// Settings is what a server is made of. All but Ready, Reload, Metrics, Plan and Logger are needed, and one of Configurer and File.
+// Settings is what a server is made of. All but Ready, Reload, Metrics, Membership, Plan and Logger are needed, and one of Configurer and File.
 type Settings struct {
 	Connectors Connectors
 	Operator   Operator
@@ -70,6 +70,9 @@ type Settings struct {
 
 	// Configurer changes configurations: the worker is one of a cluster. Nil: files do, and File names them.
 	Configurer Configurer
+	// Membership says since when this worker tries to become a member of its cluster; zero: it is one. Nil: there is no
+	// cluster, or nothing to wait for.
+	Membership func() (since time.Time)
 	// Plan answers GET /plan; nil: there is none.
 	Plan func(ctx context.Context) (*Plan, error)
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/internal/kafka"
@@ -47,6 +48,24 @@ func (e *Engine) leaderSettings() leader.Settings {
 		s.Needs = e.needs
 	}
 	return s
+}
+
+// seen takes a new view of the group.
+func (e *Engine) seen(v member.View) {
+	if v.Self != "" {
+		e.alone.Store(0)
+	} else {
+		e.alone.CompareAndSwap(0, time.Now().UnixNano())
+	}
+	e.views.Set(v)
+}
+
+// Membership says since when this worker tries to become a member of its cluster; zero: it is one.
+func (e *Engine) Membership() (since time.Time) {
+	if at := e.alone.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 // Put creates a connector or changes its configuration, which has been validated. A refusal is a *[store.RefusedError].

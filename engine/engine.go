@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
@@ -45,6 +47,7 @@ type Engine struct {
 	Settings
 	member membership
 	views  member.Watch
+	alone  atomic.Int64 // of a worker that shares its work: Unix nanoseconds since when it is no member; 0: it is
 	meters meters
 	topics usedTopics
 	held   held
@@ -67,6 +70,7 @@ func New(s Settings) *Engine {
 		e.member = member.NewAlone(member.Member{})
 	} else {
 		e.member = e.newGroup()
+		e.alone.Store(time.Now().UnixNano())
 	}
 	return e
 }
@@ -87,7 +91,7 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 			}
 		})
 	}
-	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, e.views.Set) })
+	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, e.seen) })
 	serve("leader", func(ctx context.Context) error { return leader.Run(ctx, e.leaderSettings()) })
 
 	err := prepare(life)

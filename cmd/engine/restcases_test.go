@@ -41,7 +41,9 @@ type restStep struct {
 	Worker           string
 	Expect           map[string]any
 	ExpectStandalone map[string]any `json:"expect_standalone"`
+	ExpectShared     map[string]any `json:"expect_distributed"`
 	ExpectPenstock   map[string]any `json:"expect_penstock"`
+	Connector        string
 	Retry            float64
 	MaxSeconds       float64 `json:"max_seconds"`
 	Stable           int
@@ -63,10 +65,10 @@ type restRequest struct {
 }
 
 // expectation is what this server shall answer: the recorded answer of the mode, with the members that differ on purpose.
-func (s restStep) expectation() map[string]any {
+func (s restStep) expectation(mode string) map[string]any {
 	want := s.Expect
-	if s.ExpectStandalone != nil {
-		want = s.ExpectStandalone
+	if of := map[string]map[string]any{"standalone": s.ExpectStandalone, "distributed": s.ExpectShared}[mode]; of != nil {
+		want = of
 	}
 	if s.ExpectPenstock == nil {
 		return want
@@ -124,8 +126,9 @@ func readCases(t *testing.T) []restCase {
 	return all
 }
 
-// deviations reads from docs/deviations.md which cases end otherwise, and which are calls that files take the place of.
-func deviations(t *testing.T) (differ, files map[string]string) {
+// deviations reads from docs/deviations.md which cases end otherwise in a mode, and which are calls that files take the place
+// of when there is no cluster.
+func deviations(t *testing.T, mode string) (differ, files map[string]string) {
 	t.Helper()
 	b, err := os.ReadFile("../../docs/deviations.md")
 	if err != nil {
@@ -133,14 +136,15 @@ func deviations(t *testing.T) (differ, files map[string]string) {
 	}
 	differ, files = map[string]string{}, map[string]string{}
 	item := regexp.MustCompile(`^(\d+)\. `)
-	list := regexp.MustCompile(`Recorded cases( that become 405)?: ([C0-9, ]+)\.`)
+	list := regexp.MustCompile(`Recorded cases( that become 405|, standalone|, distributed)?: ([C0-9, ]+)\.`)
 	number, text := "", ""
 	flush := func() {
 		for _, m := range list.FindAllStringSubmatch(strings.Join(strings.Fields(text), " "), -1) {
 			for id := range strings.SplitSeq(m[2], ",") {
-				if m[1] != "" {
+				switch m[1] {
+				case " that become 405":
 					files[strings.TrimSpace(id)] = number
-				} else {
+				case "", ", " + mode:
 					differ[strings.TrimSpace(id)] = number
 				}
 			}
@@ -159,7 +163,7 @@ func deviations(t *testing.T) (differ, files map[string]string) {
 }
 
 // unavailable says which cases this version cannot run, and why.
-func unavailable(c restCase) string {
+func unavailable(c restCase, mode string) string {
 	steps := slices.Concat(c.Setup, c.Steps)
 	uses := func(text string) bool {
 		return slices.ContainsFunc(steps, func(s restStep) bool {
@@ -167,15 +171,19 @@ func unavailable(c restCase) string {
 		})
 	}
 	switch {
-	case !slices.Contains(c.Modes, "standalone") || len(c.Steps) == 0:
-		return "not recorded in standalone mode"
+	case !slices.Contains(c.Modes, mode) || len(c.Steps) == 0:
+		return "not recorded in this mode"
+	case c.Profile == "exactly-once":
+		return "exactly-once sources are not there yet"
+	case c.Profile == "starting" || c.Profile == "joining":
+		return "the broker would have to be stopped on the way"
 	case c.Profile == "auth" || c.Profile == "auth-admin":
 		return "no REST extensions, so nobody logs in"
 	case c.Profile == "versions":
 		return "two versions of one plugin cannot be built in"
 	case c.Profile == "boot":
 		return "the runner would have to be there before the worker"
-	case uses("${file:") || uses("config.providers") || c.ID == "C146":
+	case mode == "standalone" && (uses("${file:") || uses("config.providers") || c.ID == "C146"):
 		return "no config providers"
 	}
 	return ""
@@ -491,18 +499,25 @@ func (m matcher) body(want string, compare any, got reply) error {
 // caseRunner runs the cases of one profile.
 type caseRunner struct {
 	*restWorker
+	mode     string
 	known    matcher
 	patience time.Duration // most that a step is repeated
 }
 
-func newCaseRunner(t *testing.T, profile string) *caseRunner {
+func newCaseRunner(t *testing.T, profile, mode string) *caseRunner {
 	t.Helper()
-	w := startWorker(t, profileSettings(t, profile))
+	settings := profileSettings(t, profile)
+	var w *restWorker
+	if mode == "standalone" {
+		w = startWorker(t, settings)
+	} else {
+		w = startShared(t, startTestBroker(t), settings)
+	}
 	tmp := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &caseRunner{restWorker: w, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": strings.ToLower(store.NewID()[:8])}}
+	return &caseRunner{restWorker: w, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": strings.ToLower(store.NewID()[:8])}}
 }
 
 // run returns what is wrong with a case, nil when nothing is. fileDriven says that its calls that change the configuration
@@ -534,7 +549,7 @@ func (r *caseRunner) run(t *testing.T, c restCase, fileDriven bool) error {
 func (r *caseRunner) step(t *testing.T, s restStep, setup, fileDriven bool) error {
 	t.Helper()
 	switch {
-	case s.OnlyMode != "" && s.OnlyMode != "standalone":
+	case s.OnlyMode != "" && s.OnlyMode != r.mode:
 		return nil
 	case s.Write != nil:
 		return r.write(s)
@@ -545,7 +560,7 @@ func (r *caseRunner) step(t *testing.T, s restStep, setup, fileDriven bool) erro
 		return nil
 	case s.Request == nil:
 		return errors.New("a step that the runner does not know")
-	case s.createsOrChanges() && (setup || fileDriven):
+	case s.createsOrChanges() && r.mode == "standalone" && (setup || fileDriven):
 		return r.edit(t, s, setup)
 	}
 	return r.request(s)
@@ -570,7 +585,7 @@ func (r *caseRunner) write(s restStep) error {
 
 // request asks until the answer is as expected or the time of the step is over.
 func (r *caseRunner) request(s restStep) error {
-	want := s.expectation()
+	want := s.expectation(r.mode)
 	address := r.address
 	if s.Worker == "admin" {
 		address = r.admin
@@ -622,7 +637,7 @@ func (r *caseRunner) save(s restStep, got reply) error {
 // recorded. Outside of setups the call itself must answer 405, or 400 or 404 where it cannot be read or names nothing.
 func (r *caseRunner) edit(t *testing.T, s restStep, setup bool) error {
 	t.Helper()
-	recorded := s.expectation()
+	recorded := s.expectation(r.mode)
 	if !setup {
 		got, err := ask(r.address, *s.Request, r.known.fill)
 		if err != nil {
@@ -690,15 +705,26 @@ func (r *caseRunner) apply(t *testing.T, s restStep) error {
 // otherwise on purpose, by an item of docs/deviations.md, which must then really be so; or not at all, for a reason.
 func TestRecordedCases(t *testing.T) {
 	t.Parallel()
+	recordedCases(t, "standalone")
+}
+
+// TestRecordedCasesOfACluster runs every case that was recorded on distributed workers, in the same way.
+func TestRecordedCasesOfACluster(t *testing.T) {
+	t.Parallel()
+	recordedCases(t, "distributed")
+}
+
+func recordedCases(t *testing.T, mode string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	differ, files := deviations(t)
+	differ, files := deviations(t, mode)
 	byProfile := map[string][]restCase{}
 	var profiles []string
 	skipped := map[string]int{}
 	for _, c := range readCases(t) {
-		if why := unavailable(c); why != "" {
+		if why := unavailable(c, mode); why != "" {
 			skipped[why]++
 			continue
 		}
@@ -710,7 +736,7 @@ func TestRecordedCases(t *testing.T) {
 	only := os.Getenv("ENGINE_TEST_CASE")
 	passed, failed, refused, deviating := 0, 0, 0, 0
 	for _, profile := range profiles {
-		r := newCaseRunner(t, profile)
+		r := newCaseRunner(t, profile, mode)
 		for _, c := range byProfile[profile] {
 			if c.NeedsPlugin != "" || only != "" && !slices.Contains(set(only), c.ID) {
 				skipped["no plugin "+c.NeedsPlugin]++
@@ -718,6 +744,7 @@ func TestRecordedCases(t *testing.T) {
 			}
 			number, otherwise := differ[c.ID]
 			_, fileDriven := files[c.ID]
+			fileDriven = fileDriven && mode == "standalone"
 			// What differs on purpose does not become as recorded by waiting.
 			if r.patience = time.Minute; otherwise {
 				r.patience = time.Second

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +30,72 @@ type restWorker struct {
 	address, admin string
 	engine         *engine.Engine
 	declared       map[string]*config.Declared
+	shared         bool // it is a worker of a cluster, whose connectors are not declared
+}
+
+// startTestBroker gives a test its broker.
+func startTestBroker(t *testing.T) string {
+	t.Helper()
+	b, err := broker.Start(broker.Settings{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b.Addr()
+}
+
+// startShared starts a worker of a cluster, as `engine worker` wires it.
+func startShared(t *testing.T, servers string, settings map[string]string) *restWorker {
+	t.Helper()
+	all := map[string]string{
+		"bootstrap.servers": servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
+		"config.storage.topic": "connect-configs", "offset.storage.topic": "connect-offsets", "status.storage.topic": "connect-status",
+		"config.storage.replication.factor": "1", "offset.storage.replication.factor": "1", "status.storage.replication.factor": "1",
+		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+	}
+	maps.Copy(all, settings)
+	var file strings.Builder
+	for k, v := range all {
+		fmt.Fprintf(&file, "%s=%s\n", k, v)
+	}
+	name := filepath.Join(t.TempDir(), "connect-distributed.properties")
+	if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
+	w.loggers = api.NewLoggers(slog.DiscardHandler, slog.LevelInfo)
+	w.log = w.loggers.Logger(engineLogger)
+	if err := w.load([]string{name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st, err := openTopics(t.Context(), w.settings, w.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &restWorker{address: w.sockets.public[0].Addr().String(), shared: true}
+	if len(w.sockets.admin) > 0 {
+		r.admin = w.sockets.admin[0].Addr().String()
+	}
+	started, ended := make(chan *engine.Engine, 1), make(chan error, 1)
+	w.started = func(e *engine.Engine) { started <- e }
+	life, end := context.WithCancel(context.Background())
+	go func() { ended <- errors.Join(w.serve(life, st), st.Close()) }()
+	t.Cleanup(func() {
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case r.engine = <-started:
+	case err := <-ended:
+		ended <- nil
+		t.Fatal(err)
+	}
+	return r
 }
 
 func startWorker(t *testing.T, settings map[string]string) *restWorker {
@@ -173,6 +244,21 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 // wipe takes all connectors away.
 func (w *restWorker) wipe(t *testing.T) {
 	t.Helper()
+	if w.shared {
+		s, err := w.engine.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range s.Names() {
+			if err := w.engine.Delete(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.settle(t); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	clear(w.declared)
 	if err := w.apply(t); err != nil {
 		t.Fatal(err)

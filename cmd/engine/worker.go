@@ -22,8 +22,8 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-// worker is one `engine worker`: a process of a cluster.
-type worker struct {
+// clustered is one `engine worker`: a process of a cluster.
+type clustered struct {
 	process
 	vars variables
 
@@ -32,10 +32,11 @@ type worker struct {
 	loggers  *api.Loggers
 	log      *slog.Logger
 	sockets  *sockets
+	started  func(*engine.Engine) // hears of the engine when its API is served; nil: nobody
 }
 
 func newWorker(p process) *cobra.Command {
-	w := &worker{process: p}
+	w := &clustered{process: p}
 	c := &cobra.Command{
 		Use:   "worker [WORKER.hcl | FOLDER | connect-distributed.properties]",
 		Short: "Run as one worker of a cluster",
@@ -56,7 +57,7 @@ and leaves the group.`,
 	return c
 }
 
-func (w *worker) run(ctx context.Context, args []string) (err error) {
+func (w *clustered) run(ctx context.Context, args []string) (err error) {
 	screen := newScreen(w.process)
 	w.loggers = newLoggers(w.process, screen)
 	w.log = w.loggers.Logger(engineLogger)
@@ -79,7 +80,7 @@ func (w *worker) run(ctx context.Context, args []string) (err error) {
 }
 
 // load reads the worker's settings and says what is wrong with them.
-func (w *worker) load(args []string) error {
+func (w *clustered) load(args []string) error {
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (w *worker) load(args []string) error {
 	return nil
 }
 
-func (w *worker) configTopic() string {
+func (w *clustered) configTopic() string {
 	if w.settings == nil || w.settings.Distributed == nil || w.settings.Distributed.ConfigTopic == "" {
 		return "the topic of config_storage"
 	}
@@ -121,7 +122,7 @@ func (w *worker) configTopic() string {
 }
 
 // clients checks the settings of the worker's Kafka clients, with what references stand for.
-func (w *worker) clients() diag.List {
+func (w *clustered) clients() diag.List {
 	resolved, err := w.settings.Resolved()
 	if err != nil {
 		return w.project.declaredWorker().Missing("", err)
@@ -130,7 +131,7 @@ func (w *worker) clients() diag.List {
 }
 
 // reach waits until the cluster answers, or refuses for good.
-func (w *worker) reach(ctx context.Context) error {
+func (w *clustered) reach(ctx context.Context) error {
 	for told := false; ; told = true {
 		err := engine.Reach(ctx, w.settings, w.log)
 		if ctx.Err() != nil || err == nil {
@@ -154,7 +155,7 @@ func (w *worker) reach(ctx context.Context) error {
 }
 
 // listen opens the sockets of the REST API, without which nobody could work with a cluster.
-func (w *worker) listen(ctx context.Context) (err error) {
+func (w *clustered) listen(ctx context.Context) (err error) {
 	w.sockets, err = openSockets(ctx, w.settings)
 	if err == nil && w.sockets == nil {
 		return refusal(diag.New(diag.AddressInUse, diag.Place{}, "The REST API cannot listen on %s: another process does. Stop it, or name another address in listeners; port 0 takes any free one.", defaultListener))
@@ -164,7 +165,7 @@ func (w *worker) listen(ctx context.Context) (err error) {
 
 // address is host:port under which others reach this worker. It tells workers apart, so that of all addresses of a machine,
 // or of the one that every machine has, the machine's name is made.
-func (w *worker) address() (string, error) {
+func (w *clustered) address() (string, error) {
 	address := w.sockets.workerID(w.settings)
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -180,7 +181,7 @@ func (w *worker) address() (string, error) {
 }
 
 // serve runs the engine and its API until ctx is done: what runs stops and is released, then the worker leaves the group.
-func (w *worker) serve(ctx context.Context, st store.Store) error {
+func (w *clustered) serve(ctx context.Context, st store.Store) error {
 	address, err := w.address()
 	if err != nil {
 		return err
@@ -203,11 +204,16 @@ func (w *worker) serve(ctx context.Context, st store.Store) error {
 	if _, err := fmt.Fprintf(w.out, "engine %s: worker %s of the cluster %s\n\nREST API at %s\n", version, address, w.settings.Distributed.Group, w.sockets.url()); err != nil {
 		return err
 	}
-	return e.Run(life, func(context.Context) error { return nil })
+	return e.Run(life, func(context.Context) error {
+		if w.started != nil {
+			w.started(e)
+		}
+		return nil
+	})
 }
 
 // apiOf is the API of a worker.
-func (w *worker) apiOf(e *engine.Engine, address string) api.Settings {
+func (w *clustered) apiOf(e *engine.Engine, address string) api.Settings {
 	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Configurer: e, Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers,
 		Commit: version, ClusterID: e.ClusterID, Metrics: e.Metrics(), Logger: w.loggers.Logger(restLogger),
@@ -229,7 +235,7 @@ func planOf(e *engine.Engine) func(context.Context) (*api.Plan, error) {
 }
 
 // told gives an error of the worker the place of the setting that it is about, if it names one.
-func (w *worker) told(ctx context.Context, err error) error {
+func (w *clustered) told(ctx context.Context, err error) error {
 	d, ok := errors.AsType[*diag.Diagnostic](err)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
+	"store/topic":  {"engine/config", "engine/diag", "store"},
 
 	"api": {"engine/config", "engine/diag", "engine/graph", "engine/plugin", "store"},
 	"hcl": {"engine/config", "engine/diag", "engine/plugin"},

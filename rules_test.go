@@ -54,7 +54,7 @@ var rooms = map[string][]string{
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
-		"store", "store/file", "store/memory",
+		"store", "store/file", "store/memory", "store/topic",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

@@ -301,7 +301,10 @@ func (s *Server) topics(c *call) (answer, error) {
 	if !s.Worker.TopicTracking {
 		return answer{}, failure(http.StatusForbidden, "Topic tracking is disabled.")
 	}
-	topics := s.Connectors.Topics(c.name())
+	topics, err := s.Connectors.Topics(c.Context(), c.name())
+	if err != nil {
+		return answer{}, err
+	}
 	if topics == nil {
 		topics = []string{}
 	}
@@ -315,8 +318,7 @@ func (s *Server) resetTopics(c *call) (answer, error) {
 	case !s.Worker.TopicReset:
 		return answer{}, failure(http.StatusForbidden, "Topic tracking reset is disabled.")
 	}
-	s.Connectors.ResetTopics(c.name())
-	return answer{status: http.StatusAccepted}, nil
+	return answer{status: http.StatusAccepted}, s.Connectors.ResetTopics(c.Context(), c.name())
 }
 
 func (s *Server) root(c *call) (answer, error) {

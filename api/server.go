@@ -21,8 +21,8 @@ import (
 type Connectors interface {
 	Snapshot(ctx context.Context) (*store.Snapshot, error)
 	Statuses(ctx context.Context) ([]store.Status, error)
-	Topics(connector string) []string
-	ResetTopics(connector string)
+	Topics(ctx context.Context, connector string) ([]string, error)
+	ResetTopics(ctx context.Context, connector string) error
 	Graph(ctx context.Context, w io.Writer, f graph.Format) error
 }
 

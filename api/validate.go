@@ -73,8 +73,11 @@ func (s *Server) judge(m map[string]*string) (*verdict, error) {
 	}
 	providers := s.Worker.Providers()
 	resolved, err := providers.Resolve(raw)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, failure(http.StatusInternalServerError, "%s", err)
+	case maps.Equal(resolved, raw):
+		return s.judgeHere(m)
 	}
 	here := maps.Clone(m)
 	for k := range raw {
@@ -115,7 +118,7 @@ func (s *Server) judgeHere(m map[string]*string) (*verdict, error) {
 	}
 	own := ownKeys(d)
 	bases := j.bases(own)
-	j.workerGroup()
+	j.cluster()
 	j.nulls(bases, own)
 	for _, k := range bases {
 		j.key("", k)
@@ -284,9 +287,13 @@ func (j *judge) checkVersion(class, version string, d plugin.Descriptor, wanted 
 	}
 }
 
-// workerGroup checks that a sink does not consume as the group of the workers.
-func (j *judge) workerGroup() {
+// cluster checks what only a worker of a cluster demands: a sink does not consume as the group of the workers, and nobody
+// needs exactly-once sources.
+func (j *judge) cluster() {
 	w := j.server.Worker.Distributed
+	if w != nil && j.plugin.Role() == plugin.SourceRole && strings.EqualFold(strings.TrimSpace(j.get(config.ExactlyOnceSupport)), "required") {
+		j.wrong[config.ExactlyOnceSupport] = "This worker does not have exactly-once source support enabled."
+	}
 	if w != nil && j.plugin.Role() == plugin.SinkRole && j.get(config.ConsumerPrefix+groupID) == "" && "connect-"+j.get(config.Name) == w.Group {
 		j.wrong[config.Name] = fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", j.get(config.Name), w.Group)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -16,11 +17,21 @@ import (
 func (e *Engine) newGroup() *member.Group {
 	w := e.Worker.Distributed
 	return member.NewGroup(member.GroupSettings{
-		Group: w.Group, Session: w.Session, Heartbeat: w.Heartbeat, Rebalance: w.Rebalance,
-		Self:    member.Member{Address: e.Address, Plugins: pluginsOf(e.Registry)},
-		Clients: func() (kafka.Clients, error) { return e.clients() },
-		Logger:  e.Logger,
+		Client: e.Clients,
+		Group:  w.Group, Session: w.Session, Heartbeat: w.Heartbeat, Rebalance: w.Rebalance,
+		Self:   member.Member{Address: e.Address, Plugins: pluginsOf(e.Registry)},
+		Logger: e.Logger,
 	})
+}
+
+// StoreClients makes the clients of a store in a worker's cluster. Its error is a [diag.Diagnostic].
+func StoreClients(w *config.Worker, l *slog.Logger) (kafka.Maker, error) {
+	here, err := w.Resolved()
+	if err != nil {
+		return nil, (*config.Declared)(nil).Missing("", err).Err()
+	}
+	clients := clientsOf(here, l)
+	return clients.Own(), nil
 }
 
 // pluginsOf is what a worker announces: every plugin that it has, with its version.

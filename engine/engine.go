@@ -31,6 +31,8 @@ type Settings struct {
 	CreateTopics bool
 	// Failed hears of each instance and task that fails, from the goroutine of what failed; it must not wait. May be nil.
 	Failed func(Failure)
+	// Clients makes the clients of a worker that shares its work, see [StoreClients].
+	Clients kafka.Maker
 	// Address is host:port under which others reach the REST interface of a worker that shares its work.
 	Address string
 }
@@ -50,6 +52,7 @@ type Engine struct {
 	alone  atomic.Int64 // of a worker that shares its work: Unix nanoseconds since when it is no member; 0: it is
 	meters meters
 	topics usedTopics
+	lists  topicLists // where the store keeps lists of topics; nil: topics has them
 	held   held
 	id     clusterID
 }
@@ -71,6 +74,9 @@ func New(s Settings) *Engine {
 	} else {
 		e.member = e.newGroup()
 		e.alone.Store(time.Now().UnixNano())
+		if lists, ok := s.Store.Statuses().(topicLists); ok && s.Worker.TopicTracking {
+			e.lists, e.topics.wake = lists, make(chan struct{}, 1)
+		}
 	}
 	return e
 }
@@ -93,6 +99,10 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 	}
 	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, e.seen) })
 	serve("leader", func(ctx context.Context) error { return leader.Run(ctx, e.leaderSettings()) })
+
+	if e.lists != nil {
+		running.Go(func() { e.keepTopics(services, e.lists) })
+	}
 
 	err := prepare(life)
 	if err == nil {
@@ -144,6 +154,9 @@ func report(t worker.Task, r task.Report) {
 
 // newTask makes a task with a meter of its own. What it gets has secrets in the place of references.
 func (e *Engine) newTask(t worker.Task) worker.Runner {
+	if e.lists != nil {
+		e.topics.forget(t.Instance.Name) // somebody may have emptied the list meanwhile
+	}
 	clients, err := e.clients()
 	settings, missing := e.Worker.Providers().Resolve(config.Map(t.Config))
 	if err = errors.Join(err, (*config.Declared)(nil).Missing("", missing).Err()); err != nil {
@@ -156,7 +169,7 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
 		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
-		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, topic) },
+		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, t.Number, topic) },
 	})
 }
 

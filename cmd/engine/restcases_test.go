@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,10 +53,12 @@ type restStep struct {
 		Path, Text string
 		Append     bool
 	}
-	Remove   string
-	Sleep    float64
-	OnlyMode string `json:"only_mode"`
-	Hammer   json.RawMessage
+	Remove    string
+	Sleep     float64
+	OnlyMode  string `json:"only_mode"`
+	Hammer    json.RawMessage
+	Allowed   []any
+	Meanwhile []restStep
 }
 
 type restRequest struct {
@@ -183,8 +186,10 @@ func unavailable(c restCase, mode string) string {
 		return "two versions of one plugin cannot be built in"
 	case c.Profile == "boot":
 		return "the runner would have to be there before the worker"
-	case mode == "standalone" && (uses("${file:") || uses("config.providers") || c.ID == "C146"):
+	case mode == "standalone" && uses("${file:"):
 		return "no config providers"
+	case uses("config.providers") || c.ID == "C146":
+		return "config providers are no plugins"
 	}
 	return ""
 }
@@ -500,6 +505,7 @@ func (m matcher) body(want string, compare any, got reply) error {
 type caseRunner struct {
 	*restWorker
 	mode     string
+	other    *restWorker // of the profile with two workers
 	known    matcher
 	patience time.Duration // most that a step is repeated
 }
@@ -507,17 +513,22 @@ type caseRunner struct {
 func newCaseRunner(t *testing.T, profile, mode string) *caseRunner {
 	t.Helper()
 	settings := profileSettings(t, profile)
-	var w *restWorker
+	run := strings.ToLower(store.NewID()[:8])
+	var w, other *restWorker
 	if mode == "standalone" {
 		w = startWorker(t, settings)
 	} else {
-		w = startShared(t, startTestBroker(t), settings)
+		servers := startTestBroker(t, "test", "o-"+run)
+		w = startShared(t, servers, settings)
+		if profile == "cluster" {
+			other = startShared(t, servers, settings)
+		}
 	}
 	tmp := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &caseRunner{restWorker: w, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": strings.ToLower(store.NewID()[:8])}}
+	return &caseRunner{restWorker: w, other: other, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": run}}
 }
 
 // run returns what is wrong with a case, nil when nothing is. fileDriven says that its calls that change the configuration
@@ -558,6 +569,8 @@ func (r *caseRunner) step(t *testing.T, s restStep, setup, fileDriven bool) erro
 	case s.Sleep > 0:
 		<-time.After(time.Duration(s.Sleep * float64(time.Second)))
 		return nil
+	case s.Hammer != nil:
+		return r.hammering(t, s)
 	case s.Request == nil:
 		return errors.New("a step that the runner does not know")
 	case s.createsOrChanges() && r.mode == "standalone" && (setup || fileDriven):
@@ -586,9 +599,9 @@ func (r *caseRunner) write(s restStep) error {
 // request asks until the answer is as expected or the time of the step is over.
 func (r *caseRunner) request(s restStep) error {
 	want := s.expectation(r.mode)
-	address := r.address
-	if s.Worker == "admin" {
-		address = r.admin
+	address, err := r.addressOf(s)
+	if err != nil {
+		return err
 	}
 	until := time.Now().Add(min(time.Duration(s.Retry*float64(time.Second)), r.patience))
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -612,6 +625,79 @@ func (r *caseRunner) request(s restStep) error {
 			return r.save(s, got)
 		}
 	}
+}
+
+// addressOf is where the worker is that a step asks.
+func (r *caseRunner) addressOf(s restStep) (string, error) {
+	if s.Worker == "admin" {
+		return r.admin, nil
+	}
+	if r.other == nil {
+		return r.address, nil
+	}
+	other := map[string]string{r.address: r.other.address, r.other.address: r.address}
+	is, err := r.engine.Cluster(context.Background())
+	if err != nil {
+		return "", err
+	}
+	leader := is.Plan.Addresses[is.Leader]
+	r.known["leader_host"], r.known["follower_host"], r.known["host2"] = leader, other[leader], r.other.address
+	owner := r.address
+	for _, p := range is.Plan.Placements {
+		if p.Connector == s.Connector && p.Task == store.Instance {
+			owner = is.Plan.Addresses[p.Member]
+		}
+	}
+	switch s.Worker {
+	case "leader":
+		return leader, nil
+	case "follower":
+		return other[leader], nil
+	case "owner":
+		return owner, nil
+	case "not_owner":
+		return other[owner], nil
+	case "second":
+		return r.other.address, nil
+	}
+	return r.address, nil
+}
+
+// hammering sends one request again and again during other steps; every answer must be an allowed one.
+func (r *caseRunner) hammering(t *testing.T, s restStep) error {
+	t.Helper()
+	var h struct{ Request restRequest }
+	if err := json.Unmarshal(s.Hammer, &h); err != nil {
+		return err
+	}
+	fill, address := maps.Clone(r.known).fill, r.address
+	done, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-done:
+				ended <- nil
+				return
+			default:
+			}
+			got, err := ask(address, h.Request, fill)
+			if err == nil {
+				err = r.known.answer(map[string]any{"any_of": s.Allowed}, got)
+			}
+			if err != nil {
+				ended <- fmt.Errorf("meanwhile %s %s: %w", h.Request.Method, h.Request.Path, err)
+				return
+			}
+		}
+	}()
+	var err error
+	for _, m := range s.Meanwhile {
+		if err = r.step(t, m, false, false); err != nil {
+			break
+		}
+	}
+	close(done)
+	return errors.Join(err, <-ended)
 }
 
 func (r *caseRunner) save(s restStep, got reply) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -33,14 +35,28 @@ type restWorker struct {
 	shared         bool // it is a worker of a cluster, whose connectors are not declared
 }
 
-// startTestBroker gives a test its broker.
-func startTestBroker(t *testing.T) string {
+// startTestBroker gives a test its broker, with topics.
+func startTestBroker(t *testing.T, topics ...string) string {
 	t.Helper()
 	b, err := broker.Start(broker.Settings{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if len(topics) > 0 {
+		got, err := kadm.NewClient(client).CreateTopics(t.Context(), 1, 1, nil, topics...)
+		if err == nil {
+			err = got.Error()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	return b.Addr()
 }
 
@@ -54,6 +70,9 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}
 	maps.Copy(all, settings)
+	if all["scheduled.rebalance.max.delay.ms"] == "0" { // of a Java cluster that a test does not want to wait for
+		all["scheduled.rebalance.max.delay.ms"] = "6000"
+	}
 	var file strings.Builder
 	for k, v := range all {
 		fmt.Fprintf(&file, "%s=%s\n", k, v)
@@ -71,10 +90,6 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 	if err := w.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	st, err := openTopics(t.Context(), w.settings, w.log)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &restWorker{address: w.sockets.public[0].Addr().String(), shared: true}
 	if len(w.sockets.admin) > 0 {
 		r.admin = w.sockets.admin[0].Addr().String()
@@ -82,7 +97,7 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 	started, ended := make(chan *engine.Engine, 1), make(chan error, 1)
 	w.started = func(e *engine.Engine) { started <- e }
 	life, end := context.WithCancel(context.Background())
-	go func() { ended <- errors.Join(w.serve(life, st), st.Close()) }()
+	go func() { ended <- w.serve(life) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-ended; err != nil {

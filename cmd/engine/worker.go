@@ -19,7 +19,6 @@ import (
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins"
-	"github.com/penstock/penstock/store"
 )
 
 // clustered is one `engine worker`: a process of a cluster.
@@ -71,12 +70,7 @@ func (w *clustered) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer w.sockets.close()
-	st, err := openTopics(ctx, w.settings, w.log)
-	if err != nil {
-		return w.told(ctx, err)
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	return w.told(ctx, w.serve(ctx, st))
+	return w.told(ctx, w.serve(ctx))
 }
 
 // load reads the worker's settings and says what is wrong with them.
@@ -181,13 +175,22 @@ func (w *clustered) address() (string, error) {
 }
 
 // serve runs the engine and its API until ctx is done: what runs stops and is released, then the worker leaves the group.
-func (w *clustered) serve(ctx context.Context, st store.Store) error {
+func (w *clustered) serve(ctx context.Context) (err error) {
 	address, err := w.address()
 	if err != nil {
 		return err
 	}
+	st, err := w.openTopics(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	client, err := engine.StoreClients(w.settings, w.log)
+	if err != nil {
+		return err
+	}
 	e := engine.New(engine.Settings{
-		Registry: w.project.registry, Worker: w.settings, Store: st, Logger: w.log, Address: address,
+		Registry: w.project.registry, Worker: w.settings, Store: st, Logger: w.log, Address: address, Clients: client,
 		Failed: func(f engine.Failure) {
 			w.log.Error("failed", "pipeline", f.Pipeline, "task", f.Task, "error", f.Err)
 		},

@@ -23,7 +23,6 @@ type Distributed struct {
 	StatusTopic      string `cfg:"status.storage.topic,required,nonempty" importance:"high" doc:"Topic of the states of connectors and tasks."`
 	StatusReplicas   int    `cfg:"status.storage.replication.factor" min:"-1" importance:"low" doc:"Replicas of the states' topic when it is made; -1: the cluster's default."`
 	StatusPartitions int    `cfg:"status.storage.partitions" min:"-1" importance:"low" doc:"Partitions of the states' topic when it is made; -1: the cluster's default."`
-	CreateTopics     bool   `cfg:"internal.topics.automatic.creation.enable" importance:"low" doc:"Whether these topics are made when they are missing."`
 
 	Session   time.Duration `cfg:"session.timeout.ms" min:"1" importance:"high" doc:"A worker that is not heard of for so long is expelled from the cluster."`
 	Heartbeat time.Duration `cfg:"heartbeat.interval.ms" min:"1" importance:"high" doc:"Time between two signs of life; at most a third of the session lets some be lost."`
@@ -37,7 +36,7 @@ type Distributed struct {
 // distributedDefaults are the settings of a distributed worker that sets nothing.
 func distributedDefaults() Distributed {
 	return Distributed{
-		ConfigReplicas: 3, OffsetReplicas: 3, OffsetPartitions: 25, StatusReplicas: 3, StatusPartitions: 5, CreateTopics: true,
+		ConfigReplicas: 3, OffsetReplicas: 3, OffsetPartitions: 25, StatusReplicas: 3, StatusPartitions: 5,
 		Session: 10 * time.Second, Heartbeat: 3 * time.Second, Rebalance: time.Minute, Delay: 10 * time.Second,
 	}
 }

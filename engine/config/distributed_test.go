@@ -20,7 +20,7 @@ func TestDistributedWorkerHasDefaults(t *testing.T) {
 		t.Fatal(render(t, found))
 	}
 	want := &config.Distributed{
-		Group: "g", ConfigTopic: "c", OffsetTopic: "o", StatusTopic: "s", CreateTopics: true,
+		Group: "g", ConfigTopic: "c", OffsetTopic: "o", StatusTopic: "s",
 		ConfigReplicas: 3, OffsetReplicas: 3, OffsetPartitions: 25, StatusReplicas: 3, StatusPartitions: 5,
 		Session: 10 * time.Second, Heartbeat: 3 * time.Second, Rebalance: time.Minute, Delay: 10 * time.Second,
 		ConfigSettings: map[string]string{}, OffsetSettings: map[string]string{}, StatusSettings: map[string]string{},
@@ -33,7 +33,7 @@ func TestDistributedWorkerHasDefaults(t *testing.T) {
 func TestDistributedWorkerReadsItsProperties(t *testing.T) {
 	t.Parallel()
 	d, _ := flat(append(shared, "config.storage.replication.factor=-1", "offset.storage.partitions=7", "status.storage.partitions=-1",
-		"offset.storage.segment.bytes=1000", "status.storage.min.insync.replicas=2", "internal.topics.automatic.creation.enable=false",
+		"offset.storage.segment.bytes=1000", "status.storage.min.insync.replicas=2",
 		"session.timeout.ms=20000", "heartbeat.interval.ms=5000", "rebalance.timeout.ms=30000", "scheduled.rebalance.max.delay.ms=6000")...)
 	w, found := config.ReadDistributedHere(d, registry(t))
 	if len(found) > 0 {
@@ -62,7 +62,7 @@ func TestDistributedWorkerMessages(t *testing.T) {
 		append(shared[:5:5], "session.timeout.ms=9000", "heartbeat.interval.ms=9000", "rebalance.timeout.ms=8000"),
 		append(shared[:5:5], "scheduled.rebalance.max.delay.ms=0"),
 		append(shared[:5:5], "task.shutdown.graceful.timeout.ms=60000"),
-		append(shared[:5:5], "offset.storage.file.filename=/x", "exactly.once.source.support=enabled", "connect.protocol=eager"),
+		append(shared[:5:5], "offset.storage.file.filename=/x", "exactly.once.source.support=enabled", "connect.protocol=eager", "internal.topics.automatic.creation.enable=false"),
 		append(shared[:5:5], "sesion.timeout.ms=1"),
 	} {
 		d, source := flat(lines...)

@@ -285,6 +285,7 @@ var (
 	}
 	distributedRules = []rule{ //nolint:gochecknoglobals // a literal
 		{[]string{"offset.storage.file.filename"}, nil, "It belongs to a worker that runs alone, which engine run starts; this one keeps offsets in offset.storage.topic."},
+		{[]string{"internal.topics.automatic.creation.enable"}, equals("true"), "This version makes its topics when they are missing."},
 	}
 )
 

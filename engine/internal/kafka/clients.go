@@ -96,6 +96,17 @@ func (c *Clients) AdminClient(override map[string]string, clientID string, extra
 	return s.client(c.Dial, s.administer(), extra)
 }
 
+// Maker makes clients for what the engine itself keeps in a cluster; options go last.
+type Maker func(clientID string, options ...kgo.Opt) (*kgo.Client, error)
+
+// Own makes clients of Base alone: what a worker says of its connectors' clients does not concern its own.
+func (c *Clients) Own() Maker {
+	own := Clients{Base: c.Base, Dial: c.Dial, Logger: c.Logger}
+	return func(clientID string, options ...kgo.Opt) (*kgo.Client, error) {
+		return own.AdminClient(nil, clientID, options...)
+	}
+}
+
 // Verify returns the error that making a producer or an admin client with the same arguments would, and makes none.
 func (c *Clients) Verify(role Role, override map[string]string) error {
 	s, err := c.settings(role, override, "", "")

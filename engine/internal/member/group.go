@@ -20,9 +20,8 @@ import (
 
 // GroupSettings are what a member of a group is made of. All but Now are needed.
 type GroupSettings struct {
-	// Clients gives the settings of Kafka clients, secrets in the place of references, when the group is to be joined.
-	Clients func() (kafka.Clients, error)
-	Group   string // group.id
+	Client kafka.Maker
+	Group  string // group.id
 	// Self is what this member announces. An ID that is "" becomes a new one.
 	Self Member
 
@@ -83,11 +82,7 @@ const leaveWithin = 3 * time.Second
 // Run joins the group and stays in it until ctx is done, calling changed from one goroutine at a time; then it leaves and
 // returns nil. An error is one that no trying again cures, such as a group that others use: a *[diag.Diagnostic].
 func (g *Group) Run(ctx context.Context, changed func(View)) error {
-	clients, err := g.Clients()
-	if err != nil {
-		return fmt.Errorf("a client for the group %s: %w", g.Group, err)
-	}
-	client, err := clients.AdminClient(nil, "connect-"+g.Group,
+	client, err := g.Client("connect-"+g.Group,
 		kgo.RetryTimeout(g.Session), kgo.RequestTimeoutOverhead(max(g.Session/2, 100*time.Millisecond)))
 	if err != nil {
 		return fmt.Errorf("a client for the group %s: %w", g.Group, err)

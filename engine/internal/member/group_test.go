@@ -20,7 +20,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/diag"
-	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/internal/kafka/kafkatest"
 	"github.com/penstock/penstock/engine/internal/member"
 )
@@ -74,7 +73,7 @@ func start(t *testing.T, k *kafkatest.Cluster, name string, with member.GroupSet
 		}
 		return c, err
 	}
-	with.Clients = func() (kafka.Clients, error) { return *clients, nil }
+	with.Client = clients.Own()
 	with.Group, with.Logger, with.Now = k.Name("workers"), slog.New(slog.DiscardHandler), w.clock.now
 	with.Self = member.Member{ID: name, Address: name + ":8083", Plugins: map[string]string{"Plugin" + name: "1.0"}}
 	w.Group = member.NewGroup(with)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
-# runs every package whose tests take their Kafka from kafkatest, and stops them. Needs Java 17 and Maven; where they are
+# runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and Maven; where they are
 # missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,12 +26,13 @@ trap 'exit 130' INT TERM
 make -s build
 scripts/kafka.sh start "$work" standalone >"$work/environment"
 echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
+echo "ENGINE_TEST_JARS=$(scripts/kafka.sh jars)" >>"$work/environment"
 set -a
 # shellcheck source=/dev/null
 . "$work/environment"
 set +a
 
-mapfile -t packages < <(grep -rl --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"' . | xargs -n1 dirname | sort -u)
+mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | sort -u)
 echo "compat: ${packages[*]}"
 echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 failed=0

@@ -290,12 +290,11 @@ func (d *draft) connector(to store.Connector) error {
 	if !exists {
 		target() // a worker of Kafka Connect starts nothing before it has heard that it is not to
 	}
-	configure := !exists || to.Revision != was.Revision || to.Incarnation != was.Incarnation
-	if configure {
+	if !exists || to.Revision != was.Revision || to.Incarnation != was.Incarnation {
 		d.put(connectorPrefix+d.name, appendProperties(nil, to.Config),
 			revisionOf(revisionHeader, to.Revision), revisionOf(incarnationHeader, to.Incarnation))
 	}
-	d.tasks(old, was, to, configure)
+	d.tasks(old, was, to)
 	if exists {
 		target()
 	}
@@ -303,12 +302,10 @@ func (d *draft) connector(to store.Connector) error {
 }
 
 // tasks writes a task set, which is whole or not at all.
-func (d *draft) tasks(old *records, was, to store.Connector, configured bool) {
+func (d *draft) tasks(old *records, was, to store.Connector) {
 	same := slices.EqualFunc(was.Tasks, to.Tasks, maps.Equal[config.Map, config.Map]) && (was.Tasks == nil) == (to.Tasks == nil)
-	// A set that does not say what it was made of would be taken for garbage behind a newer configuration.
-	says := old.commit == nil || old.commit.madeOf != 0 || !configured
 	switch {
-	case same && says && was.TasksFor == to.TasksFor && was.Incarnation == to.Incarnation:
+	case same && was.TasksFor == to.TasksFor && was.Incarnation == to.Incarnation:
 	case to.Tasks != nil:
 		for i, t := range to.Tasks {
 			d.put(taskPrefix+d.name+"-"+strconv.Itoa(i), appendProperties(nil, t))

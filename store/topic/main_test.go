@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,15 @@ type cluster struct {
 	servers []string
 	fake    *kfake.Cluster // nil on a genuine one
 	group   string
+
+	produced atomic.Pointer[context.CancelFunc] // called once a record has been acknowledged
+}
+
+// OnProduceRecordUnbuffered implements kgo.HookProduceRecordUnbuffered.
+func (c *cluster) OnProduceRecordUnbuffered(*kgo.Record, error) {
+	if f := c.produced.Load(); f != nil {
+		(*f)()
+	}
 }
 
 // newCluster is a fake, or the genuine Kafka that the environment names.
@@ -66,7 +76,7 @@ func genuine(t *testing.T) *cluster {
 func (c *cluster) client(id string, options ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(c.servers...), kgo.ClientID(id), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
-		kgo.DisableClientMetrics(),
+		kgo.DisableClientMetrics(), kgo.WithHooks(c),
 	}, options...)...)
 }
 

@@ -17,8 +17,8 @@ import (
 
 // state is what the config topic says. It is a function of the newest committed record of each key, with its offset, so
 // that it is the same whether or not the topic has been compacted: nothing in it depends on an older record, and a
-// tombstone means what no record means. In words of Kafka Connect: it is what KafkaConfigBackingStore makes of the topic
-// after compaction, but for a connector whose newest configuration came after its newest tasks; see [records.tasksOf].
+// tombstone means what no record means. In words of Kafka Connect: it is what KafkaConfigBackingStore makes of a compacted
+// topic, but for tasks that came before the configuration; see [records.tasksOf].
 type state struct {
 	group      string
 	connectors map[string]*records
@@ -364,21 +364,15 @@ func (c *records) connector(name string) store.Connector {
 }
 
 // tasksOf returns the tasks and the revision that they were made of; nil when the instance has to make them: there is no
-// commit, some task came after it or is missing (the set is inconsistent), or it belongs to an earlier incarnation. What a
-// worker of Kafka Connect wrote does not say what it was made of. After the configuration it is of that one. Before it,
-// it may be what is left of a connector that was deleted, and compaction hides the difference (KAFKA-17719), so it does not
-// count.
+// commit, some task came after it or is missing (the set is inconsistent), or it belongs to an earlier incarnation.
+//
+// What a worker of Kafka Connect wrote does not say what it was made of. Behind the configuration it is of that one. Before
+// it, as after a PUT of an equal configuration, it is of an older one, and may even be what is left of a connector that was
+// deleted, since compaction hides the difference (KAFKA-17719): it is shown, and made anew before anything runs.
 func (c *records) tasksOf() ([]config.Map, store.Revision) {
 	m := c.commit
-	if m == nil || m.count > len(c.tasks) {
+	if m == nil || m.count > len(c.tasks) || m.madeOf != 0 && m.incarnation != c.config.incarnation {
 		return nil, 0
-	}
-	madeOf := m.madeOf
-	switch {
-	case madeOf != 0 && m.incarnation != c.config.incarnation, madeOf == 0 && m.offset < c.config.offset:
-		return nil, 0
-	case madeOf == 0:
-		madeOf = c.config.revision
 	}
 	tasks := make([]config.Map, m.count)
 	for i := range tasks {
@@ -388,7 +382,13 @@ func (c *records) tasksOf() ([]config.Map, store.Revision) {
 		}
 		tasks[i] = t.properties
 	}
-	return tasks, madeOf
+	switch {
+	case m.madeOf != 0:
+		return tasks, m.madeOf
+	case m.offset < c.config.offset:
+		return tasks, store.Revision(m.offset + 1) // below every revision that the connector has had since
+	}
+	return tasks, c.config.revision
 }
 
 func (s *state) plan() store.Plan {

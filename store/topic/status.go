@@ -293,7 +293,19 @@ func (t *statuses) forgetTopics(connector string) []*kgo.Record {
 	return records
 }
 
-// Topics lists the topics that a connector has used, sorted (KIP-558).
+// Topics is what the [store.Statuses] of this package can do besides: which topics connectors have used (KIP-558).
+type Topics interface {
+	// Topics lists the topics that a connector has used, sorted.
+	Topics(ctx context.Context, connector string) ([]string, error)
+	// Used says that a task has used a topic. It costs nothing when that is known.
+	Used(ctx context.Context, connector string, task int, topic string) error
+	// ForgetTopics forgets which topics a connector has used.
+	ForgetTopics(ctx context.Context, connector string) error
+}
+
+var _ Topics = (*statuses)(nil)
+
+// Topics implements [Topics].
 func (t *statuses) Topics(ctx context.Context, connector string) ([]string, error) {
 	if err := t.store.usable(ctx); err != nil {
 		return nil, err
@@ -303,7 +315,7 @@ func (t *statuses) Topics(ctx context.Context, connector string) ([]string, erro
 	return slices.Sorted(maps.Keys(t.topics[connector])), nil
 }
 
-// Used says that a task of a connector has used a topic. It costs nothing when that is known.
+// Used implements [Topics].
 func (t *statuses) Used(ctx context.Context, connector string, task int, topic string) error {
 	if err := t.store.usable(ctx); err != nil {
 		return err
@@ -323,7 +335,7 @@ func (t *statuses) Used(ctx context.Context, connector string, task int, topic s
 	return t.write(ctx, &kgo.Record{Key: []byte(topicStatus + topic + ofConnector + connector), Value: value})
 }
 
-// ForgetTopics forgets which topics a connector has used.
+// ForgetTopics implements [Topics].
 func (t *statuses) ForgetTopics(ctx context.Context, connector string) error {
 	if err := t.store.usable(ctx); err != nil {
 		return err

@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
-	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/task", "engine/plugin", "store"},
+	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/member", "engine/internal/task", "engine/plugin", "store"},
 	"engine": {
 		"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/internal/leader",
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",
@@ -69,8 +69,13 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
-	"store/storetest":                 {"engine/config", "store"},
-	"testdata/accesslog":              {},
+	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
+	"engine/internal/leader/model": {
+		"engine/config", "engine/graph", "engine/internal/leader", "engine/internal/member", "engine/internal/task",
+		"engine/internal/worker", "engine/plugin", "store", "store/memory",
+	},
+	"store/storetest":    {"engine/config", "store"},
+	"testdata/accesslog": {},
 }
 
 var pluginRoom = []string{"engine/plugin", "engine/record"}

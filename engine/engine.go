@@ -167,7 +167,7 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 		Clients: clients,
 		Offsets: e.Store.Offsets(), StopBudget: e.Worker.StopTimeout,
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
-		Report:        func(r task.Report) { report(t, r) }, Holds: func() bool { return e.member.Lease().Holds(member.Now()) },
+		Report:        func(r task.Report) { report(t, r) }, Holds: t.Holds,
 		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
 		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, t.Number, topic) },
 	})

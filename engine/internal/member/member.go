@@ -57,8 +57,7 @@ type Watch struct {
 	changed chan struct{} // closed by the next Set; nil while nobody waits
 }
 
-// Set is for a membership to call after each change, and when a lease that had run out holds again, since who stopped
-// because of it waits for a view.
+// Set is for a membership to call after each change.
 func (w *Watch) Set(v View) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

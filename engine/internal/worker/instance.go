@@ -27,15 +27,20 @@ type connector interface {
 // instance runs a connector: it starts it, asks it for tasks whenever it says that they may have changed, and stops it.
 // It implements plugin.Host.
 type instance struct {
-	w      *Worker
-	want   wish
-	report func(store.State, error)
-	log    *slog.Logger
-	guard  task.Guard
-	again  chan struct{} // has room for one: the connector, or a change of state, asks for a look
-	target atomic.Pointer[config.Target]
-	failed chan error   // has room for one
-	known  []config.Map // what the store is known to have as its tasks; nil: not known
+	w       *Worker
+	want    wish
+	report  func(store.State, error)
+	log     *slog.Logger
+	guard   task.Guard
+	holds   func() bool   // nil: always
+	again   chan struct{} // has room for one: the connector, or a change of state, asks for a look
+	target  atomic.Pointer[config.Target]
+	failed  chan error // has room for one
+	stored  atomic.Pointer[store.Connector]
+	known   []config.Map   // what the store is known to have as its tasks; nil: not known
+	of      store.Revision // the revision that they are known of
+	emptied atomic.Bool    // they were taken away since
+	count   atomic.Int64   // of known
 }
 
 // retryTasks is the wait before a failed try to make or submit task configurations is repeated; it doubles up to the
@@ -49,13 +54,11 @@ const (
 func newInstance(w *Worker, want wish, report func(store.State, error)) *instance {
 	i := &instance{
 		w: w, want: want, report: report, log: w.Logger.With("pipeline", want.connector.Name),
-		again: make(chan struct{}, 1), failed: make(chan error, 1),
+		again: make(chan struct{}, 1), failed: make(chan error, 1), holds: w.holds(),
 	}
 	i.guard = task.Guard{Plugin: want.instance.Plugin.Name, Logger: i.log}
 	i.target.Store(&want.connector.Target)
-	if c := want.connector; c.TasksFor == c.Revision {
-		i.known = c.Tasks
-	}
+	i.stored.Store(&want.connector)
 	return i
 }
 
@@ -82,6 +85,22 @@ func (i *instance) setTarget(t config.Target) {
 	i.Reconfigure()
 }
 
+// mayAct reports whether the worker's lease still holds, which is asked before each call of the plugin but the last.
+func (i *instance) mayAct() bool { return i.holds == nil || i.holds() }
+
+// renew tells what is stored now, which may be another revision of a configuration that was changed back before anybody
+// here noticed, or one whose tasks were taken away by a stop that was taken back: then the tasks have to be submitted again.
+func (i *instance) renew(c store.Connector) {
+	before := i.stored.Swap(&c)
+	emptied := c.Tasks != nil && len(c.Tasks) == 0 && c.TasksFor == c.Revision && i.count.Load() > 0
+	if emptied {
+		i.emptied.Store(true)
+	}
+	if emptied || before.Revision != c.Revision {
+		i.Reconfigure()
+	}
+}
+
 func (i *instance) resting() bool { return *i.target.Load() != config.Started }
 
 // run is the instance's goroutine. A connector that is paused or stopped is not started, or is stopped, as in Kafka
@@ -101,7 +120,9 @@ func (i *instance) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := i.active(ctx); err != nil {
+		if err := i.active(ctx); errors.Is(err, task.ErrLease) {
+			return err
+		} else if err != nil {
 			i.report(store.StateFailed, err)
 			i.log.Error("the connector has failed", "error", err)
 			return err
@@ -127,6 +148,9 @@ func (i *instance) active(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("stop the connector: %w", stopped))
 		}
 	}()
+	if !i.mayAct() {
+		return task.ErrLease
+	}
 	if err := i.guard.Call("Start", func() error { return c.Start(ctx, i, maps.Clone(inst.Settings)) }); err != nil {
 		return fmt.Errorf("start the connector: %w", err)
 	}
@@ -140,7 +164,7 @@ func (i *instance) active(ctx context.Context) (err error) {
 			wait = firstRetry
 		case ctx.Err() != nil:
 			return nil
-		case hopeless(err) || isPanic(err):
+		case hopeless(err) || isPanic(err) || errors.Is(err, task.ErrLease):
 			return err
 		default:
 			i.log.Warn("the tasks could not be configured, trying again", "error", err, "after", wait)
@@ -163,6 +187,9 @@ func (i *instance) active(ctx context.Context) (err error) {
 
 // tasks asks the connector for its tasks and submits them when they differ from what is stored.
 func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
+	if !i.mayAct() {
+		return task.ErrLease
+	}
 	var configs []plugin.Config
 	err := i.guard.Call("Tasks", func() (err error) { configs, err = c.Tasks(ctx, inst.TasksMax); return err })
 	if err != nil {
@@ -175,10 +202,16 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	for n, c := range configs {
 		stored[n] = config.Unresolve(config.Map(c), inst.Config, config.Map(inst.Settings)) // invariant 6
 	}
+	conn := i.stored.Load()
+	if i.emptied.Swap(false) || i.of != conn.Revision {
+		i.of, i.known = conn.Revision, nil
+		if conn.TasksFor == conn.Revision {
+			i.known = conn.Tasks
+		}
+	}
 	if i.known != nil && slices.EqualFunc(i.known, stored, func(a, b config.Map) bool { return maps.Equal(a, b) }) {
 		return nil
 	}
-	conn := i.want.connector
 	submit, cancel := context.WithTimeout(ctx, submitWithin)
 	defer cancel()
 	answer, err := i.w.Configs.Submit(submit, store.Request{
@@ -195,5 +228,6 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 		return fmt.Errorf("submit the tasks: %s", answer.Reason)
 	}
 	i.known = stored
+	i.count.Store(int64(len(stored)))
 	return nil
 }

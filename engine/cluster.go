@@ -57,6 +57,7 @@ func (e *Engine) leaderSettings() leader.Settings {
 	s := leader.Settings{Store: e.Store, Views: &e.views, Confirm: e.member.Confirm, Logger: e.Logger}
 	if e.Worker.Distributed != nil {
 		s.Needs = e.needs
+		s.Statuses, s.Delay, s.StopBudget = e.Store.Statuses(), e.Worker.Distributed.Delay, e.Worker.StopTimeout
 	}
 	return s
 }

@@ -117,7 +117,12 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 }
 
 func (e *Engine) newWorker() *worker.Worker {
+	var lease func() member.Lease // nil: nobody to hand anything over to
+	if e.Worker.Distributed != nil {
+		lease = e.member.Lease
+	}
 	return worker.New(worker.Settings{
+		Lease:  lease,
 		Member: e.member.ID(), Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
 		StopBudget: e.Worker.StopTimeout,
 		Compile: func(name string, m config.Map) (*graph.Instance, error) {

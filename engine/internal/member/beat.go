@@ -96,7 +96,7 @@ func (g *Group) answered(sent Instant, was standing, whole bool) {
 		return
 	}
 	g.renew(sent, whole)
-	back := g.state.out && g.lease().Holds(g.Now()) && g.view.Self != ""
+	back := g.state.out && g.lease.Holds(g.Now()) && g.view.Self != ""
 	if back {
 		g.state.out = false
 	}
@@ -107,18 +107,24 @@ func (g *Group) answered(sent Instant, was standing, whole bool) {
 	}
 }
 
-// renew is called with mu held.
+// renew counts an answer to what was sent at an instant; whole: all had joined. A member is expelled when it is not heard of
+// for a session, counted from when a request arrives, which is after it was sent; or when it has not joined again at the
+// end of a rebalance, which began after the last answer of a group that was whole. The lease ends before either. It is
+// called with mu held.
 func (g *Group) renew(sent Instant, whole bool) {
 	g.state.heard = max(g.state.heard, sent)
 	if whole {
 		g.state.settled = max(g.state.settled, sent)
+	}
+	if g.state.settled != 0 {
+		g.lease = g.lease.Renewed(g.Now(), min(g.state.heard.Add(g.Session), g.state.settled.Add(g.Rebalance)))
 	}
 }
 
 // noteLapse remembers that the lease ran out, since its return is to be told.
 func (g *Group) noteLapse() {
 	g.mu.Lock()
-	lapsed := !g.state.out && g.view.Self != "" && !g.lease().Holds(g.Now())
+	lapsed := !g.state.out && g.view.Self != "" && !g.lease.Holds(g.Now())
 	if lapsed {
 		g.state.out = true
 	}
@@ -128,21 +134,11 @@ func (g *Group) noteLapse() {
 	}
 }
 
-// Lease says until when this worker may run what it has. A member is expelled by the coordinator when it is not heard of
-// for a session, counted from when a request arrives, which is after it was sent; or when it has not joined again at
-// the end of a rebalance, which began after the last answer of a group that was whole. The lease ends before either.
+// Lease says until when this worker may run what it has.
 func (g *Group) Lease() Lease {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.lease()
-}
-
-// lease is called with mu held.
-func (g *Group) lease() Lease {
-	if g.state.member == "" || g.state.settled == 0 {
-		return Lease{}
-	}
-	return LeaseUntil(min(g.state.heard.Add(g.Session), g.state.settled.Add(g.Rebalance)))
+	return g.lease
 }
 
 // Confirm tests with the coordinator that this member is still of the generation of its newest view, so that nobody else

@@ -47,6 +47,7 @@ type Group struct {
 	client  *kgo.Client // while Run runs
 	changed func(View)  // as above
 	state   standing
+	lease   Lease
 	view    View
 }
 
@@ -221,6 +222,7 @@ func (g *Group) expelled() {
 	g.mu.Lock()
 	was := g.view.Self != ""
 	g.state = standing{joining: g.state.joining, out: true}
+	g.lease.until = 0
 	g.view = View{}
 	g.mu.Unlock()
 	if was {
@@ -317,6 +319,7 @@ func (g *Group) leave(ctx context.Context) {
 	g.mu.Lock()
 	id, was := g.state.member, g.view.Self != ""
 	g.state, g.view = standing{out: true}, View{}
+	g.lease.until = 0
 	g.mu.Unlock()
 	if id == "" {
 		return

@@ -224,7 +224,7 @@ func TestWhoIsCutOffHasNoLeaseWhenItIsExpelled(t *testing.T) {
 				}
 				<-time.After(7 * time.Second) // of the bubble: somewhere between two heartbeats
 				gone.plug(false)
-				was := time.Now()
+				was, term := time.Now(), gone.Lease().Term()
 				stays.sees(t, 15*time.Second, "without the other", func(v member.View) bool { return v.Leads() && len(v.Members) == 1 })
 				if gone.Lease().Holds(gone.clock.now()) {
 					t.Error("the other leads alone, and who was cut off may still run")
@@ -246,6 +246,9 @@ func TestWhoIsCutOffHasNoLeaseWhenItIsExpelled(t *testing.T) {
 				together(t, 10*time.Second, a, b)
 				if !gone.Lease().Holds(gone.clock.now()) {
 					t.Error("back, and without a lease")
+				}
+				if gone.Lease().Term() == term || stays.Lease().Term() != 1 {
+					t.Error("the lease of who was out is of the same term, or that of who stayed of another")
 				}
 			})
 		})
@@ -303,6 +306,7 @@ func TestASuspendedMachineHasNoLease(t *testing.T) {
 		a.clock.mu.Lock()
 		a.clock.jump = time.Hour
 		a.clock.mu.Unlock()
+		term := a.Lease().Term()
 		if a.Lease().Holds(a.clock.now()) {
 			t.Error("an hour asleep, and the lease holds")
 		}
@@ -310,6 +314,9 @@ func TestASuspendedMachineHasNoLease(t *testing.T) {
 		// The coordinator, whose clock has not jumped, still knows it: the lease holds again, which is told.
 		if _, _, err := a.watch.Wait(t.Context(), seen); err != nil || !a.Lease().Holds(a.clock.now()) {
 			t.Errorf("awake and heard of: %v, and no lease", err)
+		}
+		if a.Lease().Term() == term {
+			t.Error("the lease had run out, and is of the same term")
 		}
 	})
 }

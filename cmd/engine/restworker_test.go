@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -32,32 +31,24 @@ type restWorker struct {
 	address, admin string
 	engine         *engine.Engine
 	declared       map[string]*config.Declared
-	shared         bool // it is a worker of a cluster, whose connectors are not declared
+	shared         bool               // it is a worker of a cluster, whose connectors are not declared
+	end            func(t *testing.T) // of a worker of a cluster: stops it in good order; harmless when repeated
 }
 
-// startTestBroker gives a test its broker, with topics.
+// testLog writes what workers log to the output of a test.
+func testLog(t *testing.T) slog.Handler {
+	return slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
+}
+
+// startTestBroker gives a test a broker that has transactions, which the development broker refuses, with topics.
 func startTestBroker(t *testing.T, topics ...string) string {
 	t.Helper()
-	b, err := broker.Start(broker.Settings{Dir: t.TempDir()})
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if len(topics) > 0 {
-		got, err := kadm.NewClient(client).CreateTopics(t.Context(), 1, 1, nil, topics...)
-		if err == nil {
-			err = got.Error()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return b.Addr()
+	t.Cleanup(k.Close)
+	return strings.Join(k.ListenAddrs(), ",")
 }
 
 // startShared starts a worker of a cluster, as `engine worker` wires it.
@@ -82,7 +73,7 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 		t.Fatal(err)
 	}
 	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
-	w.loggers = api.NewLoggers(slog.DiscardHandler, slog.LevelInfo)
+	w.loggers = api.NewLoggers(testLog(t), slog.LevelInfo)
 	w.log = w.loggers.Logger(engineLogger)
 	if err := w.load([]string{name}); err != nil {
 		t.Fatal(err)
@@ -97,17 +88,18 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 	started, ended := make(chan *engine.Engine, 1), make(chan error, 1)
 	w.started = func(e *engine.Engine) { started <- e }
 	life, end := context.WithCancel(context.Background())
-	go func() { ended <- w.serve(life) }()
-	t.Cleanup(func() {
+	go func() { ended <- w.serve(life); close(ended) }()
+	r.end = func(t *testing.T) {
+		t.Helper()
 		end()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-	})
+	}
+	t.Cleanup(func() { r.end(t) })
 	select {
 	case r.engine = <-started:
 	case err := <-ended:
-		ended <- nil
 		t.Fatal(err)
 	}
 	return r

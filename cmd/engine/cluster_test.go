@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -99,6 +100,13 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	}
 	if len(owners) != 3 {
 		t.Errorf("placed on %v, want on all three", owners)
+	}
+
+	var out bytes.Buffer
+	if code := execute(t.Context(), process{
+		args: []string{"status", "-cluster", "-url", "http://" + ws[1].address}, out: &out, err: t.Output(), env: func(string) (string, bool) { return "", false },
+	}); code != 0 || strings.Count(out.String(), "leader") != 1 || strings.Count(out.String(), "in-3 ") != 2 {
+		t.Errorf("engine status -cluster ended with %d:\n%s", code, out.String())
 	}
 
 	leader := slices.IndexFunc(ws, func(w *restWorker) bool { return plan(t, w).Leader == plan(t, w).Worker })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,19 +19,27 @@ import (
 )
 
 func newStatus(p process) *cobra.Command {
-	r, watch := &remote{process: p}, false
+	r, watch, cluster := &remote{process: p}, false, false
 	c := &cobra.Command{
 		Use:   "status [NAME…]",
 		Short: "Show how the connectors of a running worker are",
 		Long: `status shows connectors of a running worker, all or those named: how each is, how
-many of its tasks run, and why what has failed did.`,
+many of its tasks run, and why what has failed did. With -cluster it shows the
+workers of a cluster, who of them leads, and who runs what.`,
 		Example: `  engine status                         all of the worker on this machine
   engine status -watch orders           once a second, until Ctrl-C
+  engine status -cluster -url http://worker:8083
   engine status -json -url http://worker:8083`,
 		Args:              takes("names of connectors", 0, -1),
 		ValidArgsFunction: r.complete(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cluster && (watch || len(args) > 0) {
+				return usageError(cmd, errors.New("-cluster shows the whole cluster once, so it takes neither names nor -watch"))
+			}
 			return r.do(cmd.Context(), func(ctx context.Context, c *api.Client) error {
+				if cluster {
+					return r.showCluster(ctx, c)
+				}
 				if watch {
 					return r.watchStatus(ctx, c, args)
 				}
@@ -42,6 +51,7 @@ many of its tasks run, and why what has failed did.`,
 			})
 		},
 	}
+	c.Flags().BoolVar(&cluster, "cluster", false, "show the workers of a cluster, and who runs what")
 	c.Flags().BoolVar(&watch, "watch", false, "go on: redraw a terminal each second, else print what changes")
 	return r.flags(c)
 }

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/internal/leader"
 	"github.com/penstock/penstock/engine/internal/member"
@@ -32,6 +34,31 @@ func StoreClients(w *config.Worker, l *slog.Logger) (kafka.Maker, error) {
 	}
 	clients := clientsOf(here, l)
 	return clients.Own(), nil
+}
+
+// CheckCluster refuses a cluster that cannot hold what a distributed worker stores: the development broker, whose
+// transactions do not fence (decision D5). Its error is a [diag.Diagnostic], or that of a cluster out of reach.
+func CheckCluster(ctx context.Context, w *config.Worker, l *slog.Logger) error {
+	maker, err := StoreClients(w, l)
+	if err != nil {
+		return err
+	}
+	client, err := maker("connect-adminclient")
+	if err != nil {
+		return diag.Of(err, diag.InvalidValue).Err()
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
+	id, err := kafka.ClusterID(ctx, client)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask for the cluster's id: %w", err)
+	case id == kafka.DevelopmentCluster:
+		d := diag.New(diag.NotAvailable, diag.Place{}, "The development broker at %s does not serve distributed workers: its transactions do not keep a former leader out.\n\nUse a Kafka cluster, or engine run for one process.", w.Base["bootstrap.servers"])
+		return &d
+	}
+	return nil
 }
 
 // pluginsOf is what a worker announces: every plugin that it has, with its version.

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine/broker"
 	"github.com/penstock/penstock/store"
 )
 
@@ -210,4 +211,23 @@ func readAll(t *testing.T, servers, topic string) []string {
 		})
 	}
 	return values
+}
+
+func TestTheDevelopmentBrokerServesNoCluster(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Settings{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	name := filepath.Join(t.TempDir(), "worker.properties")
+	text := "bootstrap.servers=" + b.Addr() + "\ngroup.id=g\nconfig.storage.topic=c\noffset.storage.topic=o\nstatus.storage.topic=s\nlisteners=http://127.0.0.1:0\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer
+	code := execute(t.Context(), process{args: []string{"worker", name}, out: t.Output(), err: &told, env: func(string) (string, bool) { return "", false }})
+	if code != 1 || !strings.Contains(told.String(), "E205") || !strings.Contains(told.String(), "development broker") {
+		t.Errorf("ended with %d and said:\n%s", code, told.String())
+	}
 }

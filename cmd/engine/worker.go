@@ -66,6 +66,9 @@ func (w *clustered) run(ctx context.Context, args []string) (err error) {
 	if err := w.reach(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	if err := engine.CheckCluster(ctx, w.settings, w.log); err != nil {
+		return w.told(ctx, err)
+	}
 	if err := w.listen(ctx); err != nil {
 		return err
 	}
@@ -249,7 +252,7 @@ func (w *clustered) told(ctx context.Context, err error) error {
 	// All that can be said of the group and the topics is about the worker block.
 	is := *d
 	is.Place = w.project.declaredWorker().At("group.id")
-	if slices.Contains([]diag.Code{diag.GroupInUse, diag.BrokerRefused, diag.InvalidValue}, is.Code) {
+	if slices.Contains([]diag.Code{diag.GroupInUse, diag.BrokerRefused, diag.InvalidValue, diag.NotAvailable}, is.Code) {
 		w.tell(diag.List{is}, w.project.Source)
 		return errTold
 	}

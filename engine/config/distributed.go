@@ -71,7 +71,7 @@ func (c *checker) distributed(w *Distributed) {
 		c.value("", s)
 	}
 	if !c.set("bootstrap.servers") {
-		c.fail(diag.MissingProperty, "bootstrap.servers", "A distributed worker needs %s: the cluster that holds its topics. The development broker is for engine run; it can be started for several processes with engine broker.", c.Spelling("bootstrap.servers"))
+		c.fail(diag.MissingProperty, "bootstrap.servers", "A distributed worker needs %s: the cluster that holds its topics. The development broker, which engine run starts by itself, has no transactions, which a leader needs.", c.Spelling("bootstrap.servers"))
 	}
 	topics := []string{"config.storage.topic", "offset.storage.topic", "status.storage.topic"}
 	for i, key := range topics {

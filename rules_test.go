@@ -23,7 +23,9 @@ var rooms = map[string][]string{
 	"engine/plugin": {"engine/record"},
 	"engine/config": {"engine/diag", "engine/plugin"},
 	"store":         {"engine/config"},
-	"engine/graph":  {"engine/config", "engine/diag", "engine/plugin"},
+	// What takes a cluster to what a project declares: below commands and REST, above the flat map.
+	"engine/diff":  {"engine/config", "engine/diag", "engine/plugin"},
+	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
 	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
@@ -53,8 +55,8 @@ var rooms = map[string][]string{
 	"plugins/condition": pluginRoom,
 
 	"cmd/engine": {
-		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
-		"store", "store/file", "store/memory", "store/topic",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
+		"engine/record", "hcl", "plugins", "store", "store/file", "store/memory", "store/topic",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

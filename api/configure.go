@@ -166,13 +166,7 @@ func (s *Server) sound(m map[string]*string) (config.Map, error) {
 	if v.ErrorCount > 0 {
 		return nil, failure(http.StatusBadRequest, "%s", v.text())
 	}
-	flat := config.Map{}
-	for k, v := range m {
-		if v != nil {
-			flat[k] = *v
-		}
-	}
-	return flat, nil
+	return flat(m), nil
 }
 
 // text is the verdict in one message, whose last line clients cut off by its words (Kafka Connect:

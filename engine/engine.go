@@ -20,7 +20,7 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-// Settings is what an engine is made of. All but Failed are needed.
+// Settings is what an engine is made of. All but Failed and Loads are needed.
 type Settings struct {
 	Registry *plugin.Registry
 	Worker   *config.Worker
@@ -35,6 +35,17 @@ type Settings struct {
 	Clients kafka.Maker
 	// Address is host:port under which others reach the REST interface of a worker that shares its work.
 	Address string
+	// Loads says how the declared configuration was loaded, for /metrics; nil: nobody loads it again.
+	Loads func() Loads
+}
+
+// Loads is how often the declared configuration was loaded, and how that went.
+type Loads struct {
+	Revision  int64     // of the configuration that runs, counted from 1
+	Succeeded int64     // loads that were put into effect, the first included
+	Refused   int64     // loads that were not
+	Good      bool      // the newest was put into effect
+	Since     time.Time // when what runs was put into effect
 }
 
 // Failure is an instance or a task that has failed.
@@ -53,6 +64,7 @@ type Engine struct {
 	meters meters
 	topics usedTopics
 	lists  topicLists // where the store keeps lists of topics; nil: topics has them
+	fails  failureBook
 	held   held
 	id     clusterID
 }
@@ -138,8 +150,9 @@ func (e *Engine) newWorker() *worker.Worker {
 }
 
 func (e *Engine) failed(f Failure) {
+	f.Err = masked(e.Worker.Providers(), f.Err)
+	e.fails.note(f, time.Now())
 	if e.Failed != nil {
-		f.Err = masked(e.Worker.Providers(), f.Err)
 		e.Failed(f)
 	}
 }

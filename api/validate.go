@@ -196,7 +196,7 @@ func (s *Server) connectorOf(m map[string]*string) (plugin.Descriptor, error) {
 // javaMap writes a map as Java does. Values of what sounds like a secret are not shown (invariant 6).
 func javaMap(m map[string]*string) string {
 	entries := make([]string, 0, len(m))
-	for _, k := range javaOrder(slices.Sorted(maps.Keys(m))) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		value := "null"
 		if v := m[k]; v != nil {
 			value = *v

@@ -176,6 +176,8 @@ func unavailable(c restCase, mode string) string {
 		return "exactly-once sources are not there yet"
 	case c.Profile == "starting" || c.Profile == "joining":
 		return "the broker would have to be stopped on the way"
+	case mode == "distributed" && (c.Profile == "auth" || c.Profile == "auth-admin" || c.NeedsPlugin != ""):
+		return "run in standalone mode, where it makes no difference"
 	case c.Profile == "versions":
 		return "two versions of one plugin cannot be built in"
 	case c.Profile == "boot":

@@ -254,6 +254,9 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 func (w *restWorker) wipe(t *testing.T) {
 	t.Helper()
 	if w.shared {
+		if err := w.engine.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		s, err := w.engine.Snapshot(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@
 //	engine/internal/task      source and sink loops, chain, tolerance, tracker of spans
 //	engine/internal/kafka     client settings
 //	engine/broker             the development broker; a room of its own, so that nobody links it who embeds the engine
-//	store                     contract and suite (storetest); store/memory, store/file
+//	store                     contract and suite (storetest); store/memory, store/file, store/topic
 //	plugins                   one folder a system; plugins/transform, plugins/convert, plugins/condition; plugins.go lists them
 //	pipelines, testdata       examples, each a folder that is a project and a test; data
 //

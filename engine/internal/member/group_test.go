@@ -80,7 +80,13 @@ func start(t *testing.T, k *kafkatest.Cluster, name string, with member.GroupSet
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
 	go func() { w.ended <- w.Run(ctx, w.watch.Set) }()
-	t.Cleanup(func() { w.cancel(); <-w.ended; close(w.ended) })
+	t.Cleanup(func() {
+		w.cancel()
+		if err, open := <-w.ended; open && err != nil {
+			t.Error(err)
+		}
+		close(w.ended)
+	})
 	return w
 }
 

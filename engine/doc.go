@@ -11,7 +11,7 @@
 //	engine/plugin             contracts, spec, registry, host        (+ plugintest: the suite every plugin passes)
 //	engine/config             the flat map: keys, checks, the worker's settings
 //	engine/graph              flat map → instance and task graphs; fingerprints; text, DOT, Mermaid, JSON
-//	engine/internal/leader    requests in → records and plan out; placement as pure functions
+//	engine/internal/leader    requests in → records and plan out; placement as pure functions      (+ model: the protocol, searched)
 //	engine/internal/member    who is here and who leads
 //	engine/internal/worker    makes what runs here equal to the plan
 //	engine/internal/task      source and sink loops, chain, tolerance, tracker of spans

@@ -1,5 +1,7 @@
 // Package leader is what the leading worker does: it answers requests and publishes plans, in one commit (decisions D2,
 // D3). It is the only writer of the configurations' log and calls no plugin; placement and decisions are pure functions.
+//
+// Who may run what, and when, is in engine/decisions/distributed.md; package model checks it.
 package leader
 
 import (

@@ -149,6 +149,7 @@ type cluster struct {
 	plan    store.Plan
 	wants   map[string]want
 	members map[string]member.Member
+	hands   *hands // nil: nothing is on its way
 }
 
 func (c *cluster) change(t *rapid.T, kinds int) {
@@ -186,7 +187,7 @@ func (c *cluster) place() store.Plan {
 	for _, name := range slices.Sorted(maps.Keys(c.wants)) {
 		ws = append(ws, c.wants[name])
 	}
-	return alone(c.plan, ws, slices.Collect(maps.Values(c.members))) // members in the order of the map: any
+	return place(c.plan, ws, slices.Collect(maps.Values(c.members)), c.hands) // members in the order of the map: any
 }
 
 func TestPlacement(t *testing.T) {

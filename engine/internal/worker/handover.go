@@ -232,9 +232,15 @@ func (e *ears) close() {
 	<-e.ended
 }
 
-func (h *hands) hear(e *ears, of heard) {
+// hear keeps what clear asks for: releases, and what this worker said itself.
+func (h *hands) hear(me string, e *ears, of heard) {
 	e.busy, e.after = false, of.next
 	for _, s := range of.statuses {
-		h.said[key{s.Connector, s.Task}] = s
+		k := key{s.Connector, s.Task}
+		if s.Released || s.Member == me {
+			h.said[k] = s
+		} else {
+			delete(h.said, k)
+		}
 	}
 }

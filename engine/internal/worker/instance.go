@@ -40,7 +40,7 @@ type instance struct {
 	known   []config.Map   // what the store is known to have as its tasks; nil: not known
 	of      store.Revision // the revision that they are known of
 	emptied atomic.Bool    // they were taken away since
-	count   atomic.Int64   // of known
+	count   atomic.Int64   // how many the connector has made last
 }
 
 // retryTasks is the wait before a failed try to make or submit task configurations is repeated; it doubles up to the
@@ -92,7 +92,7 @@ func (i *instance) mayAct() bool { return i.holds == nil || i.holds() }
 // here noticed, or one whose tasks were taken away by a stop that was taken back: then the tasks have to be submitted again.
 func (i *instance) renew(c store.Connector) {
 	before := i.stored.Swap(&c)
-	emptied := c.Tasks != nil && len(c.Tasks) == 0 && c.TasksFor == c.Revision && i.count.Load() > 0
+	emptied := c.Target == config.Started && c.Tasks != nil && len(c.Tasks) == 0 && c.TasksFor == c.Revision && i.count.Load() > 0
 	if emptied {
 		i.emptied.Store(true)
 	}
@@ -114,6 +114,7 @@ func (i *instance) run(ctx context.Context) error {
 			}
 			i.report(state, nil)
 			i.known = nil // whoever stopped the connector has taken its tasks away
+			i.count.Store(0)
 			select {
 			case <-ctx.Done():
 			case <-i.again:
@@ -202,6 +203,7 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	for n, c := range configs {
 		stored[n] = config.Unresolve(config.Map(c), inst.Config, config.Map(inst.Settings)) // invariant 6
 	}
+	i.count.Store(int64(len(stored)))
 	conn := i.stored.Load()
 	if i.emptied.Swap(false) || i.of != conn.Revision {
 		i.of, i.known = conn.Revision, nil
@@ -228,6 +230,5 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 		return fmt.Errorf("submit the tasks: %s", answer.Reason)
 	}
 	i.known = stored
-	i.count.Store(int64(len(stored)))
 	return nil
 }

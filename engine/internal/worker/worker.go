@@ -177,7 +177,7 @@ func (w *Worker) loop(ctx context.Context) error {
 			if heard.err != nil {
 				return heard.err
 			}
-			w.hands.hear(ears, heard)
+			w.hands.hear(w.Member, ears, heard)
 		case <-secrets.C:
 			w.refresh()
 		}

@@ -37,9 +37,10 @@ const (
 // scene is a cluster of real leaders and workers on a store in memory, with a group that does what a test says. It runs in a
 // bubble of synctest, but for the clock of leases, which is moved by hand.
 type scene struct {
-	t     *testing.T
-	store store.Store
-	rand  *rand.Rand
+	t      *testing.T
+	store  store.Store
+	rand   *rand.Rand
+	prompt bool // readers do not lag
 
 	mu         sync.Mutex
 	nodes      map[string]*node
@@ -215,11 +216,9 @@ func (s *scene) kill(n *node, session time.Duration) {
 		}
 	}
 	s.mu.Unlock()
-	s.clients.Go(func() {
-		<-time.After(session)
-		n.end()
-	})
 	pass(session)
+	s.expel(n)
+	s.clients.Go(n.end)
 }
 
 func (n *node) held() member.Lease {
@@ -280,7 +279,7 @@ func (l *lagging) Wait(ctx context.Context, after store.Revision) (store.Revisio
 		return 0, err
 	}
 	late := time.Duration(0)
-	if l.n.s.upTo(3) == 0 {
+	if !l.n.s.prompt && l.n.s.upTo(3) == 0 {
 		late = l.n.s.upTo(2 * delay)
 	}
 	select {

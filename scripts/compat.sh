@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
-# runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and Maven; where they are
-# missing it says what it left out.
+# runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and
+# Maven; where they are missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -115,7 +115,7 @@ func (j *java) until(what string, ok func() bool) {
 }
 
 func (j *java) log() string {
-	b, _ := os.ReadFile(j.said) //nolint:errcheck // for people
+	b, _ := os.ReadFile(j.said) // for people
 	return string(b[max(0, len(b)-4000):])
 }
 

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/diag"
 )
@@ -33,6 +32,9 @@ const (
 	offsetPrefix prefix = "offset.storage."
 	statusPrefix prefix = "status.storage."
 )
+
+// mostBatch is the largest batch that a client is told to make: above it a request would be too large.
+const mostBatch = 64 << 20
 
 const (
 	cleanupPolicy = "cleanup.policy"
@@ -61,26 +63,38 @@ func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix) (found, 
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	for {
-		details, err := admin.ListTopics(ctx, t.Name)
-		if err != nil {
-			return found{}, fmt.Errorf("look for topic %s: %w", t.Name, explain(err, access{"Describe", "topic", t.Name}))
-		}
-		d, ok := details[t.Name]
+		d, err := look(ctx, client, t.Name)
 		switch {
-		case ok && d.Err == nil && len(d.Partitions) > 0:
+		case err == nil && len(d.Partitions) > 0:
 			return check(ctx, admin, t, p, len(d.Partitions))
-		case ok && errors.Is(d.Err, kerr.TopicAuthorizationFailed):
-			return found{}, explain(d.Err, access{"Describe", "topic", t.Name})
-		case !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			if err := create(ctx, admin, t, p); err != nil {
 				return found{}, err
 			}
+		case err != nil && !kerr.IsRetriable(err):
+			return found{}, fmt.Errorf("look for topic %s: %w", t.Name, explain(err, access{"Describe", "topic", t.Name}))
 		}
-		pause(ctx, 50*time.Millisecond) // until every broker knows it
+		pause(ctx, 10*time.Millisecond) // until every broker knows it
 		if ctx.Err() != nil {
 			return found{}, fmt.Errorf("wait for topic %s: %w", t.Name, ctx.Err())
 		}
 	}
+}
+
+// look asks a broker what it knows of a topic now, past what the client remembers.
+func look(ctx context.Context, client *kgo.Client, topic string) (kmsg.MetadataResponseTopic, error) {
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	q := kmsg.NewPtrMetadataRequest()
+	q.Topics = append(q.Topics, t)
+	answer, err := q.RequestWith(ctx, client)
+	if err != nil {
+		return kmsg.MetadataResponseTopic{}, err
+	}
+	if len(answer.Topics) != 1 {
+		return kmsg.MetadataResponseTopic{}, kerr.UnknownTopicOrPartition
+	}
+	return answer.Topics[0], kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -142,7 +156,7 @@ func check(ctx context.Context, admin *kadm.Client, t Topic, p prefix, partition
 			}
 		case maxMessage:
 			if n, err := strconv.Atoi(s.MaybeValue()); err == nil && n > 0 {
-				f.limit = n
+				f.limit = min(n, mostBatch)
 			}
 		}
 	}
@@ -185,42 +199,4 @@ func missing(topic string) error {
 func replaced(topic string) error {
 	d := diag.New(diag.TopicMissing, diag.Place{}, "Topic %s was made anew or shortened while this worker used it, so that what it has read is not there any more.\n\nStart the worker again; it reads the topic from the beginning.", topic)
 	return &d
-}
-
-// ReadTopic reads how one of the three topics is to be made from properties as Kafka Connect spells them: topic,
-// replication.factor, partitions, and any other as a setting of the topic. kind is "config", "offset" or "status". ignored
-// are the properties that Kafka Connect ignores, too, and tells about.
-func ReadTopic(kind string, properties map[string]string) (t Topic, ignored []string, err error) {
-	p := kind + ".storage."
-	t = Topic{Partitions: map[string]int32{"config": 1, "offset": 25, "status": 5}[kind], Replication: 3, Configs: map[string]string{}}
-	number := func(key string, bits int) (int64, error) {
-		n, err := strconv.ParseInt(strings.TrimSpace(properties[key]), 10, bits)
-		if err != nil || n == 0 || n < -1 {
-			return 0, fmt.Errorf("invalid value %s for configuration %s: must be a number above 0, or -1 for the default of the brokers", properties[key], key)
-		}
-		return n, nil
-	}
-	for _, key := range slices.Sorted(maps.Keys(properties)) {
-		name, ok := strings.CutPrefix(key, p)
-		switch {
-		case !ok:
-		case name == "topic":
-			t.Name = properties[key]
-		case name == "file.filename": // of a standalone worker
-		case name == cleanupPolicy, name == "partitions" && kind == "config":
-			ignored = append(ignored, key)
-		case name == "partitions":
-			n, wrong := number(key, 32)
-			t.Partitions, err = int32(n), errors.Join(err, wrong)
-		case name == "replication.factor":
-			n, wrong := number(key, 16)
-			t.Replication, err = int16(n), errors.Join(err, wrong)
-		default:
-			t.Configs[name] = properties[key]
-		}
-	}
-	if t.Name == "" {
-		err = errors.Join(err, fmt.Errorf("missing required configuration %q which has no default value", p+"topic"))
-	}
-	return t, ignored, err
 }

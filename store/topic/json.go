@@ -48,10 +48,10 @@ func appendUnit(dst []byte, u rune) []byte {
 	return append(dst, '\\', 'u', upperHex[u>>12&15], upperHex[u>>8&15], upperHex[u>>4&15], upperHex[u&15])
 }
 
-// appendProperties appends {"properties":{…}}, the value of connector and task records. The order of properties carries no
+// encodeProperties makes {"properties":{…}}, the value of connector and task records. The order of properties carries no
 // meaning; sorted, equal configurations are equal bytes.
-func appendProperties(dst []byte, m config.Map) []byte {
-	dst = append(dst, `{"properties":{`...)
+func encodeProperties(m config.Map) []byte {
+	dst := []byte(`{"properties":{`)
 	for i, k := range slices.Sorted(maps.Keys(m)) {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -155,7 +155,7 @@ func integer(d *jsontext.Decoder) (n int64, ok bool, err error) {
 	return n, parse == nil, nil
 }
 
-// decodeProperties reads what appendProperties wrote, or a worker of Kafka Connect. A property that is null is left out,
+// decodeProperties reads what encodeProperties wrote, or a worker of Kafka Connect. A property that is null is left out,
 // as it means the same; a number or boolean becomes its text.
 func decodeProperties(value []byte, names map[string]string) (config.Map, error) {
 	var m config.Map

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/store"
@@ -366,4 +367,126 @@ func TestALeaderThatStopsMidway(t *testing.T) {
 	if got := texts(c.records(c.settings().Config.Name, kgo.ReadUncommitted())); !slices.Contains(got, "connector-a -") {
 		t.Errorf("got %v, want a tombstone for what was aborted", got)
 	}
+}
+
+// TestOpenTransactions: configurations are read up to the transaction that a leader is in, or was in when it died; offsets
+// behind an open one are waited for, since they are committed.
+func TestOpenTransactions(t *testing.T) {
+	t.Parallel()
+	c := genuine(t)
+	s := c.open()
+	r := claim(t, s)(put(connector("a")))
+	holds := c.helper(kgo.TransactionalID(c.group+"-holds"), kgo.TransactionTimeout(time.Minute))
+	if err := holds.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{c.settings().Config.Name, c.settings().Offsets.Name} {
+		if err := holds.ProduceSync(t.Context(), &kgo.Record{Topic: of, Key: []byte(`["x",{}]`), Value: []byte(`1`)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := snapshot(t, s).Revision; got != r {
+		t.Errorf("got revision %d, want %d", got, r)
+	}
+	commitOffset(t, s, "x", `{}`, `2`) // in the same Kafka partition, as its key is the same
+	ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer stop()
+	if got, err := s.Offsets().Read(ctx, "x", [][]byte{[]byte(`{}`)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %s, %v, want to wait", got, err)
+	}
+	if err := holds.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, s, "x", `{}`); got != "2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestALargeCommit is more than a batch may have, in one transaction.
+func TestALargeCommit(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	s := c.open()
+	var all []*store.Connector
+	for i := range 1000 {
+		conn := connector(fmt.Sprintf("c%04d", i))
+		conn.Config["v"] = strings.Repeat("x", 1000)
+		conn.Tasks = []config.Map{conn.Config, conn.Config}
+		all = append(all, conn)
+	}
+	r := claim(t, s)(put(all...))
+	got := snapshot(t, c.open())
+	if len(got.Connectors) != len(all) || got.Revision != r || got.Connectors["c0999"].TasksFor != r {
+		t.Errorf("got %d connectors at revision %d, want %d at %d", len(got.Connectors), got.Revision, len(all), r)
+	}
+}
+
+// TestBrokersThatDoNotAnswer: a call ends with its context, whatever is on its way, and the store closes.
+func TestBrokersThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can be silent")
+	}
+	s := c.open()
+	f, err := s.Claim(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	defer close(hold)
+	c.fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake.KeepControl()
+		c.fake.SleepControl(func() { <-hold })
+		return nil, nil, false
+	})
+	for what, call := range map[string]func(ctx context.Context) error{
+		"commit": func(ctx context.Context) error { return second(s.Commit(ctx, f, put(connector("a")))) },
+		"submit": func(ctx context.Context) error { _, err := s.Submit(ctx, store.Request{ID: "1"}); return err },
+		"offsets": func(ctx context.Context) error {
+			return s.Offsets().Commit(ctx, "a", []store.Offset{{Partition: []byte("{}"), Value: []byte("1")}})
+		},
+		"status": func(ctx context.Context) error { return s.Statuses().Put(ctx, store.Status{Connector: "a"}) },
+	} {
+		ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v, want the context's error", what, err)
+		}
+		stop()
+	}
+}
+
+// BenchmarkRequest is the road of a write: asked on one worker, committed by another, answered when the first has read it.
+func BenchmarkRequest(b *testing.B) {
+	c := newCluster(b)
+	leading, other := c.open(), c.open()
+	f, err := leading.Claim(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			rs, err := leading.Requests(ctx)
+			if err != nil {
+				return
+			}
+			commit := put(connector("a"))
+			for _, r := range rs {
+				commit.Answers = append(commit.Answers, store.Answer{ID: r.ID})
+			}
+			if _, err := leading.Commit(ctx, f, commit); err != nil && ctx.Err() == nil {
+				b.Errorf("commit: %v", err)
+				return
+			}
+		}
+	})
+	for b.Loop() {
+		if a, err := other.Submit(b.Context(), store.Request{ID: store.NewID()}); err != nil || a.Refusal != "" {
+			b.Fatal(a, err)
+		}
+	}
+	stop()
+	wg.Wait()
 }

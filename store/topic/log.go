@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,12 +127,7 @@ func (l *log) follow(ctx context.Context) {
 // weigh returns nil for an error of a fetch that may pass.
 func (l *log) weigh(ctx context.Context, err error) error {
 	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
-		// A broker that has not heard of the topic yet says the same as one that has heard of its end.
-		details, asked := kadm.NewClient(l.asker).ListTopics(ctx, l.topic)
-		if asked == nil && !details.Has(l.topic) {
-			return missing(l.topic)
-		}
-		return nil
+		return l.gone(ctx)
 	}
 	if errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, kerr.InconsistentTopicID) {
 		return replaced(l.topic)
@@ -142,8 +138,22 @@ func (l *log) weigh(ctx context.Context, err error) error {
 	if _, refused := errors.AsType[*kerr.Error](err); refused && !kerr.IsRetriable(err) {
 		return explain(err, access{"Read", "topic", l.topic})
 	}
-	l.logger.Warn("reading failed; trying again", "topic", l.topic, "error", err)
+	l.logger.Debug("reading failed; trying again", "topic", l.topic, "error", err)
 	return nil
+}
+
+// gone returns nil unless the topic does not exist. A broker that has not heard of it yet says the same for a moment.
+func (l *log) gone(ctx context.Context) error {
+	for range 4 {
+		if _, err := look(ctx, l.asker, l.topic); !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		pause(ctx, silence)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return missing(l.topic)
 }
 
 func (l *log) takeAll(fetches kgo.Fetches) error {
@@ -212,7 +222,7 @@ func (l *log) skipVoid(ctx context.Context, partition int32, end int64) error {
 	if from >= end {
 		return nil
 	}
-	next, err := l.look(ctx, partition, from, end)
+	next, err := l.void(ctx, partition, from, end)
 	if err != nil || next == from {
 		return err
 	}
@@ -225,26 +235,24 @@ func (l *log) skipVoid(ctx context.Context, partition int32, end int64) error {
 	return nil
 }
 
-// look fetches once at an offset and returns the offset up to which there are no records.
-func (l *log) look(ctx context.Context, partition int32, from, end int64) (int64, error) {
-	details, err := kadm.NewClient(l.asker).ListTopics(ctx, l.topic)
-	if err != nil {
-		return from, fmt.Errorf("find the leader of topic %s: %w", l.topic, err)
-	}
-	topic := details[l.topic]
-	leader, ok := topic.Partitions[partition]
-	if !ok || leader.Err != nil || topic.Err != nil {
-		return from, nil // asked again after the next silence
+// void fetches once at an offset and returns the offset up to which there are no records.
+func (l *log) void(ctx context.Context, partition int32, from, end int64) (int64, error) {
+	topic, err := look(ctx, l.asker, l.topic)
+	leader := slices.IndexFunc(topic.Partitions, func(p kmsg.MetadataResponseTopicPartition) bool {
+		return p.Partition == partition && p.ErrorCode == 0
+	})
+	if err != nil || leader < 0 {
+		return from, ctx.Err() // asked again after the next silence
 	}
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, from, 1<<20
 	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID, t.Partitions = l.topic, topic.ID, append(t.Partitions, p)
+	t.Topic, t.TopicID, t.Partitions = l.topic, topic.TopicID, append(t.Partitions, p)
 	q := kmsg.NewPtrFetchRequest()
 	q.MaxBytes, q.IsolationLevel, q.Topics = 1<<20, 1, append(q.Topics, t)
-	answer, err := l.asker.Broker(int(leader.Leader)).RetriableRequest(ctx, q)
+	answer, err := l.asker.Broker(int(topic.Partitions[leader].Leader)).RetriableRequest(ctx, q)
 	if err != nil {
-		return from, fmt.Errorf("look at the end of topic %s: %w", l.topic, err)
+		return from, ctx.Err() // as above
 	}
 	got, ok := answer.(*kmsg.FetchResponse)
 	if !ok || len(got.Topics) != 1 || len(got.Topics[0].Partitions) != 1 {

@@ -300,6 +300,23 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 	}
 }
 
+func TestFetchesThatFailForAWhile(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can be made to fail")
+	}
+	s, other := c.open(), c.open()
+	commit := claim(t, s)
+	for _, e := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.FencedLeaderEpoch, kerr.KafkaStorageError} {
+		c.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: e, Count: 3})
+		commit(put(connector(e.Message)))
+		if got := snapshot(t, other).Connectors[e.Message]; got.Name == "" {
+			t.Errorf("%v: what came afterwards was not read", e)
+		}
+	}
+}
+
 func TestADeletedTopicEndsTheStore(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -312,37 +329,6 @@ func TestADeletedTopicEndsTheStore(t *testing.T) {
 	_, err := s.Wait(ctx, 1<<40)
 	if got := detail(t, err, diag.TopicMissing); !strings.Contains(got, "was deleted") {
 		t.Errorf("got %s", got)
-	}
-}
-
-func TestReadTopic(t *testing.T) {
-	t.Parallel()
-	properties := map[string]string{
-		"config.storage.topic": "c", "config.storage.replication.factor": "-1", "config.storage.partitions": "3", "config.storage.cleanup.policy": "delete", "config.storage.min.insync.replicas": "2",
-		"offset.storage.topic": "o", "offset.storage.partitions": "50", "offset.storage.file.filename": "/tmp/x",
-		"status.storage.topic": "s", "status.storage.partitions": "-1",
-	}
-	want := map[string]topic.Topic{
-		"config": {Name: "c", Partitions: 1, Replication: -1, Configs: map[string]string{"min.insync.replicas": "2"}},
-		"offset": {Name: "o", Partitions: 50, Replication: 3}, "status": {Name: "s", Partitions: -1, Replication: 3},
-	}
-	for kind, want := range want {
-		got, ignored, err := topic.ReadTopic(kind, properties)
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, kind, got, want)
-		if kind == "config" {
-			same(t, "ignored", ignored, []string{"config.storage.cleanup.policy", "config.storage.partitions"})
-		}
-	}
-	for _, bad := range []map[string]string{{}, {"offset.storage.topic": "o", "offset.storage.partitions": "0"}, {"offset.storage.topic": "o", "offset.storage.replication.factor": "x"}} {
-		if got, _, err := topic.ReadTopic("offset", bad); err == nil {
-			t.Errorf("%v: got %+v, want it refused", bad, got)
-		}
-	}
-	if got, _, err := topic.ReadTopic("offset", map[string]string{"offset.storage.topic": "o"}); err != nil || got.Partitions != 25 {
-		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

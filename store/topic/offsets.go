@@ -174,7 +174,7 @@ func (o *offsets) Commit(ctx context.Context, instance string, entries []store.O
 		last[p] = bytes.Clone(e.Value)
 	}
 	records := o.records(instance, order, last)
-	if err := o.store.produce(ctx, records...); err != nil {
+	if err := o.store.produce(ctx, o.store.data, records...); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

@@ -93,7 +93,9 @@ func fatal(err error) bool { return errors.Is(err, ErrForeign) || errors.Is(err,
 
 // apply takes a committed record over, in the order of the log. A record that cannot be read changes nothing.
 func (s *state) apply(r *kgo.Record) error {
-	s.open = r.Attrs.IsTransactional() && string(r.Key) != headKey
+	if r.Attrs.IsTransactional() { // others may stand between the records of a transaction
+		s.open = string(r.Key) != headKey
+	}
 	revision, ok := revisionIn(r, revisionHeader)
 	if !ok {
 		revision = store.Revision(r.Offset + 1)

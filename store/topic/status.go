@@ -215,7 +215,7 @@ func (t *statuses) write(ctx context.Context, records ...*kgo.Record) error {
 	for _, r := range records {
 		r.Topic = t.log.topic
 	}
-	if err := t.store.produce(ctx, records...); err != nil {
+	if err := t.store.produce(ctx, t.store.data, records...); err != nil {
 		return err
 	}
 	return t.log.readBack(ctx, records)

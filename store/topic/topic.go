@@ -45,7 +45,8 @@ type Settings struct {
 type Store struct {
 	guard
 	settings Settings
-	writer   *kgo.Client // produces what needs no fence, and asks
+	writer   *kgo.Client // produces requests, and asks whatever is no fetch
+	data     *kgo.Client // produces offsets and statuses
 	limit    int         // largest record of the config topic
 	configs  *log
 	statuses *statuses
@@ -76,10 +77,6 @@ func Open(ctx context.Context, settings Settings) (*Store, error) {
 		state: newState(settings.Group), waiting: map[string]*store.Answer{}, write: make(chan struct{}, 1),
 	}
 	s.now.Store(s.state.snapshot)
-	var err error
-	if s.writer, err = settings.Client(s.clientID("store"), producing()...); err != nil {
-		return nil, err
-	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	if err := s.open(ctx, running); err != nil {
@@ -88,12 +85,12 @@ func Open(ctx context.Context, settings Settings) (*Store, error) {
 	return s, nil
 }
 
-// producing are the options of a client that writes records one wants to have soon and nowhere twice. Keys are hashed as
-// by Java, so that the records of a key meet in one partition.
-func producing() []kgo.Opt {
+// producing are the options of a client that writes records one wants to have soon and nowhere twice, in batches that a
+// topic takes. Keys are hashed as by Java, so that the records of a key meet in one partition.
+func producing(limit int) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
-		kgo.ProducerBatchMaxBytes(64 << 20), // the broker's limit decides, see [check]
+		kgo.ProducerBatchMaxBytes(int32(limit)),
 	}
 }
 
@@ -105,22 +102,40 @@ func (s *Store) clientID(purpose string) string {
 	return s.settings.Group + "-" + purpose
 }
 
-func (s *Store) open(ctx, running context.Context) error {
-	parts := map[prefix]found{}
-	for p, t := range map[prefix]Topic{configPrefix: s.settings.Config, offsetPrefix: s.settings.Offsets, statusPrefix: s.settings.Statuses} {
-		f, err := ensure(ctx, s.writer, t, p)
-		if err != nil {
-			return err
-		}
-		parts[p] = f
+// ensure makes the topics or looks at them, in the order of [Store.logs].
+func (s *Store) ensure(ctx context.Context) ([]found, error) {
+	client, err := s.settings.Client(s.clientID("admin"))
+	if err != nil {
+		return nil, err
 	}
-	s.limit = parts[configPrefix].limit
+	defer client.Close()
+	topics := []Topic{s.settings.Config, s.settings.Offsets, s.settings.Statuses}
+	all := make([]found, len(topics))
+	for i, p := range []prefix{configPrefix, offsetPrefix, statusPrefix} {
+		if all[i], err = ensure(ctx, client, topics[i], p); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (s *Store) open(ctx, running context.Context) error {
+	found, err := s.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	s.limit = found[0].limit
+	if s.writer, err = s.settings.Client(s.clientID("configs"), producing(s.limit)...); err != nil {
+		return err
+	}
+	if s.data, err = s.settings.Client(s.clientID("store"), producing(min(found[1].limit, found[2].limit))...); err != nil {
+		return err
+	}
 	s.configs = &log{topic: s.settings.Config.Name, stable: true, take: s.takeConfig, marker: s.state.marker, settle: s.settleConfig}
 	s.offsets = newOffsets(s, s.settings.Offsets.Name)
 	s.statuses = newStatuses(s, s.settings.Statuses.Name)
-	counts := []int{parts[configPrefix].partitions, parts[offsetPrefix].partitions, parts[statusPrefix].partitions}
 	for i, l := range s.logs() {
-		if err := s.start(ctx, running, l, counts[i]); err != nil {
+		if err := s.start(ctx, running, l, found[i].partitions); err != nil {
 			return err
 		}
 	}
@@ -185,7 +200,11 @@ func (s *Store) Close() error {
 			}
 		}
 	}
-	s.writer.Close()
+	for _, c := range []*kgo.Client{s.writer, s.data} {
+		if c != nil {
+			c.Close()
+		}
+	}
 	return nil
 }
 
@@ -259,7 +278,7 @@ func (s *Store) Submit(ctx context.Context, r store.Request) (store.Answer, erro
 	if err := s.expect(ctx, r.ID); err != nil {
 		return store.Answer{}, err
 	}
-	err = s.produce(ctx, record)
+	err = s.produce(ctx, s.writer, record)
 	var answer *store.Answer
 	if err == nil {
 		err = s.await(ctx, func() bool { return s.waiting[r.ID] != nil })
@@ -305,26 +324,31 @@ func (s *Store) expect(ctx context.Context, id string) error {
 }
 
 // produce writes records, which belong to the store from then on, and returns when all are durable. When ctx ends first,
-// or the store, some may still be written.
-func (s *Store) produce(ctx context.Context, records ...*kgo.Record) error {
+// or the store, some may still be written: a client does not take back what is on its way.
+func (s *Store) produce(ctx context.Context, client *kgo.Client, records ...*kgo.Record) error {
 	results := make(chan error, len(records))
 	for _, r := range records {
-		s.writer.Produce(ctx, r, func(_ *kgo.Record, err error) { results <- err })
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) { results <- err })
 	}
 	for range records {
 		select {
 		case err := <-results:
 			if err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				return fmt.Errorf("write to topic %s: %w", records[0].Topic, explain(err, access{"Write", "topic", records[0].Topic}))
+				return s.unwritten(ctx, records[0].Topic, err)
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// unwritten is the error of a record that was not written.
+func (s *Store) unwritten(ctx context.Context, topic string, err error) error {
+	if ended := s.usable(ctx); ended != nil {
+		return ended
+	}
+	return fmt.Errorf("write to topic %s: %w", topic, explain(err, access{"Write", "topic", topic}))
 }
 
 // sizeOf is more than a record takes in a batch of its own.

@@ -8,7 +8,7 @@ import (
 )
 
 type expressionConfig struct {
-	Expression string `cfg:"expression,required,nonempty" importance:"high" doc:"An expression over value, key, headers, topic, partition, offset and timestamp that gives true or false, such as value.amount > 100."`
+	Expression string `cfg:"expression,required,nonempty" importance:"high" example:"(value.amount ?? 0) > 100" doc:"An expression over value, key, headers, topic, partition, offset and timestamp that gives true or false, such as (value.amount ?? 0) > 100."`
 }
 
 // expression is the predicate that when = "…" and unless = "…" stand for.

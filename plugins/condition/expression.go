@@ -12,7 +12,10 @@ type expressionConfig struct {
 }
 
 // expression is the predicate that when = "…" and unless = "…" stand for.
-type expression struct{ program *Program }
+type expression struct {
+	program *Program
+	text    string
+}
 
 // Configure implements [plugin.Predicate].
 func (p *expression) Configure(c plugin.Config) (err error) {
@@ -20,12 +23,22 @@ func (p *expression) Configure(c plugin.Config) (err error) {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
-	p.program, err = CompileCondition(c["expression"])
+	p.text = c["expression"]
+	p.program, err = CompileCondition(p.text)
 	return At("expression", err)
 }
 
 // Test implements [plugin.Predicate].
 func (p *expression) Test(r *record.Record) (bool, error) { return p.program.Test(r) }
+
+// Demands implements [plugin.Demander].
+func (p *expression) Demands() []*plugin.ConfigError {
+	list := demands(p.text)
+	for _, d := range list {
+		d.Key = "expression"
+	}
+	return list
+}
 
 // At gives an error of compiling the setting that holds the expression.
 func At(key string, err error) error {

@@ -58,6 +58,12 @@ ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m 
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
+ENGINE_TEST_RECORDS="${TRANSFORM_RECORDS:-100000}" go test -v -count=1 -timeout 60m -run BesideJava ./plugins >"$work/transforms.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	cat "$work/transforms.log"
+fi
+sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
+cat "$work/transforms.log" >>"$work/suites.log"
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

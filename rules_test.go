@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
-	"engine/internal/member": {"engine/internal/kafka", "store"},
+	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
 	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/member", "engine/internal/task", "engine/plugin", "store"},
@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
-		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory",
+		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory", "store/topic",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

@@ -73,6 +73,11 @@ worker {
   scheduled_rebalance_max_delay_ms = %[4]d
   offset_flush_interval_ms         = %[5]d
   config_provider "env" "env" {}
+  # Else the consumer of a sink that was killed keeps its partitions for 45 seconds.
+  consumer {
+    session_timeout_ms    = %[3]d
+    heartbeat_interval_ms = 1000
+  }
 }
 `
 
@@ -145,7 +150,7 @@ type worker struct {
 	result  error
 	lives   int
 	serving bool // its API can be called: it has begun to listen, and nothing has been done to it since
-	harms   int // how often something was done to it: a call that saw none must have been answered
+	harms   int  // how often something was done to it: a call that saw none must have been answered
 }
 
 func (w *worker) address() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }

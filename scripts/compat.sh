@@ -58,6 +58,9 @@ ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m 
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
+echo "compat: workers of a cluster that are killed and frozen, for two minutes"
+CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
+cat "$work/cluster.log" >>"$work/suites.log"
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

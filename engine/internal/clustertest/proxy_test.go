@@ -29,7 +29,7 @@ type proxy struct {
 // held is the end of a transaction that waits before the broker.
 type held struct {
 	came chan struct{} // closed when it is there
-	pass chan struct{} // closed when it may go on
+	pass chan bool     // whether it may go on
 }
 
 // startProxy listens at the address that the broker names to those who come through it.
@@ -70,7 +70,7 @@ func startProxy(t *testing.T, transactionalID string) *proxy {
 func (p *proxy) hold() *held {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.next = &held{make(chan struct{}), make(chan struct{})}
+	p.next = &held{make(chan struct{}), make(chan bool, 1)}
 	return p.next
 }
 
@@ -124,7 +124,9 @@ func (p *proxy) requests(from io.Reader, to io.Writer) {
 		}
 		if h := p.holds(request[4:]); h != nil {
 			close(h.came)
-			<-h.pass
+			if !<-h.pass {
+				return
+			}
 		}
 		if _, err := to.Write(request); err != nil {
 			return

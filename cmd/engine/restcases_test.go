@@ -518,6 +518,10 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 		w = startShared(t, servers, settings)
 		if profile == "cluster" {
 			other = startShared(t, servers, settings)
+			eventually(t, time.Minute, func() (bool, string) {
+				is := plan(t, w)
+				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
+			})
 		}
 	}
 	tmp := t.TempDir()

@@ -64,6 +64,9 @@ if [ $failed = 1 ]; then
 fi
 sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
 cat "$work/transforms.log" >>"$work/suites.log"
+echo "compat: workers of a cluster that are killed and frozen, for two minutes"
+CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
+cat "$work/cluster.log" >>"$work/suites.log"
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

@@ -54,9 +54,9 @@ func applied(t *testing.T, edit ...string) (*connect, string) {
 	return c, dir
 }
 
-// TestAChangeBetweenPlanAndApplyIsRefused: what somebody else does while a plan waits for its "yes" is neither overwritten
+// TestWhatOthersDoMeanwhileIsRefused: what somebody else does while a plan waits for its "yes" is neither overwritten
 // nor passed over in silence, and the next plan shows it.
-func TestAChangeBetweenPlanAndApplyIsRefused(t *testing.T) {
+func TestWhatOthersDoMeanwhileIsRefused(t *testing.T) {
 	t.Parallel()
 	const lines = `topic = "lines"`
 	byHand := func(c *connect) { c.configs["lines"] = with(c.configs["lines"], "batch.size", "7") }

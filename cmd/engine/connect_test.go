@@ -146,7 +146,7 @@ func (c *connect) all(r *http.Request, text []byte) (int, any) {
 		for _, part := range r.URL.Query()["expand"] {
 			switch part {
 			case "info":
-				parts["info"] = map[string]any{"name": name, "config": m, "tasks": []any{map[string]any{"connector": name, "task": 0}}, "type": "source"}
+				parts["info"] = map[string]any{"name": name, "config": m, "tasks": []any{map[string]any{"connector": name, "task": 0}}, "type": role(m)}
 			case "status":
 				parts["status"] = c.status(name)
 			}
@@ -154,6 +154,14 @@ func (c *connect) all(r *http.Request, text []byte) (int, any) {
 		all[name] = parts
 	}
 	return 200, all
+}
+
+// role is what a connector says it is.
+func role(m map[string]string) string {
+	if m["topics"] != "" || m["topics.regex"] != "" {
+		return "sink"
+	}
+	return "source"
 }
 
 func (c *connect) status(name string) map[string]any {
@@ -165,7 +173,7 @@ func (c *connect) status(name string) map[string]any {
 	if c.states[name] == "STOPPED" {
 		tasks = []any{}
 	}
-	return map[string]any{"name": name, "type": "source", "connector": map[string]any{"state": c.states[name], "worker_id": "w"}, "tasks": tasks}
+	return map[string]any{"name": name, "type": role(c.configs[name]), "connector": map[string]any{"state": c.states[name], "worker_id": "w"}, "tasks": tasks}
 }
 
 func (c *connect) one(r *http.Request, name, action string, config map[string]string, text []byte) (int, any) {

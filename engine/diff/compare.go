@@ -310,6 +310,9 @@ func (cm *comparison) role(m config.Map, live string) string {
 
 // replaces reports whether a connector becomes one of the other kind.
 func (cm *comparison) replaces(l *Connector, want config.Map) bool {
+	if strings.TrimSpace(l.Config[config.ConnectorClass]) == strings.TrimSpace(want[config.ConnectorClass]) {
+		return false
+	}
 	now, then := l.Type, cm.role(want, "")
 	return now != "" && now != "unknown" && then != "unknown" && now != then
 }

@@ -143,10 +143,16 @@ func (pl *planning) load(dir string) (*planned, error) {
 	files, found := hcl.Load(dir, hcl.Options{
 		Registry: registry, Vars: pl.variables.list, Env: pl.env, Version: released(version), ForCluster: true, Cluster: pl.to,
 	})
-	worker := config.WorkerDefaults()
+	worker, more := config.ReadWorker((&project{Project: files}).declaredWorker(), registry)
+	found = append(found, more...)
+	if worker == nil {
+		worker = new(config.WorkerDefaults())
+	}
 	judged := map[string]diag.List{}
 	for _, d := range files.Pipelines {
-		judged[d.Name()] = slices.DeleteFunc(config.CheckMap(d, &worker, registry), ofTheCluster)
+		judged[d.Name()] = slices.DeleteFunc(config.CheckMap(d, worker, registry), func(d diag.Diagnostic) bool {
+			return ofTheCluster(d) || d.Code == diag.UnknownProvider && files.Worker == nil
+		})
 	}
 	if len(found) > 0 {
 		pl.tell(found, files.Source)
@@ -154,7 +160,7 @@ func (pl *planning) load(dir string) (*planned, error) {
 	if found.HasErrors() {
 		return nil, errTold
 	}
-	return &planned{files: files, registry: registry, worker: &worker, judged: judged}, nil
+	return &planned{files: files, registry: registry, worker: worker, judged: judged}, nil
 }
 
 // checked is load for commands that ask no cluster: what is wrong with the connectors has been printed.
@@ -196,12 +202,11 @@ func (pl *planning) judge(is *planned) diag.List {
 	return found.Sorted()
 }
 
-// ofTheCluster reports whether only the cluster can know: what it has installed and can do, and which providers its
-// workers have.
+// ofTheCluster reports whether only the cluster can know: what it has installed, and can do.
 func ofTheCluster(d diag.Diagnostic) bool {
 	switch d.Code {
 	case diag.UnknownConnector, diag.UnknownConverter, diag.UnknownTransform, diag.UnknownPredicate, diag.SecretMissing,
-		diag.UnknownProvider, diag.NotAvailable:
+		diag.NotAvailable:
 		return true
 	}
 	return false

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/penstock/penstock/plugins"
 )
 
 // connect is a Kafka Connect that stores configurations and runs nothing.
@@ -31,10 +33,16 @@ type connect struct {
 }
 
 func newConnect() *connect {
-	return &connect{
+	c := &connect{
 		configs: map[string]map[string]string{}, states: map[string]string{}, clusterID: "lkc-1",
 		invalid: map[string]string{}, fails: map[string]string{}, version: "4.3.1", offsets: map[string][]any{}, classes: map[string]string{},
 	}
+	for _, d := range plugins.All() {
+		if strings.HasPrefix(d.Class, "org.apache.kafka.") && d.Class != fileSourceClass {
+			c.classes[d.Class] = d.Role().String()
+		}
+	}
+	return c
 }
 
 const (
@@ -83,7 +91,6 @@ func (c *connect) answer(r *http.Request) (int, any) {
 	case parts[0] == "connector-plugins":
 		installed := []any{
 			map[string]any{"class": fileSourceClass, "type": "source", "version": "4.3.1"}, map[string]any{"class": jdbcClass, "type": "source", "version": "10.7.6"},
-			map[string]any{"class": "org.apache.kafka.connect.storage.StringConverter", "type": "converter"},
 		}
 		for class, kind := range c.classes {
 			installed = append(installed, map[string]any{"class": class, "type": kind, "version": "1"})

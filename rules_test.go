@@ -23,7 +23,9 @@ var rooms = map[string][]string{
 	"engine/plugin": {"engine/record"},
 	"engine/config": {"engine/diag", "engine/plugin"},
 	"store":         {"engine/config"},
-	"engine/graph":  {"engine/config", "engine/diag", "engine/plugin"},
+	// What takes a cluster to what a project declares: below commands and REST, above the flat map.
+	"engine/diff":  {"engine/config", "engine/diag", "engine/plugin"},
+	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
 	"engine/internal/member": {"engine/internal/kafka", "store"},
@@ -56,8 +58,8 @@ var rooms = map[string][]string{
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
-		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/graph", "engine/plugin", "hcl", "plugins",
-		"store", "store/file", "store/memory",
+		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
+		"engine/record", "hcl", "plugins", "store", "store/file", "store/memory",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -258,6 +259,43 @@ func TestWhatIsNoRequestIsRefusedInJSON(t *testing.T) {
 		if code/100 != 4 || header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, `{"error_code":4`) {
 			t.Errorf("%s: got %d %v %s", name, code, header, body)
 		}
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAThousandConnections: so many clients that say nothing, half a request or keep their connection do not keep others
+// out, and cost little.
+func TestAThousandConnections(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("opens 2,000 sockets")
+	}
+	address, end := served(t, newServer(t, &fake{}, nil))
+	var before, during runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	texts := []string{"", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "POST /connectors HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"}
+	for i := range 1000 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if _, err := io.WriteString(c, texts[i%len(texts)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if code, _, body := exchange(t, address, "GET /connectors HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); code != 200 || body != `["c"]` {
+			t.Fatalf("beside them: got %d %s", code, body)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&during)
+	if grown := int64(during.HeapInuse+during.StackInuse) - int64(before.HeapInuse+before.StackInuse); grown > 64<<20 {
+		t.Errorf("they hold %d MB, want at most 64", grown>>20)
 	}
 	if err := end(); err != nil {
 		t.Error(err)

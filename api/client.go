@@ -24,8 +24,9 @@ import (
 // Client calls the REST API of a worker: one of ours, or of Kafka Connect, whose calls all but [Client.Reload] are. Errors
 // are an [*AnswerError] when the worker refuses, an [*UnreachableError] when there is none. It is safe for concurrent use.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string // of bearer authentication
 }
 
 // Bounds of a call.
@@ -89,6 +90,7 @@ type Status struct {
 	Connector State       `json:"connector"`
 	Tasks     []TaskState `json:"tasks"`
 	Type      string      `json:"type"` // source, sink or unknown
+	Beyond    *Beyond     `json:"engine,omitempty"`
 
 	read json.RawMessage
 }
@@ -136,19 +138,29 @@ func (c *Client) Names(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Statuses lists how all connectors are that have said so, sorted by name.
+// Statuses lists how all connectors are that have said so, sorted by name. A worker of Kafka Connect tells nothing of
+// Beyond.
 func (c *Client) Statuses(ctx context.Context) ([]*Status, error) {
 	var all map[string]struct {
 		Status *Status `json:"status"`
+		Beyond *Beyond `json:"engine"`
 	}
-	if err := c.call(ctx, http.MethodGet, "/connectors?expand=status", nil, &all); err != nil {
+	if err := c.call(ctx, http.MethodGet, "/connectors?expand=status&expand=engine", nil, &all); err != nil {
 		return nil, err
 	}
 	list := make([]*Status, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if s := all[name].Status; s != nil {
-			list = append(list, s)
+		s := all[name].Status
+		if s == nil {
+			continue
 		}
+		if s.Beyond = all[name].Beyond; s.Beyond != nil {
+			var err error
+			if s.read, err = withMember(s.read, "engine", s.Beyond); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, s)
 	}
 	return list, nil
 }
@@ -156,7 +168,7 @@ func (c *Client) Statuses(ctx context.Context) ([]*Status, error) {
 // Status says how one connector is, its tasks by number.
 func (c *Client) Status(ctx context.Context, connector string) (*Status, error) {
 	s := &Status{}
-	if err := c.call(ctx, http.MethodGet, connectorPath(connector, "status"), nil, s); err != nil {
+	if err := c.call(ctx, http.MethodGet, connectorPath(connector, "status")+"?expand=engine", nil, s); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(s.Tasks, func(a, b TaskState) int { return cmp.Compare(a.ID, b.ID) })
@@ -276,9 +288,18 @@ func connectorPath(connector string, more ...string) string {
 
 // call makes one call. The answer is read into a value, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, body []byte, into any) error {
+	return c.send(ctx, method, path, body, nil, into)
+}
+
+// send is call with headers.
+func (c *Client) send(ctx context.Context, method, path string, body []byte, headers http.Header, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make a call of %s: %w", path, err)
+	}
+	maps.Copy(req.Header, headers)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {

@@ -38,6 +38,7 @@ type status struct {
 	Connector state        `json:"connector"`
 	Tasks     []taskStatus `json:"tasks"`
 	Type      string       `json:"type"`
+	Beyond    *Beyond      `json:"engine,omitempty"` // for who asks
 }
 
 type state struct {
@@ -151,6 +152,9 @@ func (s *Server) state(c store.Connector, st store.Status) state {
 	return state{State: st.State, WorkerID: s.WorkerID, Version: version{known, d.Version}, Trace: st.Trace}
 }
 
+// expandEngine is the value of expand that asks for [Beyond].
+const expandEngine = "engine"
+
 // list answers GET /connectors.
 func (s *Server) list(c *call) (answer, error) {
 	expand, asked := c.URL.Query()["expand"]
@@ -165,6 +169,12 @@ func (s *Server) list(c *call) (answer, error) {
 		}
 		return ok(names)
 	}
+	var beyond map[string]*Beyond
+	if slices.Contains(expand, expandEngine) && s.Beyond != nil {
+		if beyond, err = s.Beyond(c.Context()); err != nil {
+			return answer{}, err
+		}
+	}
 	all := map[string]map[string]any{}
 	for _, name := range v.Names() {
 		parts := map[string]any{}
@@ -177,6 +187,9 @@ func (s *Server) list(c *call) (answer, error) {
 				continue // as Kafka Connect does: without a status it is not there at all
 			}
 			parts["status"] = is
+		}
+		if more := beyond[name]; more != nil {
+			parts[expandEngine] = more
 		}
 		all[name] = parts
 	}
@@ -207,6 +220,11 @@ func (s *Server) status(c *call) (answer, error) {
 	is := s.statusOf(v, c.name())
 	if is == nil {
 		return answer{}, failure(http.StatusNotFound, "No status found for connector %s", c.name())
+	}
+	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
+		if is.Beyond, err = s.beyond(c.Context(), c.name()); err != nil {
+			return answer{}, err
+		}
 	}
 	return ok(is)
 }
@@ -306,19 +324,25 @@ func (s *Server) root(c *call) (answer, error) {
 	return ok(body)
 }
 
-// health says whether the store answers (KIP-1017).
+// health says whether the store answers (KIP-1017). While an older configuration than that of the files runs, the answer
+// has a member that says so.
 func (s *Server) health(c *call) (answer, error) {
 	type body struct {
-		Status  string `json:"status"`
-		Message string `json:"message"`
+		Status   string `json:"status"`
+		Message  string `json:"message"`
+		Degraded string `json:"degraded,omitempty"`
 	}
 	if s.Ready != nil && !s.Ready() {
-		return answer{status: http.StatusServiceUnavailable, body: body{"starting", "Worker is still starting up."}}, nil
+		return answer{status: http.StatusServiceUnavailable, body: body{Status: "starting", Message: "Worker is still starting up."}}, nil
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
 	}
-	return ok(body{"healthy", "Worker has completed startup and is ready to handle requests."})
+	is := body{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
+	if s.Configuration != nil {
+		is.Degraded = s.Configuration().Degraded()
+	}
+	return ok(is)
 }
 
 // graph answers GET /graph, an addition: how systems, pipelines and topics hang together.

@@ -84,7 +84,10 @@ func (s *Server) find(name string) (plugin.Descriptor, bool) {
 // pluginConfig answers GET /connector-plugins/{p}/config (KIP-769).
 func (s *Server) pluginConfig(c *call) (answer, error) {
 	d, found := s.find(c.vars["p"])
-	if !found {
+	switch {
+	case !found && config.IsProvider(c.vars["p"]):
+		return answer{}, failure(http.StatusBadRequest, "Invalid plugin class %s. Valid types are sink, source, converter, header_converter, transformation, predicate.", c.vars["p"])
+	case !found:
 		return answer{}, failure(http.StatusNotFound, "Unknown plugin %s.", c.vars["p"])
 	}
 	if wanted, asked := c.URL.Query()["version"]; asked {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"mime"
 	"net"
 	"net/http"
@@ -39,6 +40,7 @@ type endpoint struct {
 	serve handler
 	body  bool // it reads JSON, so that a body needs a content type
 	own   bool // not part of Kafka Connect's API, so OPTIONS and HEAD do not know it
+	open  bool // anybody may, also where a login is asked for
 }
 
 // route is a path with its methods. A path may end with a slash.
@@ -47,6 +49,7 @@ type route struct {
 	methods map[string]endpoint
 	// plain paths take any content type; texts answer with something other than JSON.
 	plain, text bool
+	logins      *logins // nil: nobody has to log in
 }
 
 // connectorRoutes is the table of everything but /admin.
@@ -62,7 +65,7 @@ func (s *Server) connectorRoutes() []route {
 		{path: "/connectors/{n}", methods: m{"GET": get(s.connector), "DELETE": get(s.remove)}},
 		{path: "/connectors/{n}/config", methods: m{"GET": get(s.config), "PUT": body(s.replace), "PATCH": body(s.patch)}},
 		{path: "/connectors/{n}/status", methods: m{"GET": get(s.status)}},
-		{path: "/connectors/{n}/tasks", methods: m{"GET": get(s.tasks), "POST": get(s.putTasks)}},
+		{path: "/connectors/{n}/tasks", methods: m{"GET": get(s.tasks), "POST": {serve: s.putTasks, open: true}}},
 		{path: "/connectors/{n}/tasks/{i}", methods: m{"GET": get(s.taskWhole)}},
 		{path: "/connectors/{n}/tasks/{i}/status", methods: m{"GET": get(s.taskStatus), "PUT": {serve: s.setTaskStatus, body: true, own: true}}},
 		{path: "/connectors/{n}/tasks/{i}/restart", methods: m{"POST": get(s.restartTask), "GET": act(s.restartTask)}},
@@ -73,7 +76,7 @@ func (s *Server) connectorRoutes() []route {
 		{path: "/connectors/{n}/stop", methods: m{"PUT": get(s.stop)}},
 		{path: "/connectors/{n}/restart", methods: m{"POST": get(s.restart), "GET": act(s.restart)}},
 		{path: "/connectors/{n}/offsets", methods: m{"GET": get(s.offsets), "PATCH": body(s.alterOffsets), "DELETE": get(s.deleteOffsets)}},
-		{path: "/connectors/{n}/fence", methods: m{"PUT": get(s.fence)}},
+		{path: "/connectors/{n}/fence", methods: m{"PUT": {serve: s.fence, open: true}}},
 		{path: "/connector-plugins", methods: m{"GET": get(s.plugins)}},
 		{path: "/connector-plugins/{p}/config", methods: m{"GET": get(s.pluginConfig)}},
 		{path: "/connector-plugins/{p}/config/validate", methods: m{"PUT": body(s.validate)}},
@@ -81,6 +84,9 @@ func (s *Server) connectorRoutes() []route {
 	}
 	if s.Metrics != nil {
 		routes = append(routes, route{path: "/metrics", methods: m{"GET": get(s.metrics)}, plain: true, text: true})
+	}
+	if s.Configuration != nil {
+		routes = append(routes, route{path: "/config", methods: m{"GET": get(s.configuration)}, plain: true})
 	}
 	if s.Reload != nil {
 		routes = append(routes, route{path: "/reload", methods: m{"POST": get(s.reload)}, plain: true})
@@ -123,17 +129,25 @@ func (r route) answer(req *http.Request) (answer, error) {
 		e, known = r.methods[http.MethodGet]
 		known = known && !e.own
 	}
-	switch {
-	case req.Method == http.MethodOptions:
-		return r.options(req), nil
-	case !known:
+	asks := req.Method == http.MethodOptions
+	if !known && !asks {
 		return answer{}, standard(http.StatusMethodNotAllowed)
 	}
-	if err := r.consumes(req, e); err != nil {
-		return answer{}, err
+	if !asks {
+		if err := r.consumes(req, e); err != nil {
+			return answer{}, err
+		}
+		if !r.text && !acceptsJSON(req.Header.Values("Accept")) {
+			return answer{}, standard(http.StatusNotAcceptable)
+		}
 	}
-	if !r.text && !acceptsJSON(req.Header.Values("Accept")) {
-		return answer{}, standard(http.StatusNotAcceptable)
+	if r.logins != nil && !e.open {
+		if refusal, err := r.logins.check(req); refusal != nil || err != nil {
+			return *cmp.Or(refusal, &answer{}), err
+		}
+	}
+	if asks {
+		return r.options(req), nil
 	}
 	c := &call{Request: req, vars: map[string]string{}}
 	for k, v := range mux.Vars(req) {
@@ -213,13 +227,13 @@ func (r route) options(req *http.Request) answer {
 	}}
 }
 
-// guarded lets a GET act where nobody but the owner of this machine can have sent it (decision D6): the listeners are on
-// loopback addresses, the browser says that no other site's page asks, and the host that was asked for is this machine, so
+// guarded lets a GET act where nobody but the owner of this machine, or who has logged in, can have sent it (decision D6):
+// the listeners are on loopback addresses, the browser says that no other site's page asks, and the host that was asked for is this machine, so
 // that a name that somebody points at it does not count.
 func (s *Server) guarded(h handler) handler {
 	return func(c *call) (answer, error) {
 		switch site := c.Header.Get("Sec-Fetch-Site"); {
-		case !s.Worker.GetActions || !s.Loopback || !loopback(c.Host):
+		case !s.Worker.GetActions || s.logins == nil && (!s.Loopback || !loopback(c.Host)):
 			return answer{}, standard(http.StatusMethodNotAllowed)
 		case site != "" && site != "same-origin" && site != "none":
 			return answer{}, failure(http.StatusForbidden, "A page of another site may not do this")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +44,7 @@ type Offsets interface {
 // Version is that of the Kafka Connect whose API this is; clients choose by it what they ask for.
 const Version = "4.3.1"
 
-// Settings is what a server is made of. All but Ready, Reload, Metrics and Logger are needed.
+// Settings is what a server is made of. All but Ready, Beyond, Configuration, Reload, Metrics and Logger are needed.
 type Settings struct {
 	Connectors Connectors
 	Operator   Operator
@@ -63,6 +64,10 @@ type Settings struct {
 	File func(connector string) string
 	// Ready reports that what was declared runs; nil: always.
 	Ready func() bool
+	// Beyond tells of each connector what Kafka Connect's API has no place for; nil: nothing is told.
+	Beyond func(ctx context.Context) (map[string]*Beyond, error)
+	// Configuration tells which configuration runs; nil: there is no GET /config.
+	Configuration func() *Configuration
 	// Reload reads the project again; nil: there is no POST /reload.
 	Reload func(ctx context.Context) (*Reloaded, error)
 	// Metrics answers GET /metrics; nil: there is none.
@@ -75,6 +80,8 @@ type Server struct {
 	Settings
 	headers []headerRule
 	cors    cors
+	logins  *logins // nil: nobody has to log in
+	routes  []route // of the public listeners
 	public  http.Handler
 	admin   http.Handler
 }
@@ -92,12 +99,21 @@ func New(s Settings) (*Server, error) {
 	if server.cors, err = newCORS(s.Worker.AllowOrigin, s.Worker.AllowMethods); err != nil {
 		return nil, err
 	}
+	if s.Worker.BasicAuthFile != "" {
+		if server.logins, err = newLogins(s.Worker.BasicAuthFile); err != nil {
+			return nil, err
+		}
+	}
 	// admin.listeners: left out, /admin stands beside the rest; set, it stands only on its own listeners, if any.
 	own := s.Worker.AdminListeners != nil
 	routes := server.connectorRoutes()
 	if !own {
 		routes = append(routes, server.adminRoutes()...)
 	}
+	for i := range routes {
+		routes[i].logins = server.logins // what stands on listeners of its own asks for none, as in Kafka Connect
+	}
+	server.routes = routes
 	server.public = server.front(router(routes), true)
 	server.admin = server.front(router(server.adminRoutes()), false)
 	return server, nil
@@ -105,6 +121,18 @@ func New(s Settings) (*Server, error) {
 
 // ServeHTTP answers a request on a public listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.public.ServeHTTP(w, r) }
+
+// Routes lists what the public listeners answer, as a method and a path with its variables in braces: "GET /connectors/{n}".
+func (s *Server) Routes() []string {
+	var all []string
+	for _, r := range s.routes {
+		for method := range r.methods {
+			all = append(all, method+" "+r.path)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
 
 // Admin answers requests on the listeners of admin.listeners.
 func (s *Server) Admin() http.Handler { return s.admin }

@@ -62,9 +62,79 @@ func (s *Server) validate(c *call) (answer, error) {
 	return ok(v)
 }
 
-// judge validates a flat map; a nil value is null. The errors are those that leave nothing to say of single keys: a
-// *problem, or the *[plugin.ConfigError] of a client setting.
+// judge validates a flat map; a nil value is null. What it finds wrong holds nothing that a config provider gave out. The
+// errors are those that leave nothing to say of single keys: a *problem, or the *[plugin.ConfigError] of a setting.
 func (s *Server) judge(m map[string]*string) (*verdict, error) {
+	providers := s.Worker.Providers()
+	resolved, err := resolve(providers, m)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.judgeResolved(resolved)
+	if ce, bad := errors.AsType[*plugin.ConfigError](err); bad {
+		return nil, &plugin.ConfigError{Key: ce.Key, Reason: hide(providers, ce.Key, ce.Reason, m, resolved)}
+	}
+	if p, bad := errors.AsType[*problem](err); bad {
+		return nil, failure(p.Code, "%s", providers.Mask(p.Message))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range v.Configs {
+		conceal(providers, &v.Configs[i].Value, m, resolved)
+	}
+	return v, nil
+}
+
+// resolve puts values in the place of references.
+func resolve(p *config.Providers, m map[string]*string) (map[string]*string, error) {
+	values, err := p.Resolve(flat(m))
+	for _, e := range leaves(err) {
+		if missing, is := errors.AsType[*config.SecretError](e); is {
+			return nil, &plugin.ConfigError{Key: missing.Key, Reason: missing.Error()}
+		}
+	}
+	out := maps.Clone(m)
+	for k, v := range values {
+		out[k] = &v
+	}
+	return out, err
+}
+
+// conceal shows references where they stood, and takes what they gave out of the errors (invariant 6). Raw is what
+// resolved was made of.
+func conceal(p *config.Providers, v *judged, raw, resolved map[string]*string) {
+	if text := raw[v.Name]; text != nil && config.Refers(*text) {
+		v.Value = text
+	}
+	for i, e := range v.Errors {
+		v.Errors[i] = hide(p, v.Name, e, raw, resolved)
+	}
+}
+
+// hide takes what providers gave out of a text about a key. The value of the key itself goes however short it is.
+func hide(p *config.Providers, key, text string, raw, resolved map[string]*string) string {
+	if from, to := raw[key], resolved[key]; from != nil && config.Refers(*from) && *to != "" {
+		text = strings.ReplaceAll(text, *to, hidden)
+	}
+	return p.Mask(text)
+}
+
+// hidden stands where a secret was.
+const hidden = "[hidden]"
+
+// flat is a map without nulls.
+func flat(m map[string]*string) config.Map {
+	out := config.Map{}
+	for k, v := range m {
+		if v != nil {
+			out[k] = *v
+		}
+	}
+	return out
+}
+
+func (s *Server) judgeResolved(m map[string]*string) (*verdict, error) {
 	d, err := s.connectorOf(m)
 	if err != nil {
 		return nil, err
@@ -156,15 +226,7 @@ func (j *judge) get(name string) string {
 }
 
 // flat is the map without nulls.
-func (j *judge) flat() config.Map {
-	m := config.Map{}
-	for k, v := range j.m {
-		if v != nil {
-			m[k] = *v
-		}
-	}
-	return m
-}
+func (j *judge) flat() config.Map { return flat(j.m) }
 
 // connectorVersion checks connector.plugin.version.
 func (j *judge) connectorVersion() error {

@@ -42,6 +42,11 @@ func (e *Engine) Apply(ctx context.Context, ds []*config.Declared) (Changes, err
 	if err != nil {
 		return Changes{}, err
 	}
+	if p := e.Worker.Providers(); p != nil {
+		for _, d := range ds {
+			p.Remember(d)
+		}
+	}
 	changes, ops := difference(s, ds)
 	changes.Revision = s.Revision
 	if len(ops) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
@@ -18,7 +19,7 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-// Settings is what an engine is made of. All but Failed are needed.
+// Settings is what an engine is made of. All but Failed and Loads are needed.
 type Settings struct {
 	Registry *plugin.Registry
 	Worker   *config.Worker
@@ -29,6 +30,17 @@ type Settings struct {
 	CreateTopics bool
 	// Failed hears of each instance and task that fails, from the goroutine of what failed; it must not wait. May be nil.
 	Failed func(Failure)
+	// Loads says how the declared configuration was loaded, for /metrics; nil: nobody loads it again.
+	Loads func() Loads
+}
+
+// Loads is how often the declared configuration was loaded, and how that went.
+type Loads struct {
+	Revision  int64     // of the configuration that runs, counted from 1
+	Succeeded int64     // loads that were put into effect, the first included
+	Refused   int64     // loads that were not
+	Good      bool      // the newest was put into effect
+	Since     time.Time // when what runs was put into effect
 }
 
 // Failure is an instance or a task that has failed.
@@ -44,6 +56,7 @@ type Engine struct {
 	member *member.Alone
 	meters meters
 	topics usedTopics
+	fails  failureBook
 	held   held
 	id     clusterID
 }
@@ -105,8 +118,9 @@ func (e *Engine) newWorker() *worker.Worker {
 }
 
 func (e *Engine) failed(f Failure) {
+	f.Err = masked(e.Worker.Providers(), f.Err)
+	e.fails.note(f, time.Now())
 	if e.Failed != nil {
-		f.Err = masked(e.Worker.Providers(), f.Err)
 		e.Failed(f)
 	}
 }

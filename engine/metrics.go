@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,7 +19,7 @@ import (
 
 // Metrics answers scrapes in Prometheus' formats, under the names that the JMX exporter gives to Kafka Connect's beans:
 // kafka_connect_<group>_<attribute>, with labels connector and task. What Kafka Connect has no bean for begins with
-// penstock_. Labels have bounded values: connectors, task numbers, states.
+// engine_. Labels have bounded values: connectors, task numbers, states.
 func (e *Engine) Metrics() http.Handler {
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -38,7 +39,8 @@ func (e *Engine) Metrics() http.Handler {
 type metrics struct {
 	engine   *Engine
 	snapshot *store.Snapshot
-	said     map[statusOf]store.State
+	said     map[statusOf]store.Status
+	now      time.Time
 }
 
 func (e *Engine) metrics(ctx context.Context) (metrics, error) {
@@ -50,9 +52,9 @@ func (e *Engine) metrics(ctx context.Context) (metrics, error) {
 	if err != nil {
 		return metrics{}, err
 	}
-	m := metrics{e, s, map[statusOf]store.State{}}
+	m := metrics{e, s, map[statusOf]store.Status{}, time.Now()}
 	for _, st := range all {
-		m.said[statusOf{st.Connector, st.Task}] = st.State
+		m.said[statusOf{st.Connector, st.Task}] = st
 	}
 	return m, nil
 }
@@ -69,6 +71,23 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(to, "kafka_connect_connect_worker_metrics_connector_count", "The number of connectors run in this worker.", float64(len(s.Connectors)))
 	gauge(to, "kafka_connect_connect_worker_metrics_task_count", "The number of tasks run in this worker.", float64(tasks))
+	if m.engine.Loads != nil {
+		loadMetrics(to, m.engine.Loads())
+	}
+}
+
+// loadMetrics tells how the declared configuration was loaded.
+func loadMetrics(to chan<- prometheus.Metric, l Loads) {
+	good := 0.0
+	if l.Good {
+		good = 1
+	}
+	desc := prometheus.NewDesc("engine_config_reloads_total", "Loads of the declared configuration, the first included, by what came of them.", []string{"result"}, nil)
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(l.Succeeded), "success")
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(l.Refused), "failure")
+	gauge(to, "engine_config_last_reload_success", "Whether the newest load of the declared configuration was put into effect.", good)
+	gauge(to, "engine_config_last_reload_success_timestamp_seconds", "When the configuration that runs was put into effect, in seconds since the epoch.", seconds(l.Since))
+	gauge(to, "engine_config_revision", "The revision of the configuration that runs, counted from 1 at the start.", float64(l.Revision))
 }
 
 type statusOf struct {
@@ -85,12 +104,14 @@ func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector) {
 	d, _ := m.engine.Registry.Connector(strings.TrimSpace(c.Config[config.ConnectorClass]))
 	one(to, "kafka_connect_connector_metrics_connector_info", "Class, type and version of the connector.",
 		[]string{"connector", "connector_class", "connector_type", "connector_version"}, c.Name, d.Class, d.Role().String(), d.Version)
-	status(to, "kafka_connect_connector_metrics_status", m.said[statusOf{c.Name, store.Instance}], c.Name)
+	status(to, "kafka_connect_connector_metrics_status", m.said[statusOf{c.Name, store.Instance}].State, c.Name)
+	m.failures(to, "engine_connector_", m.said[statusOf{c.Name, store.Instance}], c.Name)
 	counts := map[store.State]int{}
 	for n := range c.Tasks {
-		state := m.said[statusOf{c.Name, n}]
-		counts[state]++
-		status(to, "kafka_connect_connector_task_metrics_status", state, c.Name, strconv.Itoa(n))
+		is := m.said[statusOf{c.Name, n}]
+		counts[is.State]++
+		status(to, "kafka_connect_connector_task_metrics_status", is.State, c.Name, strconv.Itoa(n))
+		m.failures(to, "engine_task_", is, c.Name, strconv.Itoa(n))
 		m.task(to, d.Role(), c.Name, n)
 	}
 	gauge(to, "kafka_connect_connect_worker_metrics_connector_total_task_count", "The number of tasks of the connector.", float64(len(c.Tasks)), c.Name)
@@ -99,6 +120,15 @@ func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector) {
 	} {
 		gauge(to, "kafka_connect_connect_worker_metrics_connector_"+word+"_task_count", "The number of "+word+" tasks of the connector.", float64(counts[state]), c.Name)
 	}
+}
+
+// failures are the same for instances and tasks; the names begin with a prefix. The series are there without a failure too.
+func (m metrics) failures(to chan<- prometheus.Metric, prefix string, is store.Status, labels ...string) {
+	f := m.engine.failures(is)
+	counter(to, prefix+"failures_total", "How often it has failed in this process, healed failures included.", f.Count, labels...)
+	gauge(to, prefix+"last_failure_timestamp_seconds", "When it failed last, in seconds since the epoch; 0 if never.", seconds(f.At), labels...)
+	gauge(to, prefix+"restart_attempt", "The number of the restart by itself that is planned, in a row; 0 if none is.", float64(f.Attempt), labels...)
+	gauge(to, prefix+"next_restart_timestamp_seconds", "When it will be restarted by itself, in seconds since the epoch; 0 if no restart is planned.", seconds(f.Next), labels...)
 }
 
 // status is a gauge for each state, 1 for the one that holds, so that no series comes and goes.
@@ -125,15 +155,22 @@ func (m metrics) task(to chan<- prometheus.Metric, role plugin.Role, connector s
 	} else {
 		sinkTask(to, t, l)
 	}
+	if d := t.Behind(m.now); d >= 0 {
+		gauge(to, "engine_task_lag_seconds", "The age of the oldest record that a sink has not taken, or of the newest that Kafka has taken from a source, in seconds.", d.Seconds(), l...)
+	}
 	const group = "kafka_connect_connector_task_metrics_"
+	gauge(to, group+"batch_size_max", "Records of the largest batch.", float64(t.BatchLargest.Load()), l...)
+	gauge(to, group+"batch_size_avg", "Records of the average batch.", ratio(float64(t.Read.Load()), t.Batches.Load()), l...)
 	commits, failed := t.Commits.Load(), t.CommitFailures.Load()
 	gauge(to, group+"offset_commit_max_time_ms", "The longest time of an offset commit, in milliseconds.", millis(t.CommitLongest.Load()), l...)
 	gauge(to, group+"offset_commit_avg_time_ms", "The average time of an offset commit, in milliseconds.", ratio(millis(t.CommitNanos.Load()), commits), l...)
 	gauge(to, group+"offset_commit_success_percentage", "The share of offset commits that succeeded.", ratio(float64(commits), commits+failed), l...)
 	gauge(to, group+"offset_commit_failure_percentage", "The share of offset commits that failed.", ratio(float64(failed), commits+failed), l...)
-	counter(to, "penstock_task_offset_commits_total", "Offset commits that succeeded.", commits, l...)
-	counter(to, "penstock_task_bytes_total", "Bytes of keys and values as they stand in Kafka.", t.Bytes.Load(), l...)
-	counter(to, "penstock_task_records_dropped_total", "Records that a filter dropped.", t.Dropped.Load(), l...)
+	counter(to, "engine_task_offset_commits_total", "Offset commits that succeeded.", commits, l...)
+	to <- prometheus.MustNewConstMetric(prometheus.NewDesc("engine_task_offset_commit_seconds_total", "Time that offset commits have taken, in seconds.", labelNames(len(l)), nil),
+		prometheus.CounterValue, float64(t.CommitNanos.Load())/1e9, l...)
+	counter(to, "engine_task_bytes_total", "Bytes of keys and values as they stand in Kafka.", t.Bytes.Load(), l...)
+	counter(to, "engine_task_records_dropped_total", "Records that a filter dropped.", t.Dropped.Load(), l...)
 	errorMetrics(to, t, l)
 }
 
@@ -155,8 +192,15 @@ func sinkTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
 	gauge(to, group+"put_batch_max_time_ms", "The longest time of a put, in milliseconds.", millis(t.PollLongest.Load()), l...)
 	gauge(to, group+"put_batch_avg_time_ms", "The average time of a put, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
 	counter(to, group+"offset_commit_completion_total", "Offset commits that succeeded.", t.Commits.Load(), l...)
+	gauge(to, group+"offset_commit_seq_no", "The number of the newest offset commit that succeeded.", float64(t.Commits.Load()), l...)
+	if most := t.MostLag(); most >= 0 {
+		// Of the consumer in Kafka Connect, whose client is named after the task.
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("kafka_consumer_consumer_fetch_manager_metrics_records_lag_max",
+			"Records that the task is behind the end of the partition that it is furthest behind.", []string{"client_id"}, nil),
+			prometheus.GaugeValue, float64(most), "connector-consumer-"+strings.Join(l, "-"))
+	}
 	if lag := t.Lag(); lag >= 0 {
-		gauge(to, "penstock_task_lag_records", "Records that the task is behind the ends of its partitions.", float64(lag), l...)
+		gauge(to, "engine_task_lag_records", "Records that the task is behind the ends of its partitions.", float64(lag), l...)
 	}
 }
 
@@ -185,6 +229,14 @@ func counter(to chan<- prometheus.Metric, name, help string, v int64, labels ...
 // one is a gauge whose labels are what it says.
 func one(to chan<- prometheus.Metric, name, help string, names []string, labels ...string) {
 	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), prometheus.GaugeValue, 1, labels...)
+}
+
+// seconds is a moment in seconds since the epoch, 0 for none.
+func seconds(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return float64(at.UnixMilli()) / 1e3
 }
 
 func millis(nanos int64) float64 { return float64(nanos) / 1e6 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,13 @@ func (e *Engine) Graph(ctx context.Context, w io.Writer, f graph.Format) error {
 			g.Instances = append(g.Instances, i)
 		}
 	}
-	return graph.Render(w, &g, f)
+	// The store does not know which values are sensitive (invariant 6).
+	var b strings.Builder
+	if err := graph.Render(&b, &g, f); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, e.Worker.Providers().Mask(b.String()))
+	return err
 }
 
 // clusterID is the id of the Kafka cluster, once it is known.

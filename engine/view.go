@@ -23,6 +23,7 @@ type Pipeline struct {
 	State  store.State // of the instance; Unassigned before it has said anything
 	Trace  string      // why it failed
 	Tasks  []TaskView  // by number
+	Failures
 }
 
 // TaskView is one task.
@@ -31,6 +32,7 @@ type TaskView struct {
 	State  store.State
 	Trace  string
 	Counts
+	Failures
 }
 
 // Counts is what a task has done since it was first started in this process.
@@ -42,7 +44,10 @@ type Counts struct {
 	DeadLettered int64 // of these, sent to the dead letter queue
 	InFlight     int64 // records under way
 	Lag          int64 // records that a sink is behind; -1: unknown, or a source
-	Settled      bool  // nothing under way, nothing delivered that is not stored, no lag
+	// Behind is how old the oldest record is that a sink has not taken, or the newest that Kafka has taken from a source;
+	// -1: unknown.
+	Behind       time.Duration
+	Settled      bool // nothing under way, nothing delivered that is not stored, no lag
 	LastActivity time.Time
 }
 
@@ -58,16 +63,26 @@ func (c *Counts) add(o Counts) {
 	} else {
 		c.Lag = -1
 	}
+	c.Behind = furthest(c.Behind, o.Behind)
 	c.Settled = c.Settled && o.Settled
 	if o.LastActivity.After(c.LastActivity) {
 		c.LastActivity = o.LastActivity
 	}
 }
 
+// furthest is the longer of two delays; one that is not known makes both so.
+func furthest(a, b time.Duration) time.Duration {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
+}
+
 func countsOf(m *task.Meter) Counts {
 	c := Counts{
 		Read: m.Read.Load(), Delivered: m.Delivered.Load(), Dropped: m.Dropped.Load(), Failed: m.Errors.Load(),
 		DeadLettered: m.DeadLetters.Load(), InFlight: m.InFlight.Load(), Lag: m.Lag(), Settled: m.Settled(),
+		Behind: m.Behind(time.Now()),
 	}
 	if at := m.LastActivity.Load(); at > 0 {
 		c.LastActivity = time.Unix(0, at)
@@ -96,10 +111,10 @@ func (p Pipeline) Condition() string {
 	return condition
 }
 
-// Counts is the sum over the tasks; the lag is unknown unless every task knows its own.
+// Counts is the sum over the tasks, with the longest delay; lag and delay are unknown unless every task knows its own.
 func (p Pipeline) Counts() Counts {
 	if len(p.Tasks) == 0 {
-		return Counts{Lag: -1}
+		return Counts{Lag: -1, Behind: -1}
 	}
 	sum := p.Tasks[0].Counts
 	for _, t := range p.Tasks[1:] {
@@ -131,12 +146,14 @@ func (e *Engine) View(ctx context.Context) (View, error) {
 		p := Pipeline{Name: name, Target: c.Target, State: store.StateUnassigned}
 		if st, ok := said[name][store.Instance]; ok {
 			p.State, p.Trace = st.State, st.Trace
+			p.Failures = e.failures(st)
 		}
 		if c.TasksFor == c.Revision {
 			for n := range c.Tasks {
 				t := TaskView{Number: n, State: store.StateUnassigned, Counts: countsOf(e.meters.of(name, n))}
 				if st, ok := said[name][n]; ok {
 					t.State, t.Trace = st.State, st.Trace
+					t.Failures = e.failures(st)
 				}
 				p.Tasks = append(p.Tasks, t)
 			}
@@ -144,6 +161,15 @@ func (e *Engine) View(ctx context.Context) (View, error) {
 		v.Pipelines = append(v.Pipelines, p)
 	}
 	return v, nil
+}
+
+// failures adds what a status says of the next attempt to what is remembered.
+func (e *Engine) failures(st store.Status) Failures {
+	f := e.fails.of(st.Connector, st.Task)
+	if st.State == store.StateFailed && !st.Next.IsZero() {
+		f.Attempt, f.Next = st.Attempt+1, st.Next
+	}
+	return f
 }
 
 // Idle reports whether nothing is left to do: every pipeline that was not asked to rest has its tasks, each has failed or

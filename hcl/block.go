@@ -122,8 +122,13 @@ var (
 			name: "sink", labels: whatItIs, role: plugin.SinkRole, class: "connector.class",
 			args: slices.Concat(properties(plugin.ListType, "topics"), properties(plugin.StringType, "topics_regex")),
 		},
+		{ // what import writes of a connector of which the cluster does not say which it is
+			name: "connector", labels: whatItIs, role: plugin.SourceRole, class: "connector.class",
+			args: slices.Concat(properties(plugin.ListType, "topics"), properties(plugin.StringType, "topics_regex")),
+		},
 	}
-	stageBlocks = slices.Concat(converterBlocks, []*block{
+	lifecycleBlock = &block{name: "lifecycle", plain: true, args: own("adopt", "prevent_destroy", "prevent_delete", "ignore_changes")}
+	stageBlocks    = slices.Concat(converterBlocks, []*block{
 		{
 			name: "predicate", labels: whatAndName, many: true, role: plugin.PredicateRole, fresh: true, args: versioned,
 			list: "predicates", class: "predicates.%s.type", prefix: "predicates.%s.",
@@ -156,6 +161,7 @@ var (
 		{name: "producer", prefix: "producer.override.", open: true},
 		{name: "consumer", prefix: "consumer.override.", open: true},
 		{name: "admin", prefix: "admin.override.", open: true},
+		lifecycleBlock,
 	})
 
 	defaultsBlock = &block{
@@ -175,7 +181,33 @@ var (
 	}
 	localsBlock = &block{name: "locals", many: true, open: true, plain: true}
 
-	fileBlock = &block{plain: true, blocks: []*block{pipelineBlock, workerBlock, variableBlock, localsBlock, defaultsBlock}}
+	projectBlock = &block{name: "project", labels: itsName, plain: true, args: own("required_version")}
+	movedBlock   = &block{name: "moved", many: true, plain: true, args: own("from", "to")}
+	removedBlock = &block{name: "removed", many: true, plain: true, args: own("name", "delete")}
+	testBlock    = &block{
+		name: "test", labels: itsName, many: true, plain: true, args: own("pipeline"),
+		blocks: []*block{
+			{name: "record", many: true, plain: true, args: own("topic", "key", "value", "value_bytes", "value_file", "key_schema",
+				"value_schema", "headers", "partition", "offset", "timestamp")},
+			{name: "expect", many: true, plain: true, args: own("topic", "key", "value", "value_includes", "headers", "partition", "timestamp")},
+			{name: "expect_none", plain: true},
+			{name: "expect_error", many: true, plain: true, args: own("stage", "message", "topic")},
+		},
+	}
+	clusterBlock = &block{
+		name: "cluster", labels: itsName, many: true, plain: true,
+		args: slices.Concat(
+			own("url", "urls", "username", "password", "bearer_token", "ca_file", "cert_file", "key_file", "variables", "protect",
+				"ownership", "owns"),
+			properties(plugin.ListType, "bootstrap_servers"), properties(plugin.StringType, "config_topic", "security_protocol"),
+		),
+		blocks: []*block{workerBlock.child("ssl"), workerBlock.child("sasl")},
+	}
+
+	fileBlock = &block{plain: true, blocks: []*block{
+		pipelineBlock, workerBlock, variableBlock, localsBlock, defaultsBlock, projectBlock, clusterBlock, movedBlock, removedBlock,
+		testBlock,
+	}}
 )
 
 //nolint:gochecknoglobals // the table: literals that nothing changes
@@ -216,7 +248,7 @@ var (
 			},
 			{name: "status_storage", prefix: "status.storage.", open: true, args: storageArgs},
 			{name: "rest", prefix: "rest.", args: slices.Concat(
-				properties(plugin.StringType, "advertised_host_name", "advertised_listener"),
+				properties(plugin.StringType, "advertised_host_name", "advertised_listener", "basic_auth_file"),
 				properties(plugin.IntType, "advertised_port"),
 				properties(plugin.ListType, "extension_classes"),
 				properties(plugin.BooleanType, "get_actions"),

@@ -23,13 +23,14 @@ type build struct {
 // part is a block with what the layers have said of it.
 type part struct {
 	site
-	name   string           // its second label, or the only one of a block that has but a name
-	block  *hclsyntax.Block // the last one; nil for the body itself
-	target plugin.Target    // what the class name says
-	bare   bool             // the class name leaves the target open
-	layer  int
-	props  []property
-	own    map[string]*hclsyntax.Attribute // the language's own arguments, the last of each
+	name    string           // its second label, or the only one of a block that has but a name
+	block   *hclsyntax.Block // the last one; nil for the body itself
+	target  plugin.Target    // what the class name says
+	bare    bool             // the class name leaves the target open
+	foreign bool             // a class that only the cluster may have
+	layer   int
+	props   []property
+	own     map[string]*hclsyntax.Attribute // the language's own arguments, the last of each
 }
 
 // property is one key on its way into the flat map.
@@ -90,10 +91,13 @@ func (b *build) child(parent site, c child) {
 	p.block, p.layer, p.parent = c.block, b.layer, parent.spec
 	if c.spec.role != 0 {
 		p.label = c.block.Labels[0]
-		d, target, bare, ok := b.find(c.spec.role, p.label)
-		if ok {
+		d, target, bare, ok := b.named(c.spec, p.label)
+		switch {
+		case ok:
 			p.plugin, p.target, p.bare = &d, target, bare
-		} else {
+		case b.opts.ForCluster && isClass(p.label):
+			p.unknown, p.foreign = true, true
+		default:
 			b.unknownPlugin(c.spec, c.block)
 			p.unknown = true
 		}
@@ -260,6 +264,9 @@ func (b *build) finish() {
 			}
 			b.generate(p, at(p.spec.class, p.name), class+b.variant(p), plugin.ClassType, p.block.LabelRanges[0])
 		}
+		if p.foreign {
+			b.generate(p, at(p.spec.class, p.name), p.label+b.wanted(p).Suffix(), plugin.ClassType, p.block.LabelRanges[0])
+		}
 		if p.spec.role == plugin.TransformRole {
 			b.condition(p)
 		}
@@ -280,29 +287,35 @@ func (b *build) lists(names map[string][]string) {
 	}
 }
 
+// wanted is the target that a transform's block asks for.
+func (b *build) wanted(p *part) plugin.Target {
+	a := p.own["target"]
+	if a == nil {
+		return plugin.NoTarget
+	}
+	r := a.Expr.Range()
+	text, ok := b.argText("target", b.eval(a.Expr), r)
+	if !ok {
+		return plugin.NoTarget
+	}
+	if p.plugin != nil && !p.plugin.Targets {
+		b.fail(diag.NoTarget, r, "%q works on the whole record, so it takes no target. Remove the argument.", p.label)
+		return plugin.NoTarget
+	}
+	wanted := map[string]plugin.Target{"key": plugin.Key, "value": plugin.Value}[text]
+	if wanted == plugin.NoTarget {
+		b.fail(diag.InvalidTarget, r, "target is %q; it must be \"key\" or \"value\".", text)
+		wanted = plugin.Value // so that nothing else is said
+	}
+	if p.target != plugin.NoTarget && wanted != p.target {
+		b.fail(diag.InvalidTarget, r, "target is %q, but the class says %s. Remove one of them.", text, p.target.Suffix())
+	}
+	return wanted
+}
+
 // variant is what a transform's class gets appended, $Key or $Value.
 func (b *build) variant(p *part) string {
-	a := p.own["target"]
-	wanted := plugin.NoTarget
-	if a != nil {
-		r := a.Expr.Range()
-		text, ok := b.argText("target", b.eval(a.Expr), r)
-		switch {
-		case !ok:
-		case !p.plugin.Targets:
-			b.fail(diag.NoTarget, r, "%q works on the whole record, so it takes no target. Remove the argument.", p.label)
-		case text == "key":
-			wanted = plugin.Key
-		case text == "value":
-			wanted = plugin.Value
-		default:
-			b.fail(diag.InvalidTarget, r, "target is %q; it must be \"key\" or \"value\".", text)
-			wanted = plugin.Value // so that nothing else is said
-		}
-		if wanted != plugin.NoTarget && p.target != plugin.NoTarget && wanted != p.target {
-			b.fail(diag.InvalidTarget, r, "target is %q, but the class says %s. Remove one of them.", text, p.target.Suffix())
-		}
-	}
+	wanted := b.wanted(p)
 	switch {
 	case p.target != plugin.NoTarget: // the label says it
 		return ""

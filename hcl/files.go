@@ -18,12 +18,7 @@ import (
 
 // addFiles adds the functions that read files; their paths are relative to the project folder.
 func addFiles(fns table, folder string, disk *disk) {
-	in := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(folder, name)
-	}
+	in := func(name string) string { return inFolder(folder, name) }
 	fns["file"] = ofText("path", func(name string) (string, error) { return readText(disk, in(name)) })
 	fns["filebase64"] = ofText("path", func(name string) (string, error) {
 		b, err := disk.text(in(name))
@@ -51,6 +46,14 @@ func addFiles(fns table, folder string, disk *disk) {
 			return template(disk, in(args[0].AsString()), args[1], plain)
 		},
 	})
+}
+
+// inFolder is a path, relative to a folder unless it is absolute.
+func inFolder(folder, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(folder, name)
 }
 
 func readText(disk *disk, name string) (string, error) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
-	"github.com/penstock/penstock/engine/plugin"
 )
 
 // flatten settles every key: the latest layer wins, and a null of it un-sets. Within a layer, a raw key may repeat a native
@@ -51,33 +50,7 @@ func (b *build) same(x, y property) bool {
 	if typ == 0 {
 		typ = y.typ
 	}
-	switch typ {
-	case plugin.ListType:
-		return joined(config.List(s)) == joined(config.List(t))
-	case plugin.BooleanType:
-		s = strings.TrimSpace(s)
-		return strings.EqualFold(s, strings.TrimSpace(t)) && (strings.EqualFold(s, "true") || strings.EqualFold(s, "false"))
-	case plugin.ShortType, plugin.IntType, plugin.LongType:
-		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-		m, err2 := strconv.ParseInt(strings.TrimSpace(t), 10, 64)
-		return err == nil && err2 == nil && n == m
-	case plugin.ClassType:
-		return b.sameClass(strings.TrimSpace(s), strings.TrimSpace(t))
-	default:
-		return false
-	}
-}
-
-// sameClass reports whether two class names, or short forms, are of one plugin.
-func (b *build) sameClass(s, t string) bool {
-	for role := plugin.SourceRole; role <= plugin.ConverterRole; role++ {
-		d, of, ok := b.registry.Class(role, s)
-		e, of2, ok2 := b.registry.Class(role, t)
-		if ok && ok2 && d.Class == e.Class && of == of2 {
-			return true
-		}
-	}
-	return false
+	return config.Same(typ, s, t, b.registry)
 }
 
 // setTwice reports a key with two values, at the raw one.

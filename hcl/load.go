@@ -35,6 +35,12 @@ type Options struct {
 	Registry *plugin.Registry
 	Vars     []Var                            // of the command line, in its order; later ones win
 	Env      func(name string) (string, bool) // nil: the environment of this process
+	Version  string                           // of this program; "" meets every required_version
+
+	// ForCluster loads a project to be compared with a cluster, of which Cluster is the name, "" being the only one that is
+	// declared, if any. Classes that are not built in may be the cluster's.
+	ForCluster bool
+	Cluster    string
 }
 
 // Var gives values to variables from the command line; one field is set.
@@ -48,12 +54,20 @@ type Project struct {
 	Folder    string             // absolute
 	Pipelines []*config.Declared // in the order of files and blocks, then of keys of for_each
 	Worker    *config.Declared   // nil when no file has a worker block
+	ID        string             // of the project block; "" when there is none
+	Cluster   *Cluster           // the one that the options choose; nil when there is none
+	Moved     []config.Moved
+	Removed   []config.Removed
+	Tests     []Test
 
 	path   string // as Load was given it, with the options
 	opts   Options
 	files  map[string]*source
 	disk   *disk // what the files said
 	failed bool  // the load had errors
+
+	foreign []string         // of ReadFiles: the files, in the order given
+	missing map[string]error // of these, why some could not be read
 }
 
 // Source is the text of a file as places name it, for [diag.Printer].
@@ -61,7 +75,31 @@ func (p *Project) Source(file string) ([]byte, error) {
 	if s, ok := p.files[file]; ok {
 		return s.text, nil
 	}
+	if err, ok := p.missing[file]; ok {
+		return nil, err
+	}
 	return nil, fs.ErrNotExist
+}
+
+// ReadFiles makes a project of files in another language, which declares nothing by itself: who knows the language reads
+// their texts with [Project.Source] and says what they declare. [Watch] loads it again like any other.
+func ReadFiles(names []string) *Project { return readFiles(names, newDisk(nil)) }
+
+func readFiles(names []string, d *disk) *Project {
+	p := &Project{files: map[string]*source{}, disk: d, foreign: slices.Clone(names), missing: map[string]error{}}
+	for i, name := range names {
+		if folder, err := filepath.Abs(filepath.Dir(name)); err == nil && i == 0 {
+			p.Folder = folder
+		}
+		text, err := d.text(name)
+		if err != nil {
+			p.missing[name] = err
+			continue
+		}
+		p.files[name] = &source{name: name, text: text}
+	}
+	d.forget()
+	return p
 }
 
 // Files lists the files that were read, by the name that places use.
@@ -123,7 +161,14 @@ type loader struct {
 	defaults  map[string]*hclsyntax.Block // by label, "" for the one without
 	pipelines map[string]*hclsyntax.Block
 	worker    *hclsyntax.Block
+	clusters  map[string]*hclsyntax.Block
+	moved     []*hclsyntax.Block
+	removed   []*hclsyntax.Block
+	tests     map[string]*hclsyntax.Block
+	made      map[string]string    // names of connectors to the addresses of their pipelines
 	shared    map[string]cty.Value // var, local and path
+
+	projectBlock *hclsyntax.Block
 }
 
 func newLoader(path string, opts Options, d *disk) *loader {
@@ -146,6 +191,8 @@ func newLoader(path string, opts Options, d *disk) *loader {
 		project:   &Project{Folder: folder, path: path, opts: opts, files: files, disk: d},
 		variables: map[string]*variable{}, locals: map[string]*local{},
 		defaults: map[string]*hclsyntax.Block{}, pipelines: map[string]*hclsyntax.Block{},
+		clusters: map[string]*hclsyntax.Block{}, made: map[string]string{},
+		tests: map[string]*hclsyntax.Block{},
 	}
 }
 
@@ -236,8 +283,12 @@ func (l *loader) compile(values []string) {
 	base["var"] = l.variableValues(l.scope(base), values)
 	base["local"] = l.localValues(l.scope(base))
 	l.shared = base
+	l.makeProject()
+	l.makeCluster()
 	l.makeWorker()
 	l.makePipelines()
+	l.makeMoves()
+	l.makeTests()
 }
 
 // collect sorts the blocks of a file. What has a syntax error is left out.
@@ -268,6 +319,28 @@ func (l *loader) declare(top *scope, spec *block, b *hclsyntax.Block) {
 			return
 		}
 		l.worker = b
+	case projectBlock:
+		if l.projectBlock != nil {
+			top.fail(diag.RepeatedBlock, b.DefRange(), "There is one project block; the first is at %s.", l.line(l.projectBlock.DefRange()))
+			return
+		}
+		l.projectBlock = b
+	case clusterBlock:
+		if first, ok := l.clusters[name]; ok {
+			top.fail(diag.DuplicateName, b.LabelRanges[0], "A cluster named %q was already declared at %s.", name, l.line(first.DefRange()))
+			return
+		}
+		l.clusters[name] = b
+	case testBlock:
+		if first, ok := l.tests[name]; ok {
+			top.fail(diag.DuplicateName, b.LabelRanges[0], "A test named %q was already declared at %s.", name, l.line(first.DefRange()))
+			return
+		}
+		l.tests[name] = b
+	case movedBlock:
+		l.moved = append(l.moved, b)
+	case removedBlock:
+		l.removed = append(l.removed, b)
 	case variableBlock:
 		l.declareVariable(top, name, b)
 	case localsBlock:

@@ -127,7 +127,7 @@ func (l *loader) pipeline(d *declaration, used map[string]bool, names map[string
 	b.add(pipelineBlock, d.block.Body)
 	b.connector(d)
 	b.finish()
-	target := b.target()
+	target, life := b.target(), b.lifecycle()
 	if name.IsKnown() {
 		b.generate(b.parts[0], config.Name, name.AsString(), plugin.StringType, at)
 	}
@@ -135,10 +135,13 @@ func (l *loader) pipeline(d *declaration, used map[string]bool, names map[string
 	if d.dry || b.disabled() {
 		return nil
 	}
+	if name.IsKnown() {
+		l.made[flat[config.Name]] = d.address
+	}
 	if name.IsKnown() && !l.unique(b.scope, names, flat[config.Name], d) || b.failed || s.failed {
 		return nil
 	}
-	return &config.Declared{Map: flat, Origins: origins, Place: l.place(d.block.DefRange()), Label: d.address, Target: target}
+	return &config.Declared{Map: flat, Origins: origins, Place: l.place(d.block.DefRange()), Label: d.address, Target: target, Lifecycle: life}
 }
 
 // connectorName is the name on the cluster: what name says, or the label, with the key of for_each after a dash.

@@ -2,7 +2,6 @@ package hcl
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -32,11 +31,6 @@ var (
 		"depends_on": "Pipelines do not depend on each other; they meet in topics.",
 		"dynamic":    foreignBlocks["dynamic"],
 	}
-	laterBlocks = map[*block][]string{ // what the language has and this version does not carry out
-		fileBlock:     {"project", "cluster", "moved", "removed", "test"},
-		pipelineBlock: {"lifecycle", "connector"},
-		defaultsBlock: {"lifecycle"},
-	}
 	otherNames = map[string]string{ // guesses that are not near in spelling
 		"dlq": "dead_letter_queue", "deadletter": "dead_letter_queue", "dead_letter": "dead_letter_queue",
 		"dead_letter_topic": "dead_letter_queue", "smt": "transform", "smts": "transform", "transformation": "transform",
@@ -49,14 +43,6 @@ var (
 )
 
 func (s *scope) unknownBlock(in site, b *hclsyntax.Block) {
-	if slices.Contains(laterBlocks[in.spec], b.Type) {
-		instead := "Remove the block."
-		if b.Type == "connector" {
-			instead = "Write source or sink."
-		}
-		s.fail(diag.NotAvailable, b.TypeRange, "The language has a %s block, but this version does not carry it out. %s", b.Type, instead)
-		return
-	}
 	where := "here"
 	if in.spec != fileBlock {
 		where = in.title()
@@ -258,6 +244,15 @@ func (s *scope) near(in site, name string) string {
 		return " It takes " + strings.Join(here, ", ") + "."
 	}
 	return ""
+}
+
+// named is find for a block; one that does not say whether it is a source or a sink may be either.
+func (s *scope) named(spec *block, label string) (d plugin.Descriptor, target plugin.Target, bare, ok bool) {
+	d, target, bare, ok = s.find(spec.role, label)
+	if !ok && spec.name == "connector" {
+		return s.find(plugin.SinkRole, label)
+	}
+	return d, target, bare, ok
 }
 
 // find looks a plugin up by the label of a block: an alias, or a class name where the label has a dot or a capital letter.

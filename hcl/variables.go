@@ -64,8 +64,8 @@ func (v *variable) constrain(top *scope, e hclsyntax.Expression) {
 	v.typ, v.defaults = ty, defaults
 }
 
-// variableValues settles the value of every variable: its default, the environment, *.auto.vars.hcl by name, and the
-// command line in its order, each over the one before.
+// variableValues settles the value of every variable: its default, the environment, *.auto.vars.hcl by name, what the
+// chosen cluster says, and the command line in its order, each over the one before.
 func (l *loader) variableValues(s *scope, files []string) cty.Value {
 	for _, v := range l.order {
 		v.flags(s)
@@ -76,6 +76,7 @@ func (l *loader) variableValues(s *scope, files []string) cty.Value {
 	for _, f := range files {
 		l.valuesFile(s, f)
 	}
+	l.clusterVariables(s)
 	for _, g := range l.opts.Vars {
 		if g.File != "" {
 			l.valuesFile(s, g.File)

@@ -10,6 +10,9 @@ import (
 // again loads a project anew from what a look has seen. Where only files of pipelines differ, only those are parsed and
 // evaluated; the result is the same.
 func (p *Project) again(fresh *disk) (*Project, diag.List) {
+	if p.foreign != nil {
+		return readFiles(p.foreign, newDisk(fresh.given)), nil
+	}
 	if next, ok := p.partly(fresh); ok {
 		return next, nil
 	}

@@ -282,3 +282,42 @@ func TestASingleFileIsWatched(t *testing.T) {
 	put(t, filepath.Join(dir, "a.hcl"), topicFile("a", "1"))
 	next(t, loads, "a=1")
 }
+
+// TestFilesOfOthersAreWatched: files that somebody else reads are loaded again with their texts, and why one cannot be read
+// is known.
+func TestFilesOfOthersAreWatched(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.properties"), filepath.Join(dir, "two.properties")
+	if err := os.WriteFile(one, []byte("a=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	project := hcl.ReadFiles([]string{one, two})
+	if text, err := project.Source(one); err != nil || string(text) != "a=1\n" || project.Folder != dir {
+		t.Errorf("got %q, %v in %s", text, err, project.Folder)
+	}
+	if _, err := project.Source(two); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	loads, ended := make(chan hcl.Loading, 10), make(chan struct{})
+	go func() {
+		defer close(ended)
+		hcl.Watch(ctx, hcl.Watching{
+			Project: project, Loaded: func(_ context.Context, l hcl.Loading) { loads <- l },
+			Missing: func([]string, time.Duration) {}, Back: func([]string) {}, NoEvents: func(error, time.Duration) {},
+		})
+	}()
+	if err := os.WriteFile(two, []byte("b=2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := <-loads
+	if text, err := l.Project.Source(two); err != nil || string(text) != "b=2\n" || len(l.Changed) != 1 || l.Changed[0] != two {
+		t.Errorf("a file that came: got %q, %v, changed %v", text, err, l.Changed)
+	}
+	if text, err := l.Project.Source(one); err != nil || string(text) != "a=1\n" {
+		t.Errorf("the other file: got %q, %v", text, err)
+	}
+	cancel()
+	<-ended
+}

@@ -16,11 +16,19 @@ import (
 // errTold ends a command whose failure has been printed already.
 var errTold = errors.New("told")
 
+// exitStatus ends a command with an exit status of its own, without a message.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
 // execute runs one command line and returns the exit status.
 func execute(ctx context.Context, p process) int {
 	root := newRoot(p)
 	root.SetArgs(doubled(p.args))
 	err := root.ExecuteContext(ctx)
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -55,6 +63,7 @@ topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 		return usageError(cmd, err)
 	})
 	root.AddCommand(newRun(p), newValidate(p), newGraph(p), newBroker(p), newVersion(p))
+	root.AddCommand(newPlan(p), newApply(p), newImport(p), newExport(p), newShow(p), newFmt(p), newConsole(p), newExplain(p), newTest(p))
 	root.AddCommand(newStatus(p), newPause(p), newResume(p), newStop(p), newRestart(p), newOffsets(p), newPlugins(p), newLogs(p), newReload(p))
 	checkArguments(root)
 	return root

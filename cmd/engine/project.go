@@ -2,7 +2,9 @@ package main
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -40,10 +42,10 @@ func (f variableFlag) Type() string   { return "string" }
 // project is a folder of HCL files, or the properties files of a Kafka Connect installation, compiled.
 type project struct {
 	*hcl.Project
-	texts    map[string][]byte // of properties files; nil for HCL
-	registry *plugin.Registry
-	worker   *config.Worker
-	graph    *graph.Graph
+	properties []string // the files of connect-standalone's command line; nil for HCL
+	registry   *plugin.Registry
+	worker     *config.Worker
+	graph      *graph.Graph
 }
 
 // load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors;
@@ -118,10 +120,15 @@ func (pr *project) here() diag.List {
 // again compiles a later load of the project. The worker's settings stay, since a process does not change its own; those of
 // the files are only checked, and only when they differ.
 func (pr *project) again(files *hcl.Project) (*project, diag.List) {
-	next := &project{Project: files, registry: pr.registry, worker: pr.worker}
-	var found diag.List
+	next := &project{Project: files, properties: pr.properties, registry: pr.registry, worker: pr.worker}
+	found := next.parse()
+	if found.HasErrors() {
+		return next, found
+	}
+	next.keepTargets(pr)
 	if !maps.Equal(next.declaredWorker().Map, pr.declaredWorker().Map) {
-		_, found = config.ReadWorker(next.declaredWorker(), pr.registry)
+		_, more := config.ReadWorker(next.declaredWorker(), pr.registry)
+		found = append(found, more...)
 	}
 	g, more := pr.graph.Recompile(files.Pipelines, pr.worker, pr.registry)
 	next.graph = g
@@ -130,6 +137,18 @@ func (pr *project) again(files *hcl.Project) (*project, diag.List) {
 		found = append(found, slices.DeleteFunc(config.CheckHere(p, pr.worker, pr.registry), isWarning)...)
 	}
 	return next, append(found, engine.CheckClients(pr.worker, next.declaredWorker(), g)...)
+}
+
+// within is a file's name from the project's folder, or the name itself when it is outside.
+func (pr *project) within(file string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	if rel, err := filepath.Rel(pr.Folder, abs); err == nil && !strings.HasPrefix(rel, "..") && rel != "." {
+		return rel
+	}
+	return file
 }
 
 // declaredWorker is the worker block, or one that says nothing.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,62 +33,62 @@ func isProperties(args []string) bool {
 	return len(args) > 0 && filepath.Ext(args[0]) == ".properties"
 }
 
-// installation is the files of a Kafka Connect installation while they are read.
-type installation struct {
-	texts map[string][]byte // by the name that places use
-	found diag.List
-}
-
 // loadProperties reads the files of connect-standalone's command line. Nothing is compiled yet.
 func loadProperties(args []string) (*project, diag.List) {
-	p := &installation{texts: map[string][]byte{}}
-	pr := &project{Project: &hcl.Project{}, texts: p.texts}
-	if folder, err := filepath.Abs(filepath.Dir(args[0])); err == nil {
-		pr.Folder = folder
-	}
-	if text, ok := p.read(args[0]); ok {
-		worker, found := config.ReadProperties(args[0], text)
-		p.found = append(p.found, found...)
-		if class := worker.Map[config.ConnectorClass]; class != "" {
-			p.found = append(p.found, diag.New(diag.Usage, worker.At(config.ConnectorClass), "%s describes a connector. The file of the worker stands first: engine run worker.properties %s", args[0], args[0]))
-		} else {
-			pr.Worker = worker
-		}
-	}
-	for _, name := range args[1:] {
-		if text, ok := p.read(name); ok {
+	pr := &project{Project: hcl.ReadFiles(args), properties: args}
+	return pr, pr.parse()
+}
+
+// parse says what properties files declare: a worker and its connectors. Of HCL that is known.
+func (pr *project) parse() diag.List {
+	var all diag.List
+	for i, name := range pr.properties {
+		text, err := pr.Project.Source(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			all = append(all, diag.New(diag.NoFolder, diag.Place{}, "There is no file %s.", name))
+		case err != nil:
+			all = append(all, diag.New(diag.Unreadable, diag.Place{}, "%s cannot be read: %v.", name, errors.Unwrap(err)))
+		case i == 0:
+			all = append(all, pr.parseWorker(name, text)...)
+		default:
 			connector, found := config.ReadConnector(name, text)
-			p.found = append(p.found, found...)
+			all = append(all, found...)
 			if !found.HasErrors() {
 				pr.Pipelines = append(pr.Pipelines, connector)
 			}
 		}
 	}
-	return pr, p.found
+	return all
 }
 
-func (p *installation) read(name string) ([]byte, bool) {
-	text, err := os.ReadFile(name)
-	switch {
-	case err == nil:
-		p.texts[name] = text
-		return text, true
-	case errors.Is(err, fs.ErrNotExist):
-		p.found = append(p.found, diag.New(diag.NoFolder, diag.Place{}, "There is no file %s.", name))
-	default:
-		p.found = append(p.found, diag.New(diag.Unreadable, diag.Place{}, "%s cannot be read: %v.", name, errors.Unwrap(err)))
+func (pr *project) parseWorker(name string, text []byte) diag.List {
+	worker, found := config.ReadProperties(name, text)
+	if class := worker.Map[config.ConnectorClass]; class != "" {
+		return append(found, diag.New(diag.Usage, worker.At(config.ConnectorClass), "%s describes a connector. The file of the worker stands first: engine run worker.properties %s", name, name))
 	}
-	return nil, false
+	pr.Worker = worker
+	return found
+}
+
+// keepTargets makes an initial_state of properties files count for connectors that were not there before: what is asked
+// for later stays.
+func (pr *project) keepTargets(was *project) {
+	if pr.properties == nil {
+		return
+	}
+	for _, d := range pr.Pipelines {
+		if slices.ContainsFunc(was.Pipelines, func(o *config.Declared) bool { return o.Name() == d.Name() }) {
+			d.Target = ""
+		}
+	}
 }
 
 // Source is the text of a file as places name it.
 func (pr *project) Source(file string) ([]byte, error) {
-	text, ok := pr.texts[file]
-	switch {
-	case !ok:
-		return pr.Project.Source(file)
-	case utf8.Valid(text):
-		return text, nil
+	text, err := pr.Project.Source(file)
+	if err != nil || utf8.Valid(text) {
+		return text, err
 	}
 	var latin strings.Builder // as Java reads it
 	for _, b := range text {
@@ -108,7 +109,7 @@ func (r *run) takeOver(ctx context.Context, st store.Store) error {
 	for _, d := range r.project().Pipelines {
 		if _, known := s.Connectors[d.Name()]; !known {
 			fresh = append(fresh, d.Name())
-		} else if r.project().texts != nil {
+		} else if r.project().properties != nil {
 			d.Target = ""
 		}
 	}

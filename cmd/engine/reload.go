@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,7 +26,7 @@ type reloads struct {
 	hangup chan os.Signal
 	retry  chan struct{} // has room for one: what was loaded could not be put into effect
 
-	revision atomic.Int64 // counts loads without errors; the start is 1
+	book *loadBook // numbers the loads without errors; the start is 1
 
 	// Of the goroutine that loads.
 	started *config.Declared // the worker block that this process was started with
@@ -41,9 +40,8 @@ func newReloads(r *run, e *engine.Engine) *reloads {
 	l := &reloads{
 		run: r, engine: e, ask: make(chan func(context.Context, hcl.Loading)),
 		hangup: make(chan os.Signal, 1), retry: make(chan struct{}, 1),
-		started: r.project().declaredWorker(), awaited: map[string]bool{},
+		started: r.project().declaredWorker(), awaited: map[string]bool{}, book: r.book,
 	}
-	l.revision.Store(1)
 	return l
 }
 
@@ -58,17 +56,6 @@ func (r *reloads) listen() (stop func()) {
 
 // serve loads whenever files change, unless they are not watched, and at SIGHUP, until ctx is done.
 func (r *reloads) serve(ctx context.Context) {
-	if r.run.project().texts != nil {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-r.hangup:
-				_, found, _ := r.load(ctx, "") // it refuses
-				r.run.tellAbove(found, nil)
-			}
-		}
-	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() {
@@ -107,15 +94,12 @@ func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
 		return nil, fmt.Errorf("reload the project: %w", err)
 	}
 	return &api.Reloaded{
-		Revision: int(r.revision.Load()), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
+		Revision: r.book.revision(), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
 		Untouched: len(c.Untouched), Diagnostics: api.Diagnostics(found),
 	}, nil
 }
 
 func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
-	if r.run.project().texts != nil {
-		return engine.Changes{}, diag.List{diag.New(diag.NotAvailable, diag.Place{}, "The files of a Kafka Connect worker are read at the start only. Stop the engine and start it again, or run a folder with HCL files.")}, nil
-	}
 	var changes engine.Changes
 	var found diag.List
 	done := make(chan struct{})
@@ -142,7 +126,7 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 	next, found := was.again(l.Project)
 	found = append(slices.Clone(l.Found), found...)
 	if found.HasErrors() {
-		r.refuse(why, found, l.Project.Source)
+		r.refuse(why, found, next.Source)
 		return engine.Changes{}, found
 	}
 	changes, err := r.engine.Apply(ctx, next.Pipelines)
@@ -151,18 +135,18 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 		return engine.Changes{}, found // the process ends
 	case err != nil:
 		failed := diag.Of(err, diag.NotApplied)
-		r.refuse(why, failed, l.Project.Source)
+		r.refuse(why, failed, next.Source)
 		select {
 		case r.retry <- struct{}{}:
 		default:
 		}
 		return engine.Changes{}, append(found, failed...)
 	}
-	r.revision.Add(1)
+	r.book.accept(next, time.Now())
 	r.run.loaded.Store(next)
 	r.report(why, was, next, changes)
 	r.await(changes)
-	r.warn(found, l.Project.Source)
+	r.warn(found, next.Source)
 	return changes, found
 }
 

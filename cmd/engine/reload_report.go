@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,8 @@ func (r *reloads) line(format string, args ...any) {
 
 // refuse says that a load is not put into effect.
 func (r *reloads) refuse(why string, found diag.List, source func(string) ([]byte, error)) {
-	r.line("%sNOT loaded. Still running revision %d.\n", why, r.revision.Load())
+	r.book.reject(found, r.run.project().about(found), time.Now())
+	r.line("%sNOT loaded. Still running revision %d.\n", why, r.book.revision())
 	r.run.tellAbove(found, source)
 }
 
@@ -41,7 +41,7 @@ func (r *reloads) report(why string, was, next *project, c engine.Changes) {
 		counts = append(counts, "No pipelines")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%sloaded (revision %d). %s.", why, r.revision.Load(), strings.Join(counts, ", "))
+	fmt.Fprintf(&b, "%sloaded (revision %d). %s.", why, r.book.revision(), strings.Join(counts, ", "))
 	for _, l := range shortened(details(was, next, c)) {
 		b.WriteString("\n            " + l)
 	}
@@ -177,6 +177,10 @@ func (r *reloads) missing(files []string, wait time.Duration) {
 	if info, err := os.Stat(files[0]); err == nil && info.Size() == 0 {
 		what = "empty"
 	}
+	if r.run.project().properties != nil {
+		r.line("%s %s: waiting %.0f s for it to come back", r.files(files), what, wait.Seconds())
+		return
+	}
 	if len(names) == 0 {
 		r.line("%s %s: loading without in %.0f s", r.files(files), what, wait.Seconds())
 		return
@@ -194,17 +198,9 @@ func (r *reloads) noEvents(err error, every time.Duration) {
 
 // files are names of files from the project's folder.
 func (r *reloads) files(paths []string) string {
-	folder := r.run.project().Folder
 	names := make([]string, len(paths))
 	for i, p := range paths {
-		names[i] = p
-		abs, err := filepath.Abs(p)
-		if err != nil {
-			continue
-		}
-		if rel, err := filepath.Rel(folder, abs); err == nil && !strings.HasPrefix(rel, "..") && rel != "." {
-			names[i] = rel
-		}
+		names[i] = r.run.project().within(p)
 	}
 	return listed(names)
 }

@@ -38,11 +38,19 @@ func startRun(t testing.TB, dir string, watch bool) *running {
 	return startRunOn(t, dir, watch, memory.Open())
 }
 
-func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
+// startRunOn does so on a store; env are names and values of the environment.
+func startRunOn(t testing.TB, dir string, watch bool, st store.Store, env ...string) *running {
 	t.Helper()
 	out := &output{}
 	r := &running{t: t, dir: dir, out: out, ended: make(chan error, 1), store: st}
-	r.run = &run{process: process{out: out, err: out, env: func(string) (string, bool) { return "", false }}, data: t.TempDir(), watch: watch}
+	r.run = &run{process: process{out: out, err: out, env: func(name string) (string, bool) {
+		for i := 0; i < len(env); i += 2 {
+			if env[i] == name {
+				return env[i+1], true
+			}
+		}
+		return "", false
+	}}, data: t.TempDir(), watch: watch}
 	r.run.screen = newScreen(r.run.process)
 	r.run.loggers = newLoggers(r.run.process, r.run.screen)
 	r.run.log = r.run.loggers.Logger(engineLogger)
@@ -53,6 +61,11 @@ func startRunOn(t testing.TB, dir string, watch bool, st store.Store) *running {
 	r.run.loaded.Store(pr)
 	if err := r.run.startBroker(); err != nil {
 		t.Fatal(err)
+	}
+	if len(pr.worker.Listeners) > 0 {
+		if err := r.run.listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.end = cancel
@@ -71,7 +84,12 @@ func (r *running) stop() {
 	err := <-r.ended
 	r.ended = nil
 	r.t.Cleanup(func() {
-		if err := errors.Join(r.run.broker.Close(), r.store.Close()); err != nil {
+		if r.run.broker != nil {
+			if err := r.run.broker.Close(); err != nil {
+				r.t.Error(err)
+			}
+		}
+		if err := r.store.Close(); err != nil {
 			r.t.Error(err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -71,6 +72,9 @@ func explained(err error) diag.List {
 	if a, ok := errors.AsType[*api.AnswerError](err); ok {
 		if len(a.Diagnostics) > 0 {
 			return diag.List(a.Diagnostics)
+		}
+		if a.Code == http.StatusUnauthorized {
+			return diag.List{diag.New(diag.WorkerRefused, diag.Place{}, "The worker asks for a login, and this one it does not know. Give it in the address: -url http://USER:PASSWORD@HOST:PORT, or in ENGINE_URL.")}
 		}
 		return diag.List{diag.New(diag.WorkerRefused, diag.Place{}, "%s (HTTP %d)", sentence(a.Message), a.Code)}
 	}

@@ -199,17 +199,17 @@ func TestWatchOutlivesTheWorker(t *testing.T) {
 func TestStatusOnATerminal(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	w := &watching{remote: &remote{}, screen: &screen{out: &b, live: true}, shown: map[string]string{}}
+	w := &watching{statusCommand: &statusCommand{}, screen: &screen{out: &b, live: true}, shown: map[string]string{}}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for range 2 {
-		if err := w.show(now, nil, nil); err != nil {
+		if err := w.show(now, look{}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.show(now.Add(time.Second), nil, fmt.Errorf("gone")); err != nil {
+	if err := w.show(now.Add(time.Second), look{}, fmt.Errorf("gone")); err != nil {
 		t.Fatal(err)
 	}
-	want := "03:04:05\nNAME  TYPE  STATE  TASKS\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K03:04:06  gone\n"
+	want := "03:04:05\nThe worker has no connectors.\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K03:04:06  gone\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -190,7 +191,7 @@ func (r *run) apiOf(e *engine.Engine, ready func() bool) api.Settings {
 	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: r.project().registry, Worker: r.project().worker, Loggers: r.loggers,
 		Commit: version, ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
-		Reload: r.reloads.answer,
+		Reload: r.reloads.answer, Configuration: r.book.configuration, Beyond: beyondOf(e, r.fileOf),
 	}
 }
 
@@ -201,5 +202,46 @@ func (r *run) fileOf(connector string) string {
 			return d.Place.String()
 		}
 	}
+	if r.project().properties != nil {
+		return "a properties file that \"engine run\" is started with"
+	}
 	return "a *.hcl file in " + filepath.ToSlash(shown(r.project().Folder))
+}
+
+// beyondOf tells who asks the REST API what Kafka Connect has no place for. source names the place that declares a connector.
+func beyondOf(e *engine.Engine, source func(connector string) string) func(context.Context) (map[string]*api.Beyond, error) {
+	return func(ctx context.Context) (map[string]*api.Beyond, error) {
+		is, err := e.View(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all := map[string]*api.Beyond{}
+		for _, p := range is.Pipelines {
+			b := &api.Beyond{Source: source(p.Name), Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
+			for _, t := range p.Tasks {
+				b.Tasks = append(b.Tasks, progressOf(t))
+			}
+			all[p.Name] = b
+		}
+		return all, nil
+	}
+}
+
+func progressOf(t engine.TaskView) api.Progress {
+	is := api.Progress{
+		ID: t.Number, Failures: failuresFor(t.Failures),
+		Read: t.Read, Delivered: t.Delivered, Dropped: t.Dropped, Failed: t.Failed, DeadLettered: t.DeadLettered,
+	}
+	if t.Lag >= 0 {
+		is.Lag = &t.Lag
+	}
+	if t.Behind >= 0 {
+		seconds := math.Round(t.Behind.Seconds()*1e3) / 1e3
+		is.Behind = &seconds
+	}
+	return is
+}
+
+func failuresFor(f engine.Failures) api.Failures {
+	return api.Failures{Count: f.Count, Last: f.Last, At: f.At.UTC(), Attempt: f.Attempt, Next: f.Next.UTC()}
 }

@@ -99,7 +99,7 @@ func TestMetricsCountRecordsAndShowStates(t *testing.T) {
 		`kafka_connect_connector_metrics_status{connector="snk",status="running"} 1`,
 		`kafka_connect_connect_worker_metrics_connector_count 2`,
 		`kafka_connect_connect_worker_metrics_connector_failed_task_count{connector="snk"} 1`,
-		`penstock_task_bytes_total{connector="src",task="0"} 9`,
+		`engine_task_bytes_total{connector="src",task="0"} 9`,
 		`kafka_connect_connector_task_metrics_offset_commit_success_percentage{connector="src",task="0"}`,
 	} {
 		if !strings.Contains(body, want) {
@@ -205,6 +205,26 @@ func TestDeviationsNameRecordedCases(t *testing.T) {
 			if !known[id] {
 				t.Errorf("item %s names %s, which is not run", number, id)
 			}
+		}
+	}
+}
+
+// TestCommandsLogIn: a worker that asks for a login takes it from the address, which no message shows.
+func TestCommandsLogIn(t *testing.T) {
+	t.Parallel()
+	settings := restSettings()
+	settings[config.BasicAuthFile] = write(t, t.TempDir(), "users.properties", "ann="+password+"\n")
+	w := startWorker(t, settings)
+	for _, c := range []struct {
+		login, says string
+		status      int
+	}{
+		{"", "-url http://USER:PASSWORD@HOST:PORT", 1}, {"ann:" + password + "x@", "The worker asks for a login", 1}, {"ann:" + password + "@", "The worker has no connectors.", 0},
+	} {
+		var said output
+		p := process{args: []string{"status", "-url", "http://" + c.login + w.address}, out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
+		if got := execute(t.Context(), p); got != c.status || !strings.Contains(strings.Join(strings.Fields(said.String()), " "), c.says) || strings.Contains(said.String(), password) {
+			t.Errorf("%q: got %d and:\n%s", c.login, got, said.String())
 		}
 	}
 }

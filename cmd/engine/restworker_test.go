@@ -27,9 +27,10 @@ type restWorker struct {
 	declared       map[string]*config.Declared
 }
 
-func startWorker(t *testing.T, settings map[string]string) *restWorker {
+// startWorker starts one with the built-in plugins and others beside them.
+func startWorker(t *testing.T, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
 	t.Helper()
-	registry, err := plugin.NewRegistry(plugins.All())
+	registry, err := plugin.NewRegistry(append(plugins.All(), beside...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +56,10 @@ func startWorker(t *testing.T, settings map[string]string) *restWorker {
 	if len(sockets.admin) > 0 {
 		w.admin = sockets.admin[0].Addr().String()
 	}
+	declaredIn := func(string) string { return "pipelines.hcl" }
 	served, err := serveREST(t.Context(), sockets, api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: registry, Worker: worker, Loggers: loggers, Commit: "test",
-		ClusterID: e.ClusterID, File: func(string) string { return "pipelines.hcl" }, Metrics: e.Metrics(), Logger: loggers.Logger(restLogger),
+		ClusterID: e.ClusterID, File: declaredIn, Beyond: beyondOf(e, declaredIn), Metrics: e.Metrics(), Logger: loggers.Logger(restLogger),
 	})
 	if err != nil {
 		t.Fatal(err)

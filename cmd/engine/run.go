@@ -44,6 +44,7 @@ type run struct {
 	broker  *broker.Broker // nil when the project names a cluster
 	sockets *sockets       // nil when the REST API is not served
 	reloads *reloads       // there before anything is said of the start
+	book    *loadBook      // of all loads, the start's included
 }
 
 func (r *run) project() *project { return r.loaded.Load() }
@@ -57,9 +58,9 @@ func newRun(p process) *cobra.Command {
 Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
 and, for each connector, properties or JSON. Without bootstrap_servers in a
 worker block it starts a development broker. State (offsets, the broker's
-topics) lives in .engine inside the folder. HCL files that change are loaded
-again, all or nothing, and only the pipelines that differ restart; SIGHUP
-and "engine reload" do so at once.
+topics) lives in .engine inside the folder. Files that change are loaded again,
+all or nothing, and only the pipelines that differ restart; SIGHUP and
+"engine reload" do so at once.
 
 Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
 the listeners of the worker block. If another process has that default address,
@@ -169,9 +170,10 @@ func (r *run) startBroker() error {
 func (r *run) engine(ctx context.Context, st store.Store) error {
 	failures := &failures{run: r}
 	pr := r.project()
+	r.book = newLoadBook(pr, time.Now())
 	e := engine.New(engine.Settings{
 		Registry: pr.registry, Worker: pr.worker, Store: st, Logger: r.log,
-		CreateTopics: r.broker != nil, Failed: failures.tell,
+		CreateTopics: r.broker != nil, Failed: failures.tell, Loads: r.book.loads,
 	})
 	r.reloads = newReloads(r, e)
 	defer r.reloads.listen()()

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/store/memory"
 )
 
 // vaultProject is a project whose worker and pipelines take secrets from a file in its folder. One pipeline fails with a
@@ -23,6 +28,7 @@ func vaultProject(t *testing.T) string {
 	vault := filepath.Join(dir, "vault.properties")
 	write(t, dir, "p.hcl", fmt.Sprintf(`
 worker {
+  listeners         = ["http://127.0.0.1:0"]
   bootstrap_servers = [%[1]q]
   security_protocol = "SASL_SSL"
   ssl {
@@ -40,7 +46,7 @@ worker {
 }
 pipeline "in" {
   source "file" {
-    file  = "in.txt"
+    file  = "%[4]s/in.txt"
     topic = "lines"
     config = { "connection.password" = secret("vault:%[3]s:db") }
   }
@@ -48,7 +54,7 @@ pipeline "in" {
 }
 pipeline "out" {
   sink "file" {
-    file   = "out.txt"
+    file   = "%[4]s/out.txt"
     topics = ["lines"]
   }
   value_converter "string" {}
@@ -113,6 +119,205 @@ func TestNoSecretAnywhere(t *testing.T) {
 	})
 	if err != nil || files == 0 {
 		t.Errorf("%d files of state, %v", files, err)
+	}
+}
+
+// TestNoSecretOverREST greps everything that a running worker answers, logs, stores and tells its commands for the secrets
+// of its pipelines and of its own (invariant 6), while one of them fails with its secret in the error. It walks the routes
+// of the server, so that a route which is new is looked at too.
+func TestNoSecretOverREST(t *testing.T) {
+	t.Parallel()
+	dir, data := vaultProject(t), t.TempDir()
+	st, err := openStore(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startRunOn(t, dir, false, st, "ENGINE_LOG", "debug")
+	w := r.rest()
+	w.waitFor(t, "/connectors/fails/tasks/0/status", "[hidden]")
+	w.waitFor(t, "/connectors/in/offsets", "position")
+	w.waitFor(t, "/connectors/out/offsets", "kafka_offset")
+	s := &search{t: t, secret: password}
+	s.routes(r, w)
+	s.requests(w)
+	for _, args := range [][]string{
+		{"status"}, {"status", "-trace"}, {"status", "-json"}, {"offsets", "in"}, {"offsets", "-json", "out"}, {"plugins"}, {"plugins", "-json"},
+		{"logs"}, {"reload"}, {"reload", "-json"}, {"pause", "out"}, {"resume", "out"},
+	} {
+		s.grep(strings.Join(args, " "), tell(t, w, args...))
+	}
+	// A secret that is not there, and one that is no number.
+	for _, wrong := range []string{`topic = secret("vault:%[1]s:nothing")`, "topic = \"t\"\n    batch_size = secret(\"vault:%[1]s:kafka\")"} {
+		broken := "pipeline \"x\" {\n  source \"file\" {\n    file = \"x\"\n    " + fmt.Sprintf(wrong, filepath.Join(dir, "vault.properties")) + "\n  }\n}\n"
+		write(t, dir, "broken.hcl", broken)
+		got := w.call(t, http.MethodPost, "/reload", "")
+		if s.grep("a reload of broken files", got.body); got.status != http.StatusBadRequest {
+			t.Errorf("%s: got %s, want 400", broken, got)
+		}
+		s.grep("/config after it", w.call(t, http.MethodGet, "/config", "").body)
+	}
+	for _, path := range []string{"/config", "/health", "/metrics"} {
+		s.grep(path+" after it", w.call(t, http.MethodGet, path, "").body)
+	}
+	r.stop()
+	s.grep("output and log", r.out.String())
+	if !strings.Contains(r.out.String(), " DBG ") || !strings.Contains(r.out.String(), "[hidden]") {
+		t.Errorf("the log is not the one to look at:\n%s", r.out)
+	}
+	s.folder(data)
+	s.folder(r.run.data)
+	if s.seen < 60 {
+		t.Errorf("%d texts were looked at, so most are missing", s.seen)
+	}
+}
+
+// search looks for a secret.
+type search struct {
+	t      *testing.T
+	secret string
+	seen   int // texts looked at
+}
+
+func (s *search) grep(where, text string) {
+	s.t.Helper()
+	s.seen++
+	if at := strings.Index(text, s.secret); at >= 0 {
+		s.t.Errorf("%s holds a secret: …%.200s", where, text[max(0, at-100):])
+	}
+}
+
+// routes asks for everything that can be read.
+func (s *search) routes(r *running, w *restWorker) {
+	s.t.Helper()
+	server, err := api.New(r.run.apiOf(r.run.reloads.engine, func() bool { return true }))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	values := map[string][]string{"{n}": {"in", "out", "fails", "nothing"}, "{i}": {"0", "7"}, "{p}": {"FileStreamSink", "InsertField$Value", "FileConfigProvider"}, "{l}": {"root", restLogger}}
+	queries := map[string][]string{
+		"/connectors": {"", "?expand=info", "?expand=status&expand=info&expand=engine"}, "/connectors/{n}/status": {"", "?expand=engine"},
+		"/connector-plugins": {"", "?connectorsOnly=false"}, "/graph": {"", "?format=dot", "?format=mermaid", "?format=json"},
+	}
+	for _, route := range server.Routes() {
+		path, read := strings.CutPrefix(route, "GET ")
+		if !read {
+			continue
+		}
+		paths := []string{path}
+		for variable, all := range values {
+			var filled []string
+			for _, p := range paths {
+				for _, v := range all {
+					filled = append(filled, strings.ReplaceAll(p, variable, v))
+				}
+			}
+			slices.Sort(filled)
+			paths = slices.Compact(filled)
+		}
+		found := false
+		for _, p := range paths {
+			if strings.Contains(p, "{") {
+				s.t.Errorf("the test has no value for what stands in braces in %s", route)
+			}
+			for _, q := range append([]string{""}, queries[path]...) {
+				got := w.call(s.t, http.MethodGet, p+q, "")
+				s.grep(p+q, got.body)
+				found = found || got.status < 400
+			}
+		}
+		if !found {
+			s.t.Errorf("%s: none of its answers was one that tells anything", route)
+		}
+	}
+}
+
+// requests sends calls that bring a configuration or a change, whose answers could say what its references stand for.
+func (s *search) requests(w *restWorker) {
+	s.t.Helper()
+	for _, name := range []string{"in", "out", "fails"} {
+		m := w.call(s.t, http.MethodGet, "/connectors/"+name+"/config", "").body
+		if strings.HasPrefix(name, "in") != strings.Contains(m, "FileStreamSource") {
+			s.t.Fatalf("the configuration of %s: got %s", name, m)
+		}
+		class := map[bool]string{true: "FileStreamSource", false: "FileStreamSink"}[name == "in"]
+		// A number that is a secret does not parse, which is an error with the value in it.
+		bad := strings.Replace(m, "{", `{"tasks.max":"${vault:`+s.vault(m)+`:kafka}","consumer.override.fetch.min.bytes":"${vault:`+s.vault(m)+`:kafka}",`, 1)
+		for _, body := range []string{m, bad} {
+			s.grep("a validation", w.call(s.t, http.MethodPut, "/connector-plugins/"+class+"/config/validate", body).body)
+			s.grep("a change", w.call(s.t, http.MethodPut, "/connectors/"+name+"/config", body).body)
+			s.grep("a creation", w.call(s.t, http.MethodPost, "/connectors", `{"name":"x","config":`+body+`}`).body)
+		}
+		s.grep("a restart", w.call(s.t, http.MethodPost, "/connectors/"+name+"/restart?includeTasks=true&onlyFailed=true", "").body)
+		s.grep("an offset", w.call(s.t, http.MethodPatch, "/connectors/"+name+"/offsets", `{"offsets":[]}`).body)
+	}
+}
+
+// vault is the path in the references of a configuration.
+func (s *search) vault(m string) string {
+	s.t.Helper()
+	_, rest, _ := strings.Cut(m, "${vault:")
+	path, _, found := strings.Cut(rest, ":")
+	if !found {
+		s.t.Fatalf("no reference in %s", m)
+	}
+	return path
+}
+
+// folder looks into every file of a folder.
+func (s *search) folder(dir string) {
+	s.t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		s.grep(path, string(text))
+		return err
+	})
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+// TestSensitiveValuesAreMasked: what env() and sensitive variables give is in no message, also when a plugin says it.
+func TestSensitiveValuesAreMasked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "p.hcl", `
+worker {
+  listeners = ["http://127.0.0.1:0"]
+}
+variable "folder" {
+  sensitive = true
+}
+pipeline "environment" {
+  sink "file" {
+    file   = env("HIDDEN_FILE")
+    topics = ["t"]
+  }
+}
+pipeline "variable" {
+  sink "file" {
+    file   = "${var.folder}/out.txt"
+    topics = ["t"]
+  }
+}
+`)
+	write(t, dir, "in.auto.vars.hcl", "folder = \"/no/such/"+password+"\"\n")
+	c := command(t, dir, "run", "-until-idle", ".")
+	c.Env = append(c.Env, "HIDDEN_FILE=/no/such/"+password+"/in.txt", "ENGINE_LOG=debug")
+	said, err := c.CombinedOutput()
+	if err == nil || bytes.Contains(said, []byte(password)) || bytes.Count(said, []byte("[hidden]")) < 2 {
+		t.Errorf("got %v and:\n%s", err, said)
+	}
+	w := startRunOn(t, dir, false, memory.Open(), "HIDDEN_FILE", "/no/such/"+password+"/in.txt").rest()
+	w.waitFor(t, "/connectors/variable/tasks/0/status", "[hidden]")
+	s := &search{t: t, secret: password}
+	for _, path := range []string{
+		"/graph", "/graph?format=json", "/graph?format=dot", "/graph?format=mermaid", "/metrics", "/config", "/health", "/connectors?expand=status&expand=engine",
+		"/connectors/environment/status?expand=engine", "/connectors/environment/offsets",
+	} {
+		s.grep(path, w.call(t, http.MethodGet, path, "").body)
 	}
 }
 

@@ -29,19 +29,26 @@ const password = "hunter2-hunter2"
 // hold refuse are told to be wrong, as Kafka does and the fake by itself does not.
 func secured(t *testing.T, refuse string) (address, authority string) {
 	t.Helper()
+	address, authority, _ = securedUntil(t, refuse, time.Now().Add(time.Hour))
+	return address, authority
+}
+
+// securedUntil is one whose certificate ends at a time.
+func securedUntil(t *testing.T, refuse string, until time.Time) (address, authority string, c *kfake.Cluster) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: until.Add(-2 * time.Hour), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := kfake.NewCluster(
+	c, err = kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "connect", password), kfake.SeedTopics(1, "lines"),
 		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}),
 	)
@@ -60,7 +67,7 @@ func secured(t *testing.T, refuse string) (address, authority string) {
 			return refusal, nil, true
 		})
 	}
-	return c.ListenAddrs()[0], string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return c.ListenAddrs()[0], string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), c
 }
 
 // securedProject is a project that copies a file through the topic lines of a secured Kafka. more goes into the source.
@@ -133,6 +140,13 @@ func TestKafkaSaysNo(t *testing.T) {
 	t.Parallel()
 	good, authority := secured(t, "n=other")
 	refusing, its := secured(t, "n=connect")
+	expired, past, _ := securedUntil(t, "", time.Now().Add(-time.Minute))
+	guarded, theirs, broker := securedUntil(t, "", time.Now().Add(time.Hour))
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "lines", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	gone := securedProject(t, good, authority, "")
+	if err := os.Remove(filepath.Join(gone, "ca.pem")); err != nil {
+		t.Fatal(err)
+	}
 	override := `producer {
     sasl_jaas_config = "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"other\" password=\"y\";"
   }`
@@ -143,6 +157,9 @@ func TestKafkaSaysNo(t *testing.T) {
 		{"wrong password", securedProject(t, refusing, its, ""), []string{"Kafka refused the log-in [E016]", "sasl.jaas.config"}},
 		{"wrong authority", securedProject(t, good, its, ""), []string{"No secure connection to Kafka [E017]", "ssl.truststore.location"}},
 		{"nobody there", securedProject(t, "127.0.0.1:1", its, ""), []string{"Kafka cannot be reached [E008]", "Nothing listens at 127.0.0.1:1"}},
+		{"expired certificate", securedProject(t, expired, past, ""), []string{"No secure connection to Kafka [E017]", "expired on"}},
+		{"no trust store", gone, []string{"there is no file", "ca.pem"}},
+		{"topic without permission", securedProject(t, guarded, theirs, ""), []string{"Refused by the broker [E013]", `in pipeline "in"`, "topic `lines`", "Grant its user the right"}},
 		{"a connector's own password", securedProject(t, good, authority, override), []string{"Kafka refused the log-in [E016]", `on p.hcl:15:1, in pipeline "in"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -200,7 +200,7 @@ func (s *steering) steer(ctx context.Context, names []string, g goal, ask func(c
 				list = append(list, is)
 			}
 		}
-		return s.outcome(list, found)
+		return (&statusCommand{remote: s.remote}).outcome(look{list: list, missing: found})
 	})
 }
 
@@ -251,5 +251,5 @@ func (g goal) missed(is *api.Status, parts []api.State) diag.List {
 	if !g.healthy || !slices.ContainsFunc(parts, func(p api.State) bool { return p.State == store.StateFailed }) {
 		return nil
 	}
-	return diag.List{diag.New(diag.TaskFailed, diag.Place{}, "%s is not %s: %s.", is.Name, g.name, strings.TrimSuffix(strings.Join(failuresOf(is), "; "), "."))}
+	return diag.List{diag.New(diag.TaskFailed, diag.Place{}, "%s is not %s: %s.", is.Name, g.name, strings.TrimSuffix(strings.Join((&statusCommand{}).failuresOf(is), "; "), "."))}
 }

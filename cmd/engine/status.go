@@ -17,33 +17,61 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
+// statusCommand is one `engine status`.
+type statusCommand struct {
+	remote
+	watch bool
+	trace bool // all of a failure's text, not its first line only
+}
+
+// look is what one look at a worker has found.
+type look struct {
+	list    []*api.Status
+	loaded  *api.Configuration // nil: the worker has no files, or does not tell
+	missing diag.List          // connectors that were asked for and are not there
+}
+
 func newStatus(p process) *cobra.Command {
-	r, watch := &remote{process: p}, false
+	r := &statusCommand{remote: remote{process: p}}
 	c := &cobra.Command{
 		Use:   "status [NAME…]",
 		Short: "Show how the connectors of a running worker are",
 		Long: `status shows connectors of a running worker, all or those named: how each is, how
-many of its tasks run, and why what has failed did.`,
+many of its tasks run, how far they lag, why what has failed did, and when it is
+started again. Of an "engine run" it first says which revision of the files runs,
+and since when newer ones have errors.`,
 		Example: `  engine status                         all of the worker on this machine
+  engine status orders -trace           with all there is about its failures
   engine status -watch orders           once a second, until Ctrl-C
   engine status -json -url http://worker:8083`,
 		Args:              takes("names of connectors", 0, -1),
 		ValidArgsFunction: r.complete(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.do(cmd.Context(), func(ctx context.Context, c *api.Client) error {
-				if watch {
+				if r.watch {
 					return r.watchStatus(ctx, c, args)
 				}
-				list, missing, err := statuses(ctx, c, args)
+				found, err := lookAt(ctx, c, args)
 				if err != nil {
 					return err
 				}
-				return r.outcome(list, missing)
+				return r.outcome(found)
 			})
 		},
 	}
-	c.Flags().BoolVar(&watch, "watch", false, "go on: redraw a terminal each second, else print what changes")
+	c.Flags().BoolVar(&r.watch, "watch", false, "go on: redraw a terminal each second, else print what changes")
+	c.Flags().BoolVar(&r.trace, "trace", false, "print all of a failure's text, not only its first line")
 	return r.flags(c)
+}
+
+// lookAt reads the connectors named, or all.
+func lookAt(ctx context.Context, c *api.Client, names []string) (look, error) {
+	list, missing, err := statuses(ctx, c, names)
+	if err != nil {
+		return look{}, err
+	}
+	loaded, err := c.Configuration(ctx)
+	return look{list, loaded, missing}, err
 }
 
 // statuses reads those of the connectors named, or all. Names that the worker does not have are diagnostics, beside those
@@ -71,48 +99,91 @@ func statuses(ctx context.Context, c *api.Client, names []string) ([]*api.Status
 }
 
 // outcome prints what there is, and makes an error of what there is not.
-func (r *remote) outcome(list []*api.Status, found diag.List) error {
-	if len(list) > 0 || len(found) == 0 {
-		if err := r.printStatuses(list); err != nil {
+func (r *statusCommand) outcome(found look) error {
+	if len(found.list) > 0 || len(found.missing) == 0 {
+		if err := r.print(found); err != nil {
 			return err
 		}
 	}
-	return found.Err()
+	return found.missing.Err()
 }
 
-func (r *remote) printStatuses(list []*api.Status) error {
+func (r *statusCommand) print(found look) error {
 	if r.json {
-		if list == nil {
-			list = []*api.Status{}
+		if found.list == nil {
+			found.list = []*api.Status{}
 		}
-		return printJSON(r.out, list)
+		return printJSON(r.out, found.list)
 	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(r.out, "The worker has no connectors.")
-		return err
-	}
-	_, err := r.out.Write(statusTable(list))
+	_, err := r.out.Write(r.page(found))
 	return err
 }
 
-// statusTable has a line for each connector, and one below for each part that has failed.
-func statusTable(list []*api.Status) []byte {
-	rows := [][]string{{"NAME", "TYPE", "STATE", "TASKS"}}
-	for _, s := range list {
-		rows = append(rows, []string{s.Name, s.Type, string(s.Connector.State), tasksOf(s)})
+// page is all that one look shows.
+func (r *statusCommand) page(found look) []byte {
+	var b bytes.Buffer
+	if found.loaded != nil {
+		b.WriteString(configurationLine(found.loaded) + "\n")
 	}
-	var aligned, b bytes.Buffer
+	if len(found.list) == 0 {
+		b.WriteString("The worker has no connectors.\n")
+		return b.Bytes()
+	}
+	r.table(&b, found.list)
+	return b.Bytes()
+}
+
+// configurationLine is such as "configuration: revision 1 of 12:00:00; orders.hcl has errors since 12:04:31".
+func configurationLine(c *api.Configuration) string {
+	line := fmt.Sprintf("configuration: revision %d of %s", c.Revision, moment(c.Since))
+	if c.Last.Loaded || c.Rejected == nil {
+		return line
+	}
+	since := moment(c.Rejected.Since)
+	switch files := c.Rejected.Files; len(files) {
+	case 0:
+		return line + "; the files could not be loaded since " + since
+	case 1:
+		return line + fmt.Sprintf("; %s has errors since %s", files[0], since)
+	default:
+		return line + fmt.Sprintf("; %s have errors since %s", listed(files), since)
+	}
+}
+
+// moment is a time of this day, or a day and a time.
+func moment(at time.Time) string {
+	at = at.Local()
+	if now := time.Now(); at.Year() == now.Year() && at.YearDay() == now.YearDay() {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format(time.DateTime)
+}
+
+// table has a line for each connector, and those below it for each part that has failed.
+func (r *statusCommand) table(b *bytes.Buffer, list []*api.Status) {
+	tells := slices.ContainsFunc(list, func(s *api.Status) bool { return s.Beyond != nil })
+	rows := [][]string{{"NAME", "TYPE", "STATE", "TASKS"}}
+	if tells {
+		rows[0] = append(rows[0], "LAG")
+	}
+	for _, s := range list {
+		row := []string{s.Name, s.Type, string(s.Connector.State), tasksOf(s)}
+		if tells {
+			row = append(row, lagOf(s))
+		}
+		rows = append(rows, row)
+	}
+	var aligned bytes.Buffer
 	_ = table(&aligned, rows) // a buffer takes everything
 	for i, line := range strings.SplitAfter(aligned.String(), "\n") {
 		b.WriteString(line)
 		if i == 0 || i > len(list) {
 			continue
 		}
-		for _, why := range failuresOf(list[i-1]) {
-			b.WriteString("  " + why + "\n")
+		for _, why := range r.failuresOf(list[i-1]) {
+			b.WriteString("  " + strings.ReplaceAll(why, "\n", "\n    ") + "\n")
 		}
 	}
-	return b.Bytes()
 }
 
 // tasksOf is such as "1/2 running".
@@ -126,18 +197,79 @@ func tasksOf(s *api.Status) string {
 	return fmt.Sprintf("%d/%d running", running, len(s.Tasks))
 }
 
-// failuresOf says what of a connector has failed, and why.
-func failuresOf(s *api.Status) []string {
-	var lines []string
-	if s.Connector.State == store.StateFailed {
-		lines = append(lines, "connector FAILED: "+firstLine(s.Connector.Trace))
+// lagOf is how far the tasks of a connector lag: records and time for a sink, the time of the newest record for a source;
+// "-" where a task does not know.
+func lagOf(s *api.Status) string {
+	if s.Beyond == nil || len(s.Beyond.Tasks) == 0 {
+		return "-"
 	}
-	for _, t := range s.Tasks {
-		if t.State.State == store.StateFailed {
-			lines = append(lines, fmt.Sprintf("task %d FAILED: %s", t.ID, firstLine(t.Trace)))
+	var records int64
+	var seconds float64
+	for _, t := range s.Beyond.Tasks {
+		if t.Behind == nil || s.Type == "sink" && t.Lag == nil {
+			return "-"
+		}
+		seconds = max(seconds, *t.Behind)
+		if t.Lag != nil {
+			records += *t.Lag
 		}
 	}
+	if s.Type != "sink" {
+		return "newest " + spell(seconds) + " ago"
+	}
+	return fmt.Sprintf("%s, %s", count(int(records), "record"), spell(seconds))
+}
+
+// spell is a delay with the precision that people want.
+func spell(seconds float64) string {
+	switch d := time.Duration(seconds * float64(time.Second)); {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	default:
+		return fmt.Sprintf("%.0f h", d.Hours())
+	}
+}
+
+// failuresOf says what of a connector has failed, and why; and what had failed and runs again.
+func (r *statusCommand) failuresOf(s *api.Status) []string {
+	var known api.Failures
+	if s.Beyond != nil {
+		known = s.Beyond.Connector
+	}
+	lines := r.failure("connector", s.Connector, known)
+	for i, t := range s.Tasks {
+		known = api.Failures{}
+		if s.Beyond != nil && i < len(s.Beyond.Tasks) && s.Beyond.Tasks[i].ID == t.ID {
+			known = s.Beyond.Tasks[i].Failures
+		}
+		lines = append(lines, r.failure(fmt.Sprintf("task %d", t.ID), t.State, known)...)
+	}
 	return lines
+}
+
+// failure is what there is to say of one instance or task, nothing when it has never failed.
+func (r *statusCommand) failure(what string, is api.State, known api.Failures) []string {
+	switch {
+	case is.State == store.StateFailed:
+		again := ""
+		if !known.Next.IsZero() {
+			again = fmt.Sprintf(", is started again at %s (attempt %d)", moment(known.Next), known.Attempt)
+		}
+		return []string{what + " FAILED" + again + ": " + r.shortened(is.Trace)}
+	case known.Count == 0:
+		return nil
+	}
+	return []string{fmt.Sprintf("%s had failed %s, last at %s: %s", what, count(int(known.Count), "time"), moment(known.At), r.shortened(known.Last))}
+}
+
+// shortened is the first line of a failure's text, all of it when that is asked for.
+func (r *statusCommand) shortened(text string) string {
+	if r.trace {
+		return strings.TrimSpace(text)
+	}
+	return firstLine(text)
 }
 
 func firstLine(text string) string {
@@ -153,21 +285,21 @@ const destroyed store.State = "DESTROYED"
 
 // watching shows how connectors become other than they were.
 type watching struct {
-	*remote
+	*statusCommand
 	screen *screen
-	shown  map[string]string // the line of each connector
+	shown  map[string]string // what was told of each connector; "" is the configuration
 	down   bool              // the worker was out of reach at the last look
 }
 
 // watchStatus looks until ctx is done. A worker that goes away is waited for; one that is not there at first is an error.
-func (r *remote) watchStatus(ctx context.Context, c *api.Client, names []string) error {
-	w := &watching{remote: r, screen: newScreen(r.process), shown: map[string]string{}}
+func (r *statusCommand) watchStatus(ctx context.Context, c *api.Client, names []string) error {
+	w := &watching{statusCommand: r, screen: newScreen(r.process), shown: map[string]string{}}
 	if r.json {
 		w.screen.live = false
 	}
-	list, missing, err := statuses(ctx, c, names)
+	found, err := lookAt(ctx, c, names)
 	if err == nil {
-		err = missing.Err()
+		err = found.missing.Err()
 	}
 	if err != nil {
 		return err
@@ -175,7 +307,7 @@ func (r *remote) watchStatus(ctx context.Context, c *api.Client, names []string)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for now := time.Now(); ; {
-		if err := w.show(now, list, err); err != nil {
+		if err := w.show(now, found, err); err != nil {
 			return err
 		}
 		select {
@@ -183,14 +315,14 @@ func (r *remote) watchStatus(ctx context.Context, c *api.Client, names []string)
 			return nil
 		case now = <-tick.C:
 		}
-		if list, _, err = statuses(ctx, c, names); ctx.Err() != nil {
+		if found, err = lookAt(ctx, c, names); ctx.Err() != nil {
 			return nil //nolint:nilerr // Ctrl-C ends the command as it should
 		}
 	}
 }
 
 // show takes what one look has found.
-func (w *watching) show(now time.Time, list []*api.Status, failed error) error {
+func (w *watching) show(now time.Time, found look, failed error) error {
 	at := now.Format(time.TimeOnly)
 	if failed != nil {
 		if w.screen.live {
@@ -205,16 +337,32 @@ func (w *watching) show(now time.Time, list []*api.Status, failed error) error {
 	}
 	w.down = false
 	if w.screen.live {
-		lines := strings.Split(strings.TrimSuffix(string(statusTable(list)), "\n"), "\n")
+		lines := strings.Split(strings.TrimSuffix(string(w.page(found)), "\n"), "\n")
 		w.screen.show(append([]string{at}, lines...))
 		return nil
 	}
-	return w.changes(at, list)
+	if found.loaded != nil && !w.json {
+		line := configurationLine(found.loaded)
+		if err := w.told("", line, at+"  "+line); err != nil {
+			return err
+		}
+	}
+	return w.changes(at, found.list)
+}
+
+// told prints a line unless what it tells was told before.
+func (w *watching) told(of, what, line string) error {
+	if w.shown[of] == what {
+		return nil
+	}
+	w.shown[of] = what
+	_, err := io.WriteString(w.out, line+"\n")
+	return err
 }
 
 // changes prints a line for each connector that is not as it was.
 func (w *watching) changes(at string, list []*api.Status) error {
-	there := map[string]bool{}
+	there := map[string]bool{"": true}
 	for _, s := range list {
 		there[s.Name] = true
 	}
@@ -224,33 +372,31 @@ func (w *watching) changes(at string, list []*api.Status) error {
 		}
 	}
 	for _, s := range list {
-		text, err := w.line(s)
+		what, text, err := w.line(s)
 		if err != nil {
 			return err
-		}
-		if w.shown[s.Name] == text {
-			continue
-		}
-		w.shown[s.Name] = text
-		if s.Connector.State == destroyed {
-			delete(w.shown, s.Name)
 		}
 		if !w.json {
 			text = at + "  " + text
 		}
-		if _, err := io.WriteString(w.out, text+"\n"); err != nil {
+		if err := w.told(s.Name, what, text); err != nil {
 			return err
+		}
+		if s.Connector.State == destroyed {
+			delete(w.shown, s.Name)
 		}
 	}
 	return nil
 }
 
-// line says on one line how a connector is.
-func (w *watching) line(s *api.Status) (string, error) {
-	if w.json {
-		text, err := json.Marshal(s)
-		return string(text), err
+// line says on one line how a connector is, and what of that is no change by itself: records that move are none.
+func (w *watching) line(s *api.Status) (what, text string, err error) {
+	text = fmt.Sprintf("%s  %s  %s", s.Name, s.Connector.State, tasksOf(s))
+	text = strings.Join(append([]string{text}, w.failuresOf(s)...), "; ")
+	text = strings.ReplaceAll(text, "\n", "; ")
+	if !w.json {
+		return text, text, nil
 	}
-	text := fmt.Sprintf("%s  %s  %s", s.Name, s.Connector.State, tasksOf(s))
-	return strings.Join(append([]string{text}, failuresOf(s)...), "; "), nil
+	whole, err := json.Marshal(s)
+	return text, string(whole), err
 }

@@ -29,6 +29,28 @@ type Declared struct {
 	Place   diag.Place        // of the pipeline as a whole
 	Label   string            // its address for people, such as pipeline.shop["orders"]
 	Target  Target            // asked for in the file; "" leaves the state alone
+
+	Lifecycle Lifecycle
+}
+
+// Lifecycle is what of a pipeline concerns its comparison with a cluster alone.
+type Lifecycle struct {
+	Adopt         bool     // take a connector that nobody owns, though it differs
+	PreventDelete bool     // refuse what would delete the connector
+	Ignore        []string // properties that are left as the cluster has them
+}
+
+// Moved says that a connector has a new name, under which it goes on where it was.
+type Moved struct {
+	From, To string     // names of connectors; a pipeline of the project makes To, none makes From
+	Place    diag.Place // of the statement
+}
+
+// Removed says what happens to a connector that no file declares any more.
+type Removed struct {
+	Name   string     // of the connector
+	Delete bool       // false: it runs on, and is nobody's
+	Place  diag.Place // of the statement
 }
 
 // Origin says where and how a property was written.

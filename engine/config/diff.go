@@ -10,10 +10,12 @@ import (
 
 // Change is a property that differs between two configurations.
 type Change struct {
-	Key        string
-	Have, Want string // "" where it is not set, and where it is hidden
-	Had, Wants bool   // whether it is set, before and after
-	Hidden     bool   // nobody may see its values (invariant 6)
+	Key    string `json:"property"`
+	Have   string `json:"have,omitempty"` // "" where it is not set, and where it is hidden
+	Want   string `json:"want,omitempty"`
+	Had    bool   `json:"had"` // whether it is set, before and after
+	Wants  bool   `json:"wants"`
+	Hidden bool   `json:"sensitive,omitempty"` // nobody may see its values (invariant 6)
 }
 
 // Diff is what takes one configuration to another, in the order in which people see keys. hidden says of which keys nobody
@@ -62,15 +64,15 @@ func (c Change) side(set bool, value string) string {
 	case c.Hidden:
 		return "(hidden)"
 	default:
-		return brief(value)
+		return Brief(value)
 	}
 }
 
 // longestValue is how many characters of a value a line shows.
 const longestValue = 60
 
-// brief is a value on one line: quoted when it would not be seen otherwise, and cut when it is long.
-func brief(value string) string {
+// Brief is a value on one line: quoted when it would not be seen otherwise, and cut when it is long.
+func Brief(value string) string {
 	cut := utf8.RuneCountInString(value) > longestValue
 	if cut {
 		value = string([]rune(value)[:longestValue])

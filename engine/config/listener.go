@@ -44,3 +44,21 @@ func (c *checker) listeners() {
 		}
 	}
 }
+
+// BasicAuthFile is the setting that names the users of the REST API.
+const BasicAuthFile = "rest.basic.auth.file"
+
+// extensions checks rest.extension.classes, of which one is built in: a login. Kafka Connect finds the file of users in the
+// JAAS configuration of its JVM; here a setting names it.
+func (c *checker) extensions() {
+	const key = "rest.extension.classes"
+	for _, class := range List(c.Map[key]) {
+		switch {
+		case simpleName(class) != "BasicAuthSecurityRestExtension":
+			c.fail(diag.NotAvailable, key, "%s: %q is not available; the extension of this program is BasicAuthSecurityRestExtension.", c.Spelling(key), class)
+		case !c.set(BasicAuthFile):
+			c.fail(diag.MissingProperty, key, "%s asks callers to log in, and nothing says who may. Write %s, with the properties file that the JAAS entry KafkaConnect names as file: a line user=password for each.",
+				c.Spelling(key), c.write("", BasicAuthFile, "…"))
+		}
+	}
+}

@@ -48,6 +48,12 @@ var providerKinds = map[string]func(p *Providers, of *provider, path, key string
 	"DirectoryConfigProvider": (*Providers).file,
 }
 
+// IsProvider reports whether a class, or the short form of one, is that of a built-in config provider.
+func IsProvider(class string) bool {
+	_, is := providerKinds[strings.TrimPrefix(class, providerPackage)]
+	return is
+}
+
 const (
 	configProviders = "config.providers"
 	providerPackage = "org.apache.kafka.common.config.provider."
@@ -421,8 +427,21 @@ func (p *Providers) Digest(of ...Map) (string, error) {
 // shortestMasked is the length from which a value is masked: a shorter one would take half of every text along.
 const shortestMasked = 4
 
-// Mask takes the values that were given out so far out of a text that somebody else made, such as the error of a plugin
-// (invariant 6).
+// Remember makes Mask take out the sensitive values of a declaration as well: those of env() and of sensitive variables,
+// which nobody has to resolve. Words that say nothing stay.
+func (p *Providers) Remember(d *Declared) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, o := range d.Origins {
+		v := d.Map[key]
+		if o.Sensitive && len(v) >= shortestMasked && v != "true" && v != "false" && !Refers(v) {
+			p.seen[v] = true
+		}
+	}
+}
+
+// Mask takes the values that were given out or remembered so far out of a text that somebody else made, such as the error
+// of a plugin (invariant 6).
 func (p *Providers) Mask(text string) string {
 	if p == nil {
 		return text

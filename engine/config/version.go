@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -298,4 +299,40 @@ func MatchVersion(wanted, version string) (bool, error) {
 	}
 	r, err := parseRange(wanted)
 	return err == nil && r.contains(version), err
+}
+
+// MeetsVersion reports whether a version fulfils requirements such as ">= 1.2, < 2.0", all of them; "" fulfils everything.
+// The operators are =, !=, <, <=, >, >=, and ~> for "this one or later, where only the last part given may grow". The error
+// says in a few words what is wrong with the requirements.
+func MeetsVersion(of, requirements string) (bool, error) {
+	meets := true
+	for r := range strings.SplitSeq(requirements, ",") {
+		r = strings.TrimSpace(r)
+		digits := strings.IndexAny(r, "0123456789")
+		if digits < 0 {
+			return false, fmt.Errorf("%q has no version", r)
+		}
+		operator, text := strings.TrimSpace(r[:digits]), r[digits:]
+		c := parseVersion(of).compare(parseVersion(text))
+		holds, known := map[string]bool{
+			"": c == 0, "=": c == 0, "!=": c != 0, "<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0,
+			"~>": c >= 0 && parseVersion(of).compare(parseVersion(nextVersion(text))) < 0,
+		}[operator]
+		if !known {
+			return false, fmt.Errorf("%q is not an operator; write =, !=, <, <=, >, >= or ~>", operator)
+		}
+		meets = meets && holds
+	}
+	return meets || of == "", nil
+}
+
+// nextVersion is the first version that ~> does not admit: the last part but one, grown by one.
+func nextVersion(text string) string {
+	parts := strings.Split(text, ".")
+	last := max(len(parts)-2, 0)
+	n, err := strconv.Atoi(parts[last])
+	if err != nil {
+		return text
+	}
+	return strings.Join(append(parts[:last:last], strconv.Itoa(n+1)), ".")
 }

@@ -73,3 +73,31 @@ func TestRangeRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestMeetsVersion(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		of, requirements string
+		want, wrong      bool
+	}{
+		{"1.4.1", ">= 1.2, < 2", true, false},
+		{"2.0", ">= 1.2, < 2", false, false},
+		{"1.4.1", "1.4.1", true, false},
+		{"1.4.1", "!= 1.4.1", false, false},
+		{"1.4.1", "= 1.4", false, false},
+		{"1.4.1", "<= 1.4", false, false},
+		{"1.9", "~> 1.4", true, false},
+		{"2.0", "~> 1.4", false, false},
+		{"1.4.9", "~> 1.4.1", true, false},
+		{"1.5", "~> 1.4.1", false, false},
+		{"", "> 9", true, false},
+		{"1.0", "=> 1", false, true},
+		{"1.0", ">", false, true},
+		{"1.0", "", false, true},
+	} {
+		got, err := MeetsVersion(c.of, c.requirements)
+		if (err != nil) != c.wrong || err == nil && got != c.want {
+			t.Errorf("%q of %q: got %v, %v, want %v", c.requirements, c.of, got, err, c.want)
+		}
+	}
+}

@@ -31,6 +31,8 @@ type Worker struct {
 	AdvertisedHost  string   `cfg:"rest.advertised.host.name" importance:"low" doc:"Host under which others reach the REST API."`
 	AdvertisedPort  *int     `cfg:"rest.advertised.port" importance:"low" doc:"Port under which others reach the REST API."`
 	GetActions      bool     `cfg:"rest.get.actions" importance:"low" doc:"Whether GET pauses, resumes and restarts on a loopback listener."`
+	Extensions      []string `cfg:"rest.extension.classes" importance:"low" doc:"Extensions of the REST API: BasicAuthSecurityRestExtension, which asks for a login, or none."`
+	BasicAuthFile   string   `cfg:"rest.basic.auth.file" importance:"low" doc:"Properties file with a line user=password for each who may call the REST API; without it nobody is asked."`
 	AllowOrigin     string   `cfg:"access.control.allow.origin" importance:"low" doc:"Origins, as regular expressions, whose pages may read the REST API; * for any."`
 	AllowMethods    []string `cfg:"access.control.allow.methods" importance:"low" doc:"Methods that pages of other origins may use; GET, POST and HEAD when left out."`
 	ResponseHeaders string   `cfg:"response.http.headers.config" importance:"low" doc:"Rules for headers of answers, such as set X-Frame-Options: DENY."`
@@ -159,6 +161,7 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	c.workerConverters()
 	c.policy()
 	c.listeners()
+	c.extensions()
 	c.workerProperties()
 	c.secrets()
 	if c.found.HasErrors() {
@@ -253,7 +256,6 @@ type rule struct {
 var workerRules = []rule{ //nolint:gochecknoglobals // a literal
 	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
 	{[]string{"listeners.", "admin.listeners."}, nil, "This version serves REST over http only."},
-	{[]string{"rest.extension.classes"}, nil, "This version has no REST extensions, so nobody would be asked to log in."},
 	{[]string{"rest.advertised.listener"}, equals("http"), "This version serves REST over http only."},
 	{[]string{
 		"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",

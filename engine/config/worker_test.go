@@ -83,6 +83,7 @@ func TestWorkerMessages(t *testing.T) {
 		{"key.converter.schemas.enable=x"},
 		{"connector.client.config.override.policy=Some"},
 		{"listeners=https://:8083", "admin.listeners=127.0.0.1:1, http://h:port", "rest.extension.classes=x"},
+		{"rest.extension.classes=org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension"},
 		{"listeners=ftp://:8083", "listeners.https.ssl.keystore.location=/x", "admin.listeners=http://h:70000/path", "rest.get.actions=maybe"},
 		{"exactly.once.source.support=enabled", "group.id=g", "config.storage.topic=c", "offset.storage.topic=o", "offset.storage.partitions=1"},
 		{"config.providers=file", "config.providers.file.class=x"},

@@ -49,6 +49,7 @@ const (
 	NotAvailable    Code = "E205"
 	RepeatedBlock   Code = "E206"
 	WrongLabels     Code = "E207"
+	WrongVersion    Code = "E208"
 )
 
 // Connectors and names.
@@ -67,6 +68,7 @@ const (
 	InvalidForEach     Code = "E403"
 	InvalidName        Code = "E404"
 	DuplicateName      Code = "E405"
+	StillDeclared      Code = "E406"
 )
 
 // Values, references, transforms and properties.
@@ -100,9 +102,21 @@ const (
 
 // A cluster, and workers that commands talk to.
 const (
-	WorkerDown    Code = "E910"
-	WorkerRefused Code = "E911"
-	NotReached    Code = "E912"
+	WorkerDown      Code = "E910"
+	WorkerRefused   Code = "E911"
+	NotReached      Code = "E912"
+	NotInstalled    Code = "E901"
+	NoConditions    Code = "E902"
+	RejectedThere   Code = "E903"
+	MissingThere    Code = "E904"
+	NotManaged      Code = "E905"
+	OwnedByAnother  Code = "E906"
+	ChangedSince    Code = "E907"
+	AnotherCluster  Code = "E908"
+	SecretDiffers   Code = "E909"
+	ConnectorExists Code = "E913"
+	NotOurs         Code = "E914"
+	MayNotDelete    Code = "E915"
 )
 
 // Warnings.
@@ -162,6 +176,8 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	RepeatedBlock:   {RepeatedBlock, "Block written twice", "This block may stand once."},
 	WrongLabels:     {WrongLabels, "Wrong labels", "The first label says what a block is; a second one, where there may be many, is its name."},
 
+	WrongVersion: {WrongVersion, "Another version is required", "The project says which versions of this program may work on it, and this one is not among them."},
+
 	UnknownConnector: {UnknownConnector, "Unknown connector type", "No connector of this name is built in."},
 	TwoConnectors:    {TwoConnectors, "Pipeline has two connectors", "A pipeline has exactly one source or one sink. Two pipelines joined by a topic move data from one system to another."},
 	NoConnector:      {NoConnector, "Pipeline has no source or sink", "A pipeline has exactly one source or one sink."},
@@ -176,6 +192,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidForEach:     {InvalidForEach, "Invalid for_each", "for_each takes a map or a set of strings."},
 	InvalidName:        {InvalidName, "Invalid name", "The name is empty or has characters that are not allowed."},
 	DuplicateName:      {DuplicateName, "Name used twice", "Names of transforms, predicates, variables and locals are unique where they stand."},
+	StillDeclared:      {StillDeclared, "Still declared", "A moved or removed block says that a connector is gone, but a pipeline of the same files makes it."},
 
 	UnknownVariable:   {UnknownVariable, "Reference to undeclared variable", "var.x needs a variable \"x\" block."},
 	UnknownName:       {UnknownName, "Unknown name", "The expression names something that is not in scope. Text stands in quotes."},
@@ -203,6 +220,19 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidValue:      {InvalidValue, "Invalid value", "The value is not one that this setting takes."},
 	MissingProperty:   {MissingProperty, "Required setting is missing", "The plugin cannot work without this setting."},
 	OverrideRefused:   {OverrideRefused, "Client setting may not be overridden", "The worker's connector.client.config.override.policy does not let a connector set this property of its clients."},
+
+	NotInstalled:    {NotInstalled, "Plugin is not installed on the cluster", "No worker of the cluster has a plugin of this class."},
+	NoConditions:    {NoConditions, "Conditions are not available on this cluster", "The cluster runs a genuine Kafka Connect, which has no predicate for expressions."},
+	RejectedThere:   {RejectedThere, "Rejected by the connector", "The cluster's own validation refuses a value."},
+	MissingThere:    {MissingThere, "Required property is missing", "The cluster's own validation asks for a property that is not set."},
+	NotManaged:      {NotManaged, "Connector exists and is not managed by this project", "The cluster runs a connector of this name with other settings, and it carries no project's mark."},
+	OwnedByAnother:  {OwnedByAnother, "Connector belongs to another project", "The mark of a connector names another project."},
+	ChangedSince:    {ChangedSince, "Changed after the plan was made", "Somebody has changed a connector that a saved plan, or a plan on the screen, speaks of. Nothing was applied to it."},
+	AnotherCluster:  {AnotherCluster, "Saved plan is for another cluster", "A saved plan belongs to one Kafka cluster."},
+	SecretDiffers:   {SecretDiffers, "A secret differs from the one that was planned", "A saved plan holds digests of secrets only; the values are worked out again when it is applied."},
+	ConnectorExists: {ConnectorExists, "A connector of the new name exists", "A connector cannot be renamed to a name that the cluster uses already."},
+	NotOurs:         {NotOurs, "Connector is not this project's", "A project renames and deletes only connectors that carry its mark, or whose names are its own."},
+	MayNotDelete:    {MayNotDelete, "Connector may not be deleted", "The pipeline's lifecycle block forbids what would delete its connector."},
 
 	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
 	WorkerRefused: {WorkerRefused, "Refused by the worker", "A worker answered a call of its REST API with an error. Its words say what is wrong."},

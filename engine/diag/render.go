@@ -144,6 +144,13 @@ var wide = &unicode.RangeTable{ //nolint:gochecknoglobals // a literal
 	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
+// Wrap lays a paragraph out as in messages: lines of a bounded width, indented by two blanks.
+func Wrap(text string) string {
+	var b strings.Builder
+	wrap(&b, text)
+	return strings.TrimRight(b.String(), "\n")
+}
+
 // wrap writes paragraphs at two blanks of indentation; a line that starts with four blanks is code and is kept.
 func wrap(b *strings.Builder, text string) {
 	for line := range strings.SplitSeq(text, "\n") {

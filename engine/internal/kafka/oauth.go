@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -138,11 +139,12 @@ func (s *settings) tokenClasses(wrong func(key, reason string)) bool {
 func (t *tokens) open() error {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if t.tls != nil {
-		config, err := t.tls.tlsConfig()
+		config, err := newRotating(t.tls)
 		if err != nil {
 			return err
 		}
-		transport.TLSClientConfig = config
+		transport.TLSClientConfig = config.now() // behind a proxy; the rest dials by itself
+		transport.DialTLSContext = encrypted((&net.Dialer{}).DialContext, config)
 	}
 	t.client = &http.Client{Transport: transport, Timeout: t.timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // credentials go to the place that was named and nowhere else

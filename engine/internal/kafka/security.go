@@ -56,7 +56,7 @@ func (s *settings) agreeSecurity(wrong func(key, reason string)) {
 // settings name; errors are *[plugin.ConfigError], which name no secret (invariant 6).
 func (s *settings) secure(dial dialer) (dialer, []kgo.Opt, error) {
 	if s.security.encrypted() {
-		config, err := s.tlsConfig()
+		config, err := newRotating(s)
 		if err != nil {
 			return nil, nil, err
 		}

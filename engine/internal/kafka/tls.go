@@ -31,13 +31,13 @@ const (
 )
 
 // encrypted puts TLS on the connections of dial. The name that the certificate must have is the host that was asked for.
-func encrypted(dial dialer, config *tls.Config) dialer {
+func encrypted(dial dialer, config *rotating) dialer {
 	return func(ctx context.Context, network, host string) (net.Conn, error) {
 		raw, err := dial(ctx, network, host)
 		if err != nil {
 			return nil, err
 		}
-		own := config.Clone()
+		own := config.now().Clone()
 		own.ServerName = host
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			own.ServerName = name

@@ -103,16 +103,19 @@ func (s *sink) findEnds(ctx context.Context) {
 
 // measure brings the lag up to date.
 func (s *sink) measure() {
-	lag, known := int64(0), len(s.group.parts) > 0
+	lag, most, known := int64(0), int64(0), len(s.group.parts) > 0
 	for _, p := range s.group.parts {
 		if p.end < 0 || p.position < 0 {
 			known = false
 			break
 		}
-		lag += max(0, p.end-p.position)
+		behind := max(0, p.end-p.position)
+		lag += behind
+		most = max(most, behind)
 	}
 	if !known {
-		lag = -1
+		lag, most = -1, -1
 	}
 	s.t.Meter.lag.Store(lag + 1)
+	s.t.Meter.lagMost.Store(most + 1)
 }

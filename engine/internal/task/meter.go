@@ -22,6 +22,9 @@ type Meter struct {
 	DeadLetters atomic.Int64 // records given to the dead letter queue
 	DeadFailed  atomic.Int64 // of these, the ones it did not take
 
+	Batches      atomic.Int64 // batches of records that were read
+	BatchLargest atomic.Int64 // records of the largest of these
+
 	Polls       atomic.Int64 // batches polled, or put, empty puts too
 	PollNanos   atomic.Int64 // time in Poll or Put, total
 	PollLongest atomic.Int64 // longest of these, nanoseconds
@@ -35,6 +38,9 @@ type Meter struct {
 	LastActivity atomic.Int64 // unix nanoseconds of the last record read or delivered, or of the start; 0: never started
 	Partitions   atomic.Int64 // assigned to a sink
 	lag          atomic.Int64 // of a sink, plus one; 0: unknown
+	lagMost      atomic.Int64 // of one partition of a sink, plus one; 0: unknown
+	oldest       atomic.Int64 // timestamp of the oldest record in the hands of a sink, in milliseconds; 0: none
+	newest       atomic.Int64 // timestamp of the newest record delivered, in milliseconds; 0: none
 
 	busy     atomic.Int64 // batches between poll and producer, or polled and not put
 	unstored atomic.Int64 // positions that moved and are not stored
@@ -45,6 +51,31 @@ type Meter struct {
 // Lag is how many records a sink is behind the ends of its partitions, as far as the last fetch knew; -1: unknown, or a
 // source.
 func (m *Meter) Lag() int64 { return m.lag.Load() - 1 }
+
+// MostLag is how many records a sink is behind the end of the partition that it is furthest behind; -1: unknown, or a source.
+func (m *Meter) MostLag() int64 { return m.lagMost.Load() - 1 }
+
+// Behind is how far a task lags in time, -1 when that is not known. A sink lags by the age of the oldest record that it
+// has not taken, as far as that has been fetched, else at most by the age of the newest that it took; one that has read all
+// there is lags by nothing. A source lags by the age of the newest record that Kafka took from it. Ages go by the records'
+// timestamps.
+func (m *Meter) Behind(now time.Time) time.Duration {
+	at := m.newest.Load()
+	if m.sink.Load() {
+		switch oldest, lag := m.oldest.Load(), m.Lag(); {
+		case oldest > 0:
+			at = oldest
+		case lag < 0:
+			return -1
+		case lag == 0:
+			return 0
+		}
+	}
+	if at <= 0 {
+		return -1
+	}
+	return max(0, now.Sub(time.UnixMilli(at)))
+}
 
 // Settled reports that a task has started, has not ended, and has nothing under way: no record in flight, none delivered
 // whose offset is not stored, and for a sink, nothing left to consume from partitions that it knows to be its own. A
@@ -57,6 +88,14 @@ func (m *Meter) Settled() bool {
 }
 
 func (m *Meter) active() { m.LastActivity.Store(time.Now().UnixNano()) }
+
+func (m *Meter) read(records, bytes int) {
+	m.Read.Add(int64(records))
+	m.Bytes.Add(int64(bytes))
+	m.Batches.Add(1)
+	raise(&m.BatchLargest, int64(records))
+	m.active()
+}
 
 func (m *Meter) polled(d time.Duration) {
 	m.Polls.Add(1)
@@ -83,6 +122,8 @@ func (m *Meter) quiet() {
 	m.InFlight.Store(0)
 	m.Partitions.Store(0)
 	m.lag.Store(0)
+	m.lagMost.Store(0)
+	m.oldest.Store(0)
 	m.busy.Store(0)
 	m.unstored.Store(0)
 }

@@ -150,7 +150,7 @@ func (m *model) send() {
 			err = errors.New("refused")
 		}
 		promise := m.tracker.promise(r.partition)
-		m.answers = append(m.answers, func() { r.done = true; promise(nil, err) })
+		m.answers = append(m.answers, func() { r.done = true; promise(&kgo.Record{}, err) })
 	}
 }
 
@@ -234,7 +234,7 @@ func TestRefusedRecordHoldsItsPartition(t *testing.T) {
 	f := <-newFlights(1)
 	f.send(tr.begin(b, f))
 	tr.promise(0)(nil, errors.New("refused"))
-	tr.promise(1)(nil, nil)
+	tr.promise(1)(&kgo.Record{}, nil)
 	got := tr.take()
 	if len(got) != 1 || got[0].Partition != 1 {
 		t.Errorf("got %v, want the position of partition 1 only (invariant 1)", got)

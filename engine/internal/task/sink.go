@@ -40,6 +40,8 @@ type sink struct {
 
 	messages []*kgo.Record // parallel to batch.Records, cut ones included
 	touched  []*part       // of the batch in hand
+	oldest   int64         // timestamp of the oldest record in hand, as far as each fetch's first tells; 0: none
+	newest   int64         // timestamp of the newest, as far as each fetch's last tells
 	skipped  []fault       // of the batch in hand, tolerated before its first put
 	again    bool          // the batch in hand was put and comes again
 	tries    int           // of it
@@ -270,9 +272,8 @@ func (s *sink) take(l *lives, fetches kgo.Fetches) error {
 		return nil
 	}
 	s.t.Meter.busy.Store(1)
-	s.t.Meter.Read.Add(int64(n))
-	s.t.Meter.Bytes.Add(int64(bytes))
-	s.t.Meter.active()
+	s.t.Meter.read(n, bytes)
+	s.t.Meter.oldest.Store(s.oldest)
 	s.lookAt = time.Now().Add(s.t.patience)
 	s.t.machine.note(nil)
 	clear(s.skipped)
@@ -318,7 +319,16 @@ func (s *sink) add(p *part, messages []*kgo.Record) (bytes int) {
 	}
 	p.next = messages[len(messages)-1].Offset + 1
 	p.position = p.next
+	s.stamps(messages[0].Timestamp.UnixMilli(), messages[len(messages)-1].Timestamp.UnixMilli())
 	return bytes
+}
+
+// stamps notes the timestamps of the first and the last record of a fetch from one partition.
+func (s *sink) stamps(first, last int64) {
+	if first > 0 && (s.oldest == 0 || first < s.oldest) {
+		s.oldest = first
+	}
+	s.newest = max(s.newest, last)
 }
 
 // put gives the batch in hand to the sink; an empty one too, since a sink may work by the clock. A sink that asks for
@@ -431,6 +441,7 @@ func (s *sink) accept() {
 	}
 	if len(s.messages) > 0 { // a sink is called without records too
 		s.t.Meter.active()
+		raise(&s.t.Meter.newest, s.newest)
 	}
 	s.clear()
 }
@@ -458,6 +469,8 @@ func (s *sink) clear() {
 	clear(s.messages)
 	s.messages = s.messages[:0]
 	s.again, s.tries, s.chain.stop = false, 0, nil
+	s.oldest, s.newest = 0, 0
+	s.t.Meter.oldest.Store(0)
 	s.t.Meter.busy.Store(0)
 	s.t.Meter.InFlight.Store(0)
 }

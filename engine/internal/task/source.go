@@ -211,8 +211,7 @@ func (s *source) turn(running context.Context, l *lives) error {
 		s.warm = true
 		s.t.Meter.busy.Add(1)
 		s.t.Meter.polled(time.Since(start))
-		s.t.Meter.Read.Add(int64(n))
-		s.t.Meter.active()
+		s.t.Meter.read(n, 0) // its bytes are known once it is encoded
 		err := s.deliver(l)
 		s.batch.Reset()
 		s.t.Meter.busy.Add(-1)

@@ -127,6 +127,9 @@ func (s *span) answered(r *kgo.Record, err error) {
 	}
 	skipped := s.skipped.Load()
 	if s.pending.Add(-1) == 0 {
+		if err == nil {
+			raise(&t.meter.newest, r.Timestamp.UnixMilli())
+		}
 		t.meter.Delivered.Add(int64(live - skipped))
 		t.meter.InFlight.Add(-int64(live))
 		t.meter.active()

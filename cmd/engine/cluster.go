@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/diff"
+	"github.com/penstock/penstock/hcl"
+)
+
+// cluster is one that a project is compared with and applied to: workers of ours, or of a genuine Kafka Connect. It is a
+// [diff.Cluster].
+type cluster struct {
+	*api.Client
+	name string // of its block; "" without one
+	info *api.ServerInfo
+
+	mu  sync.Mutex
+	put map[string]config.Map // what was written, until the worker that answers has read it
+}
+
+// cluster finds the first worker that answers, of the project's cluster block or of the flags.
+func (r *remote) cluster(ctx context.Context, block *hcl.Cluster) (*cluster, error) {
+	if block == nil || r.url != "" {
+		client, err := r.client()
+		if err != nil {
+			return nil, err
+		}
+		info, err := client.Server(ctx)
+		if err != nil {
+			return nil, explained(err).Err()
+		}
+		return &cluster{Client: client, info: info, put: map[string]config.Map{}}, nil
+	}
+	var last error
+	for _, url := range block.URLs {
+		client, err := api.NewClient(url)
+		if err != nil {
+			return nil, refusal(diag.New(diag.Usage, block.Place, "%q is no address of a worker: %s.", url, err))
+		}
+		access := api.Access{
+			Username: block.Username, Password: block.Password, Token: block.Token,
+			CAFile: block.CAFile, CertFile: block.CertFile, KeyFile: block.KeyFile,
+		}
+		if err := client.Grant(access); err != nil {
+			return nil, refusal(diag.New(diag.Unreadable, block.Place, "%s.", err))
+		}
+		info, err := client.Server(ctx)
+		if err == nil {
+			return &cluster{Client: client, name: block.Name, info: info, put: map[string]config.Map{}}, nil
+		}
+		last = err
+		if _, unreachable := errors.AsType[*api.UnreachableError](err); !unreachable {
+			break
+		}
+	}
+	return nil, explained(last).Err()
+}
+
+// kind is what runs there, for people.
+func (c *cluster) kind() string {
+	if c.info.Engine == nil {
+		return "Kafka Connect " + c.info.Version
+	}
+	return strings.TrimSpace("engine " + c.info.Engine.Version + ", " + c.info.Engine.Mode)
+}
+
+func (c *cluster) genuine() bool { return c.info.Engine == nil }
+func (c *cluster) standalone() bool {
+	return c.info.Engine != nil && c.info.Engine.Mode == "standalone"
+}
+
+// read is everything that runs there.
+func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
+	var all map[string]api.ConnectorInfo
+	err := c.patiently(ctx, func() (err error) {
+		all, err = c.Connectors(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, explained(err).Err()
+	}
+	live := map[string]diff.Connector{}
+	for name, info := range all {
+		l := diff.Connector{Type: info.Info.Type, Tasks: len(info.Info.Tasks)}
+		l.Config, l.Owner = diff.Unmark(info.Info.Config)
+		if info.Status != nil {
+			l.Target = targetOf(info.Status)
+			for _, t := range info.Status.Tasks {
+				if t.State.State == "RUNNING" {
+					l.Running++
+				}
+			}
+		}
+		if e := info.Engine; e != nil {
+			l.Revision = e.Revision
+			if e.Project != "" {
+				plain, secret, _ := strings.Cut(e.Digest, " ")
+				l.Owner = &diff.Owner{Project: e.Project, Source: e.Source, Plain: plain, Secret: secret}
+			}
+		}
+		live[name] = l
+	}
+	return live, nil
+}
+
+// Status implements [diff.Cluster].
+func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) {
+	s, err := c.Client.Status(ctx, name)
+	if err != nil {
+		return diff.Status{}, c.meant(err)
+	}
+	out := diff.Status{State: string(s.Connector.State), Trace: s.Connector.Trace, Stored: true}
+	for _, t := range s.Tasks {
+		out.Tasks = append(out.Tasks, diff.TaskStatus{ID: t.ID, State: string(t.State.State), Trace: t.Trace})
+	}
+	c.mu.Lock()
+	want, wrote := c.put[name]
+	c.mu.Unlock()
+	if wrote {
+		have, err := c.Config(ctx, name)
+		if err != nil {
+			return diff.Status{}, c.meant(err)
+		}
+		out.Stored = diff.Written(have, want)
+	}
+	return out, nil
+}
+
+// Put implements [diff.Cluster].
+func (c *cluster) Put(ctx context.Context, w diff.Write) error {
+	m, condition := maps.Clone(w.Config), api.Condition{Revision: w.Revision}
+	switch {
+	case w.Owner == nil:
+	case c.genuine():
+		m[diff.MarkProperty] = w.Owner.String()
+	default:
+		condition.Mark = api.Mark{Project: w.Owner.Project, Source: w.Owner.Source, Digest: w.Owner.Digest()}
+	}
+	err := c.patiently(ctx, func() error {
+		if w.Create {
+			return c.Create(ctx, w.Name, m, w.Target, condition)
+		}
+		return c.Configure(ctx, w.Name, m, condition)
+	})
+	if err != nil {
+		return c.meant(err)
+	}
+	if m[config.Name] == "" {
+		m[config.Name] = w.Name
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put[w.Name] = m
+	return nil
+}
+
+// Delete implements [diff.Cluster].
+func (c *cluster) Delete(ctx context.Context, name, revision string) error {
+	return c.meant(c.patiently(ctx, func() error { return c.Client.Delete(ctx, name, api.Condition{Revision: revision}) }))
+}
+
+// SetTarget implements [diff.Cluster].
+func (c *cluster) SetTarget(ctx context.Context, name string, t config.Target) error {
+	return c.meant(c.patiently(ctx, func() error { return c.Client.SetTarget(ctx, name, t) }))
+}
+
+// CopyOffsets implements [diff.Cluster].
+func (c *cluster) CopyOffsets(ctx context.Context, from, to string) error {
+	offsets, err := c.Offsets(ctx, from)
+	if err != nil {
+		return c.meant(err)
+	}
+	if len(offsets.Offsets) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(offsets)
+	if err != nil {
+		return err
+	}
+	return c.meant(c.patiently(ctx, func() error {
+		_, err := c.AlterOffsets(ctx, to, body)
+		return err
+	}))
+}
+
+// Kafka Connect refuses calls while its workers rebalance, which is normal and passes.
+const (
+	rebalanceFor  = time.Minute
+	rebalanceWait = 250 * time.Millisecond
+)
+
+// patiently repeats a call that is refused because of a rebalance.
+func (c *cluster) patiently(ctx context.Context, call func() error) error {
+	for begun := time.Now(); ; {
+		err := call()
+		if !rebalances(err) || time.Since(begun) > rebalanceFor {
+			return err
+		}
+		pause := time.NewTimer(rebalanceWait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// rebalances recognises the refusal, which Kafka Connect 4.3.1 gives with 409 to writes and with 500 to some reads.
+func rebalances(err error) bool {
+	a, refused := errors.AsType[*api.AnswerError](err)
+	return refused && (a.Code == http.StatusConflict || a.Code == http.StatusInternalServerError) && strings.Contains(a.Message, "rebalance")
+}
+
+// meant makes of an answer what the carrying out of a document knows.
+func (c *cluster) meant(err error) error {
+	a, refused := errors.AsType[*api.AnswerError](err)
+	switch {
+	case rebalances(err):
+		return fmt.Errorf("%w: %w", diff.ErrBusy, err)
+	case refused && a.Code == http.StatusNotFound:
+		return fmt.Errorf("%w: %w", diff.ErrNoConnector, err)
+	case refused && a.Code == http.StatusPreconditionFailed:
+		return fmt.Errorf("%w: %w", diff.ErrChanged, err)
+	default:
+		return err
+	}
+}
+
+// owns says which connectors are a project's, nil when that is said by marks.
+func owns(block *hcl.Cluster) func(string) bool {
+	if block == nil || !block.ByNames {
+		return nil
+	}
+	return func(name string) bool { return matches(block.Owns, name) }
+}
+
+// matches reports whether one of the patterns matches a name. A pattern that cannot be read matches itself.
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, name)
+		return ok && err == nil || p == name
+	})
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/diff"
+)
+
+// checks is how many configurations a cluster checks at a time: some plugins ask a database.
+const checks = 8
+
+// check lets the cluster say what is wrong with everything that would be written.
+func (p *planned) check(ctx context.Context) diag.List {
+	installed, err := p.cluster.Plugins(ctx)
+	if err != nil {
+		return explained(err)
+	}
+	declared := map[string]*config.Declared{}
+	for _, d := range p.files.Pipelines {
+		declared[d.Name()] = d
+	}
+	var mu sync.Mutex
+	var found diag.List
+	slots := make(chan struct{}, checks)
+	var checking sync.WaitGroup
+	for i := range p.document.Entries {
+		e := &p.document.Entries[i]
+		d := declared[e.Name]
+		m, writes := e.Want()
+		if !writes || d == nil || !e.Changed() || e.Action == diff.Adopt {
+			continue
+		}
+		slots <- struct{}{}
+		checking.Go(func() {
+			defer func() { <-slots }()
+			said := p.checkOne(ctx, d, m, installed)
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, said...)
+		})
+	}
+	checking.Wait()
+	return found.Sorted()
+}
+
+// checkOne checks the plugins of a configuration and then lets the connector speak.
+func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map, installed []api.PluginInfo) diag.List {
+	if found := p.installed(d, m, installed); len(found) > 0 {
+		return found
+	}
+	v, err := p.cluster.Validate(ctx, m)
+	if a, refused := errors.AsType[*api.AnswerError](err); refused {
+		return diag.List{diag.New(diag.RejectedThere, d.Place, "%s says: %s", p.cluster.URL(), sentence(a.Message))}
+	}
+	if err != nil {
+		w := diag.Warn(diag.RejectedThere, d.Place, "The cluster could not check %q, because it gave no answer: %s. It is checked again when it is applied.", d.Name(), err)
+		w.Summary = "Not checked"
+		return diag.List{w}
+	}
+	class := strings.TrimSpace(m[config.ConnectorClass])
+	who := strings.TrimSpace(class[strings.LastIndexByte(class, '.')+1:] + " " + versionOf(installed, class))
+	var found diag.List
+	for _, c := range v.Configs {
+		for _, said := range c.Value.Errors {
+			found = append(found, rejected(d, m, who, c.Value.Name, c.Definition.Required, said))
+		}
+	}
+	return found
+}
+
+// rejected is one complaint of the cluster, at the line that it is about.
+func rejected(d *config.Declared, m config.Map, who, key string, required bool, said string) diag.Diagnostic {
+	if _, set := m[key]; !set && required {
+		return diag.New(diag.MissingThere, d.Place, "%s needs %s: write %s = ...", who, key, strings.ReplaceAll(key, ".", "_"))
+	}
+	at := d.At(key)
+	if d.IsSecret(key) {
+		// What is said of a secret may quote it (invariant 6).
+		at.Hidden = true
+		said = "it is not accepted"
+	}
+	return diag.New(diag.RejectedThere, at, "%s says about %s: %s", who, key, sentence(said))
+}
+
+// conditionClass is our predicate by expression.
+const conditionClass = "penstock."
+
+// installed checks that the cluster has every plugin that a configuration names.
+func (p *planned) installed(d *config.Declared, m config.Map, plugins []api.PluginInfo) diag.List {
+	var found diag.List
+	for _, key := range m.Keys() {
+		class := strings.TrimSpace(m[key])
+		isClass := slices.Contains([]string{config.ConnectorClass, config.KeyConverter, config.ValueConverter, config.HeaderConverter}, key) ||
+			strings.HasSuffix(key, ".type") && (strings.HasPrefix(key, config.Transforms+".") || strings.HasPrefix(key, config.Predicates+"."))
+		if !isClass || class == "" || !strings.ContainsRune(class, '.') || has(plugins, class) {
+			continue
+		}
+		at := d.At(key)
+		if strings.HasPrefix(class, conditionClass) && strings.HasPrefix(key, config.Predicates+".") {
+			found = append(found, diag.New(diag.NoConditions, at,
+				"%s runs %s, which has no predicate for expressions. It has HasHeaderKey, RecordIsTombstone and TopicNameMatches: declare a predicate block and write when = predicate.NAME.",
+				p.cluster.URL(), p.cluster.kind()))
+			continue
+		}
+		var classes []string
+		for _, i := range plugins {
+			classes = append(classes, i.Class)
+		}
+		found = append(found, diag.New(diag.NotInstalled, at, "No worker of the cluster has a plugin of class %q.%s All of them: engine plugins -url %s",
+			class, diag.DidYouMean(class, classes), p.cluster.URL()))
+	}
+	return found
+}
+
+func has(plugins []api.PluginInfo, class string) bool {
+	bare, _, _ := strings.Cut(class, "$")
+	return slices.ContainsFunc(plugins, func(p api.PluginInfo) bool { return p.Class == class || p.Class == bare })
+}
+
+func versionOf(plugins []api.PluginInfo, class string) string {
+	for _, p := range plugins {
+		if p.Class == class {
+			return p.Version
+		}
+	}
+	return ""
+}

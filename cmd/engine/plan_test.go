@@ -1,0 +1,424 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// connect is a Kafka Connect that stores configurations and runs nothing.
+type connect struct {
+	mu         sync.Mutex
+	configs    map[string]map[string]string
+	states     map[string]string
+	clusterID  string
+	rebalances int               // answers that refuse because of one, before the next
+	invalid    map[string]string // what validation says of a property
+	fails      map[string]string // connectors that fail, with the trace
+	writes     []string
+}
+
+func newConnect() *connect {
+	return &connect{
+		configs: map[string]map[string]string{}, states: map[string]string{}, clusterID: "lkc-1",
+		invalid: map[string]string{}, fails: map[string]string{},
+	}
+}
+
+const (
+	fileSourceClass = "org.apache.kafka.connect.file.FileStreamSourceConnector"
+	jdbcClass       = "io.confluent.connect.jdbc.JdbcSourceConnector"
+)
+
+func (c *connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	code, body := c.answer(r)
+	if m, ok := body.(string); ok {
+		body = map[string]any{"error_code": code, "message": m}
+	}
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (c *connect) answer(r *http.Request) (int, any) {
+	text, _ := io.ReadAll(r.Body)
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	switch {
+	case r.URL.Path == "/":
+		return 200, map[string]any{"version": "4.3.1", "commit": "x", "kafka_cluster_id": c.clusterID}
+	case parts[0] == "connector-plugins" && r.Method == http.MethodPut:
+		return 200, c.validate(text)
+	case parts[0] == "connector-plugins":
+		return 200, []any{
+			map[string]any{"class": fileSourceClass, "type": "source", "version": "4.3.1"}, map[string]any{"class": jdbcClass, "type": "source", "version": "10.7.6"},
+			map[string]any{"class": "org.apache.kafka.connect.storage.StringConverter", "type": "converter"},
+		}
+	case c.rebalances > 0:
+		c.rebalances--
+		return []int{409, 500}[c.rebalances%2], "Request cannot be completed because a rebalance is expected"
+	}
+	if r.Method != http.MethodGet {
+		c.writes = append(c.writes, r.Method+" "+r.URL.Path)
+	}
+	if len(parts) == 1 {
+		return c.all(r, text)
+	}
+	name := parts[1]
+	config, is := c.configs[name]
+	action := strings.Join(parts[2:], "/")
+	if !is && action != "config" {
+		return 404, "Connector " + name + " not found"
+	}
+	return c.one(r, name, action, config, text)
+}
+
+func (c *connect) all(r *http.Request, text []byte) (int, any) {
+	if r.Method == http.MethodPost {
+		var body struct {
+			Name, InitialState string
+			Config             map[string]string
+			Initial            string `json:"initial_state"`
+		}
+		_ = json.Unmarshal(text, &body)
+		if c.configs[body.Name] != nil {
+			return 409, "Connector " + body.Name + " already exists"
+		}
+		body.Config["name"] = body.Name
+		c.configs[body.Name], c.states[body.Name] = body.Config, "RUNNING"
+		if body.Initial != "" {
+			c.states[body.Name] = body.Initial
+		}
+		return 201, map[string]any{}
+	}
+	all := map[string]any{}
+	for name, m := range c.configs {
+		parts := map[string]any{}
+		for _, part := range r.URL.Query()["expand"] {
+			switch part {
+			case "info":
+				parts["info"] = map[string]any{"name": name, "config": m, "tasks": []any{map[string]any{"connector": name, "task": 0}}, "type": "source"}
+			case "status":
+				parts["status"] = c.status(name)
+			}
+		}
+		all[name] = parts
+	}
+	return 200, all
+}
+
+func (c *connect) status(name string) map[string]any {
+	task := map[string]any{"id": 0, "state": c.states[name], "worker_id": "w"}
+	if trace, fails := c.fails[name]; fails {
+		task["state"], task["trace"] = "FAILED", trace
+	}
+	tasks := []any{task}
+	if c.states[name] == "STOPPED" {
+		tasks = []any{}
+	}
+	return map[string]any{"name": name, "type": "source", "connector": map[string]any{"state": c.states[name], "worker_id": "w"}, "tasks": tasks}
+}
+
+func (c *connect) one(r *http.Request, name, action string, config map[string]string, text []byte) (int, any) {
+	switch r.Method + " " + action {
+	case "DELETE ":
+		delete(c.configs, name)
+		return 204, nil
+	case "GET config":
+		return 200, config
+	case "PUT config":
+		var m map[string]string
+		_ = json.Unmarshal(text, &m)
+		m["name"] = name
+		c.configs[name] = m
+		if c.states[name] == "" {
+			c.states[name] = "RUNNING"
+		}
+		return 200, map[string]any{}
+	case "GET status":
+		return 200, c.status(name)
+	case "PUT stop":
+		c.states[name] = "STOPPED"
+		return 202, nil
+	case "PUT resume":
+		c.states[name] = "RUNNING"
+		return 202, nil
+	case "PUT pause":
+		c.states[name] = "PAUSED"
+		return 202, nil
+	case "GET offsets":
+		return 200, map[string]any{"offsets": []any{map[string]any{"partition": map[string]any{"f": 1}, "offset": map[string]any{"p": 2}}}}
+	case "PATCH offsets":
+		return 200, map[string]any{"message": "ok"}
+	}
+	return 404, "no " + action
+}
+
+func (c *connect) validate(text []byte) any {
+	var m map[string]string
+	_ = json.Unmarshal(text, &m)
+	configs := []any{}
+	for _, key := range slices.Sorted(maps.Keys(c.invalid)) {
+		configs = append(configs, map[string]any{
+			"definition": map[string]any{"required": true, "type": "STRING"},
+			"value":      map[string]any{"name": key, "value": "leaked-by-the-server", "errors": []string{c.invalid[key]}},
+		})
+	}
+	return map[string]any{"error_count": len(configs), "configs": configs}
+}
+
+// shopOn is a project folder whose cluster is a server.
+func shopOn(t *testing.T, c *connect, text string) string {
+	t.Helper()
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	write(t, dir, "shop.hcl", strings.ReplaceAll(text, "URL", server.URL))
+	return dir
+}
+
+const shopFile = `
+project "shop" {
+}
+
+cluster "dev" {
+  url = "URL"
+}
+
+variable "password" {
+  sensitive = true
+  default   = "s3cr3t"
+}
+
+pipeline "orders" {
+  source "io.confluent.connect.jdbc.JdbcSourceConnector" {
+    connection_url      = "jdbc:x"
+    connection_password = var.password
+    topic_prefix        = "orders"
+  }
+}
+
+pipeline "lines" {
+  state = "paused"
+  source "file" {
+    file  = "in.txt"
+    topic = "lines"
+  }
+}
+`
+
+// engineIn runs a command line and returns the exit status and what it says.
+func engineIn(t *testing.T, in string, args ...string) (int, string) {
+	t.Helper()
+	said := &output{}
+	p := process{args: args, in: strings.NewReader(in), out: said, err: said, env: func(string) (string, bool) { return "", false }}
+	return execute(t.Context(), p), said.String()
+}
+
+// TestApplyThenPlanIsEmpty is invariant 8, on a cluster of Kafka Connect.
+func TestApplyThenPlanIsEmpty(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	dir := shopOn(t, c, shopFile)
+	if status, said := engineIn(t, "", "plan", "-detailed-exitcode", dir); status != 2 || !strings.Contains(said, "Plan: 2 to create. 0 unchanged.") {
+		t.Fatalf("got %d and\n%s", status, said)
+	}
+	c.rebalances = 3
+	status, said := engineIn(t, "yes\n", "apply", "-settle", "1ms", dir)
+	if status != 0 || !strings.Contains(said, "Applied: 2 of 2 created.") || strings.Contains(said, "s3cr3t") {
+		t.Fatalf("got %d and\n%s", status, said)
+	}
+	if c.configs["orders"]["connection.password"] != "s3cr3t" || c.states["lines"] != "PAUSED" || !strings.HasPrefix(c.configs["lines"]["engine.owner"], `v1 "shop" `) {
+		t.Errorf("got %v, %v", c.configs, c.states)
+	}
+	if status, said := engineIn(t, "", "plan", "-detailed-exitcode", dir); status != 0 || !strings.Contains(said, "Nothing to do: 2 connectors are as declared.") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	before := len(c.writes)
+	if status, said := engineIn(t, "", "apply", dir); status != 0 || len(c.writes) != before {
+		t.Errorf("got %d, %v and\n%s", status, c.writes[before:], said)
+	}
+}
+
+// TestAKeptPlanIsAppliedAsShown and only once.
+func TestAKeptPlanIsAppliedAsShown(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	dir := shopOn(t, c, shopFile)
+	kept := filepath.Join(t.TempDir(), "p.plan")
+	if status, said := engineIn(t, "", "plan", "-out", kept, dir); status != 0 {
+		t.Fatal(said)
+	}
+	if text, err := os.ReadFile(kept); err != nil || strings.Contains(string(text), "s3cr3t") {
+		t.Errorf("the file holds a secret, or %v", err)
+	}
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-project", dir, "-var", "password=other", kept); status != 1 || !strings.Contains(said, "[E909]") || len(c.writes) > 0 {
+		t.Errorf("another secret: got %d, %v and\n%s", status, c.writes, said)
+	}
+	c.clusterID = "lkc-2"
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-project", dir, kept); status != 1 || !strings.Contains(said, "[E908]") {
+		t.Errorf("another cluster: got %d and\n%s", status, said)
+	}
+	c.clusterID = "lkc-1"
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-max-plan-age", "1ns", "-project", dir, kept); status != 1 || !strings.Contains(said, "max-plan-age") {
+		t.Errorf("too old: got %d and\n%s", status, said)
+	}
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-settle", "1ms", "-project", dir, kept); status != 0 {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-project", dir, kept); status != 1 || !strings.Contains(said, "[E907]") {
+		t.Errorf("twice: got %d and\n%s", status, said)
+	}
+	write(t, filepath.Dir(kept), filepath.Base(kept), "{}")
+	if status, said := engineIn(t, "", "apply", "-project", dir, kept); status != 1 || !strings.Contains(said, "not a saved plan") {
+		t.Errorf("edited: got %d and\n%s", status, said)
+	}
+}
+
+// TestDeletionsAreAskedForTwice: without a question they need a flag of their own.
+func TestDeletionsAreAskedForTwice(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	dir := shopOn(t, c, shopFile)
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-settle", "1ms", dir); status != 0 {
+		t.Fatal(said)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "shop.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "shop.hcl", string(text[:strings.Index(string(text), `pipeline "lines"`)]))
+	if status, said := engineIn(t, "", "apply", "-auto-approve", dir); status != 1 || !strings.Contains(said, "-allow-delete") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if status, said := engineIn(t, "no\n", "apply", dir); status != 1 || !strings.Contains(said, "Nothing was applied") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if c.configs["lines"] == nil {
+		t.Error("deleted without consent")
+	}
+	if status, said := engineIn(t, "", "apply", "-auto-approve", "-allow-delete", dir); status != 0 || c.configs["lines"] != nil {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+}
+
+func TestAProtectedClusterWantsItsName(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	dir := shopOn(t, c, strings.Replace(shopFile, `url = "URL"`, "url = \"URL\"\n  protect = true", 1))
+	if status, said := engineIn(t, "yes\n", "apply", "-settle", "1ms", dir); status != 0 {
+		t.Fatalf("creations need no name: got %d and\n%s", status, said)
+	}
+	if status, said := engineIn(t, "yes\n", "apply", "-destroy", dir); status != 1 || !strings.Contains(said, "Type its name") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if status, said := engineIn(t, "dev\n", "apply", "-destroy", dir); status != 0 || len(c.configs) != 0 {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+}
+
+// TestWhatTheClusterRefusesIsShownAtItsLine.
+func TestWhatTheClusterRefusesIsShownAtItsLine(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		invalid map[string]string
+		edit    func(string) string
+		want    []string
+	}{
+		"a value":            {map[string]string{"connection.url": "No suitable driver"}, nil, []string{"[E903]", "shop.hcl:16:27", "JdbcSourceConnector 10.7.6 says about connection.url: No suitable"}},
+		"a missing property": {map[string]string{"mode": "Missing required configuration"}, nil, []string{"[E904]", "shop.hcl:14:1", "write mode = ..."}},
+		"a secret":           {map[string]string{"connection.password": "s3cr3t is wrong"}, nil, []string{"[E903]", "it is not accepted"}},
+		"a class":            {nil, func(s string) string { return strings.Replace(s, "JdbcSourceConnector", "JdbcSourceConector", 1) }, []string{"[E901]", "Did you mean", jdbcClass}},
+		"a class of a chain": {nil, func(s string) string {
+			return strings.Replace(s, "topic_prefix ", "topic_prefix = \"o\"\n  }\n  transform \"com.acme.None\" \"t\" {\n    x ", 1)
+		}, []string{"[E901]", "com.acme.None"}},
+		"a short class":      {nil, func(s string) string { return strings.Replace(s, "source \"file\"", "source \"flie\"", 1) }, []string{"[E301]", "flie"}},
+		"an unknown cluster": {nil, func(s string) string { return strings.Replace(s, "URL", "http://127.0.0.1:1", 1) }, []string{"[E910]", "http://127.0.0.1:1"}},
+		"a version": {nil, func(s string) string {
+			return strings.Replace(s, "project \"shop\" {", "project \"shop\" {\n  required_version = \"=> 1\"", 1)
+		}, []string{"[E705]"}},
+		"an empty name":     {nil, func(s string) string { return strings.Replace(s, "state = \"paused\"", "name = \" \"", 1) }, []string{"[E404]"}},
+		"two of one name":   {nil, func(s string) string { return strings.Replace(s, "state = \"paused\"", "name = \"orders\"", 1) }, []string{"[E402]"}},
+		"a cycle of locals": {nil, func(s string) string { return s + "locals {\n  a = local.b\n  b = local.a\n}\n" }, []string{"[E508]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newConnect()
+			maps.Copy(c.invalid, tt.invalid)
+			text := shopFile
+			if tt.edit != nil {
+				text = tt.edit(text)
+			}
+			status, said := engineIn(t, "", "apply", "-auto-approve", shopOn(t, c, text))
+			if status != 1 || len(c.writes) > 0 {
+				t.Errorf("got %d after %v", status, c.writes)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(strings.Join(strings.Fields(said), " "), want) {
+					t.Errorf("want %q in\n%s", want, said)
+				}
+			}
+			if strings.Contains(said, "s3cr3t") || strings.Contains(said, "leaked-by-the-server") {
+				t.Errorf("a secret is shown:\n%s", said)
+			}
+		})
+	}
+}
+
+func TestAFailureIsToldWithItsCause(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	c.fails["lines"] = "org.apache.kafka.connect.errors.ConnectException: in.txt: permission denied\n\tat org.x.Y.z(Y.java:1)\n"
+	dir := shopOn(t, c, strings.Replace(shopFile, `state = "paused"`, "", 1))
+	status, said := engineIn(t, "", "apply", "-auto-approve", "-settle", "1ms", dir)
+	for _, want := range []string{"FAILED: task 0 failed", "ConnectException: in.txt: permission denied", "shop.hcl:22:1", "Applied with errors: 1 of 2 created."} {
+		if !strings.Contains(said, want) {
+			t.Errorf("want %q in\n%s", want, said)
+		}
+	}
+	if status != 1 || strings.Contains(said, "Y.java") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+}
+
+func TestPlanAsJSON(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	status, said := engineIn(t, "", "plan", "-json", shopOn(t, c, shopFile))
+	var got struct {
+		Cluster struct {
+			Name string `json:"name"`
+			Kind string `json:"kind"`
+		} `json:"cluster"`
+		Connectors []struct {
+			Action string `json:"action"`
+			Name   string `json:"name"`
+		} `json:"connectors"`
+	}
+	if err := json.Unmarshal([]byte(said), &got); err != nil || status != 0 {
+		t.Fatalf("%d %v\n%s", status, err, said)
+	}
+	if got.Cluster.Name != "dev" || got.Cluster.Kind != "Kafka Connect 4.3.1" {
+		t.Errorf("got %+v", got.Cluster)
+	}
+	names := []string{}
+	for _, e := range got.Connectors {
+		names = append(names, e.Action+" "+e.Name)
+	}
+	if diff := cmp.Diff([]string{"create orders", "create lines"}, names); diff != "" {
+		t.Error(diff)
+	}
+	if strings.Contains(said, "s3cr3t") {
+		t.Error("the JSON holds a secret")
+	}
+}

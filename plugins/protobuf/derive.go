@@ -48,6 +48,7 @@ var wrappersText string
 // message is a message to be printed.
 type message struct {
 	name   string
+	entry  bool // of a map; its fields have no labels
 	fields []field
 	oneofs []string
 	nested []*message
@@ -253,7 +254,7 @@ func (d *deriver) field(m *message, s *record.Schema, name string, number, oneof
 		f.label, s = "repeated", s.Elem
 	case s.Kind == record.Map:
 		f.label = "repeated"
-	case d.set.Optional && s.Optional && oneof < 0:
+	case d.set.Optional && s.Optional && oneof < 0 && !m.entry:
 		f.label = "optional"
 	}
 	if s == nil {
@@ -300,19 +301,15 @@ func (d *deriver) entry(m *message, name string, s *record.Schema) error {
 	if s.Key == nil || s.Elem == nil {
 		return plugin.Data("a map without schemas of its keys and values has no form in Protobuf")
 	}
-	set := *d.set
-	set.Optional = false // entries have no labels
-	inner := deriver{&set, d.unnamed, d.imports, d.count}
-	n := &message{name: name}
+	n := &message{name: name, entry: true}
 	for i, part := range []*record.Schema{s.Key, s.Elem} {
 		if isUnion(part) {
 			return plugin.Data("a map of unions has no form in Protobuf")
 		}
-		if err := inner.field(n, part, []string{"key", "value"}[i], i+1, -1); err != nil {
+		if err := d.field(n, part, []string{"key", "value"}[i], i+1, -1); err != nil {
 			return err
 		}
 	}
-	d.unnamed, d.imports, d.count = inner.unnamed, inner.imports, inner.count
 	m.nested = append(m.nested, n)
 	return nil
 }

@@ -54,7 +54,7 @@ bench-code: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite golden files from what the code says now
-	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./cmd/engine -update
+	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./plugins/protobuf ./cmd/engine -update
 
 kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka Connect worker too
 	@scripts/kafka.sh start .engine/kafka $(CONNECT)

@@ -2,6 +2,7 @@ package protobuf_test
 
 import (
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -11,8 +12,8 @@ import (
 	"github.com/penstock/penstock/engine/record"
 )
 
-// FuzzRead: no message does more harm than an error; the library takes and refuses the same ones; and what was read is the
-// library's message when it is written again.
+// FuzzRead: no message does more harm than an error; what the library takes is taken; and what was read is the library's
+// message when it is written again.
 func FuzzRead(f *testing.F) {
 	reg := registryOf(f)
 	seed(reg, 1, everything)
@@ -45,12 +46,21 @@ func FuzzRead(f *testing.F) {
 		}
 		want := dynamicpb.NewMessage(file.Messages().ByName("All"))
 		theirs := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(payload, want)
-		if err != nil || theirs != nil {
-			return // there are bytes on which the two libraries, Java's and Go's, do not agree either
+		if theirs != nil {
+			return // such as a number whose tenth byte is too large, which Java takes
+		}
+		if err != nil {
+			if !strings.Contains(errorsOf(err), "nests deeper than 100") {
+				t.Fatalf("%x: the library reads this: %v", payload, errorsOf(err))
+			}
+			return
 		}
 		out, err := conv.AppendData([]byte{}, "t", d)
 		if err != nil {
-			t.Fatalf("%x: what was read cannot be written: %v", payload, errorsOf(err))
+			if !strings.Contains(errorsOf(err), "none of the symbols") { // a number that the enum does not have
+				t.Fatalf("%x: what was read cannot be written: %v", payload, errorsOf(err))
+			}
+			return
 		}
 		got := dynamicpb.NewMessage(file.Messages().ByName("All"))
 		if err := proto.Unmarshal(out[6:], got); err != nil {

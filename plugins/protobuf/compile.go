@@ -78,7 +78,7 @@ func (c *compiler) file(name, text string) (*file, error) {
 		return nil, err
 	}
 	p := parsed.FileDescriptorProto()
-	p.Name = proto.String(name)
+	p.Name = new(name)
 	f := &file{unwritten: map[protoreflect.FullName]bool{}}
 	if parsed.AST() != nil {
 		markEntries(protoreflect.FullName(p.GetPackage()), p.GetMessageType(), f.unwritten)
@@ -248,7 +248,7 @@ func settleMessage(m *descriptorpb.DescriptorProto) {
 	if m.Options != nil {
 		for _, o := range m.Options.UninterpretedOption {
 			if len(o.Name) == 1 && o.Name[0].GetNamePart() == "map_entry" && o.GetIdentifierValue() == "true" {
-				m.Options.MapEntry = proto.Bool(true)
+				m.Options.MapEntry = new(true)
 			}
 		}
 		m.Options.UninterpretedOption = nil
@@ -298,7 +298,7 @@ func (f *file) at(index []int) (protoreflect.MessageDescriptor, error) {
 	var m protoreflect.MessageDescriptor
 	for _, step := range index {
 		if m = f.nth(among, step); m == nil {
-			return nil, fmt.Errorf("Invalid message indexes: %v", index)
+			return nil, errors.New("Invalid message indexes: " + fmt.Sprint(index))
 		}
 		among = m.Messages()
 	}

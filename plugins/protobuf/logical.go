@@ -77,7 +77,7 @@ func appendDecimal(dst []byte, v record.Value) ([]byte, error) {
 		return nil, plugin.Data("Invalid type for Decimal, expected BigDecimal but was class %s", v.Kind().JavaClass())
 	}
 	d := v.Decimal()
-	digits := 0
+	var digits int
 	dst = append(dst, 1<<3|byte(protowire.BytesType))
 	if d.Unscaled.IsInt64() {
 		n := d.Unscaled.Int64()
@@ -131,7 +131,7 @@ func (r *reading) readParts(p *parts, src []byte, text, wide bool) error {
 			return err
 		}
 		switch {
-		case typ == protowire.VarintType && number <= 4 && !(text && number == 1):
+		case typ == protowire.VarintType && number <= 4 && (!text || number > 1):
 			n, next, err := varint(src, at)
 			if err != nil {
 				return err

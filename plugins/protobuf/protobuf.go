@@ -115,7 +115,7 @@ func (f *format) Derive(s *record.Schema) (registry.Schema, error) {
 func (f *format) Parse(t registry.Text) (registry.Schema, error) {
 	compiled, err := compile(t)
 	if err != nil {
-		return nil, fmt.Errorf("Could not parse Protobuf: %w", err)
+		return nil, fmt.Errorf("parse the schema: %w", err)
 	}
 	first, err := compiled.at(nil)
 	if err != nil {

@@ -328,7 +328,7 @@ func (r *reading) list(f *readField, values []record.Value, src []byte, start, p
 	end := 0
 	var b []byte
 	var err error
-	n := 0
+	var n int
 	if packed {
 		if b, end, err = sizedBytes(src, pos); err != nil {
 			return 0, err

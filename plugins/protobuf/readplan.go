@@ -335,7 +335,7 @@ func (f *readField) setDefault(fd protoreflect.FieldDescriptor) {
 	case readBytes:
 		f.def = record.OfBytes(slices.Clone(d.Bytes()))
 	default:
-		n := int64(0)
+		var n int64
 		switch fd.Kind() {
 		case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 			n = int64(d.Uint())

@@ -157,8 +157,8 @@ func (w *writePlanner) member(p *writePlan, m protoreflect.MessageDescriptor, f 
 // field plans a field with its tag.
 func (w *writePlanner) field(s *record.Schema, f protoreflect.FieldDescriptor, member bool) (*writePlan, error) {
 	var p writePlan
-	switch {
-	case s.Kind == record.Array:
+	switch s.Kind {
+	case record.Array:
 		elem, err := w.value(s.Elem, f, false)
 		if err != nil {
 			return nil, err
@@ -168,7 +168,7 @@ func (w *writePlanner) field(s *record.Schema, f protoreflect.FieldDescriptor, m
 		if p.packed {
 			p.tag = tag(f.Number(), writeBytes)
 		}
-	case s.Kind == record.Map:
+	case record.Map:
 		key, value := f.Message().Fields().ByName("key"), f.Message().Fields().ByName("value")
 		if key == nil || value == nil {
 			return nil, plugin.Data("%s has no key and value", f.Message().FullName())
@@ -377,7 +377,7 @@ func (p *writePlan) checkUnion(at int, v record.Value) error {
 		return plugin.Data("Mismatching struct schema")
 	}
 	for i := range p.fields {
-		if f := &p.fields[i]; f.from == at && !(members[f.member].IsNull() && f.plan.def.IsNull()) {
+		if f := &p.fields[i]; f.from == at && (!members[f.member].IsNull() || !f.plan.def.IsNull()) {
 			return nil
 		}
 	}

@@ -41,7 +41,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s) each
 bench: bench-programs ## CPU, memory and allocations a record, beside the limit programs; docs/benchmark.md
 	bin/bench/run $(BENCH)
 
-bench-start: bench-programs ## from exec to the first record, and memory at rest
+bench-start: bench-programs ## from exec to the first record and to REST, and memory at rest
 	bin/bench/run $(BENCH) start
 
 bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven

@@ -11,13 +11,14 @@
 //	engine/plugin             contracts, spec, registry, host        (+ plugintest: the suite every plugin passes)
 //	engine/config             the flat map: keys, checks, the worker's settings
 //	engine/graph              flat map → instance and task graphs; fingerprints; text, DOT, Mermaid, JSON
-//	engine/internal/leader    requests in → records and plan out; placement as pure functions
+//	engine/internal/leader    requests in → records and plan out; placement as pure functions      (+ model: the protocol, searched)
 //	engine/internal/member    who is here and who leads
 //	engine/internal/worker    makes what runs here equal to the plan
 //	engine/internal/task      source and sink loops, chain, tolerance, tracker of spans
 //	engine/internal/kafka     client settings
 //	engine/broker             the development broker; a room of its own, so that nobody links it who embeds the engine
-//	store                     contract and suite (storetest); store/memory, store/file
+//	engine/registry           the embedded Schema Registry beside it, likewise
+//	store                     contract and suite (storetest); store/memory, store/file, store/topic
 //	plugins                   one folder a system; plugins/transform, plugins/convert, plugins/condition; plugins.go lists them
 //	pipelines, testdata       examples, each a folder that is a project and a test; data
 //

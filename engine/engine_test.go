@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,20 +44,26 @@ func run(t *testing.T, c *kafkatest.Cluster, st store.Store, ds ...*config.Decla
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, found := config.ReadWorker(&config.Declared{Map: config.Map{"bootstrap.servers": c.Servers()}}, registry)
+	return runWith(t, engine.Settings{Registry: registry, Store: st, Logger: slog.New(slog.DiscardHandler)}, c.Servers(), nil, ds...)
+}
+
+// runWith is run with a registry, a logger and, unless nil, a way to the brokers of the test's own.
+func runWith(t *testing.T, s engine.Settings, servers string, dial func(context.Context, string, string) (net.Conn, error), ds ...*config.Declared) *running {
+	t.Helper()
+	w, found := config.ReadWorker(&config.Declared{Map: config.Map{"bootstrap.servers": servers}}, s.Registry)
 	if found.HasErrors() {
 		t.Fatal(found.Err())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{t: t, stop: stop, ended: make(chan error, 1)}
-	r.Engine = engine.New(engine.Settings{
-		Registry: registry, Worker: w, Store: st, Logger: slog.New(slog.DiscardHandler), CreateTopics: true,
-		Failed: func(f engine.Failure) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.failures = append(r.failures, f)
-		},
-	})
+	s.Worker, s.CreateTopics = w, true
+	s.Failed = func(f engine.Failure) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.failures = append(r.failures, f)
+	}
+	r.Engine = engine.New(s)
+	r.DialWith(dial)
 	applied := make(chan struct{})
 	go func() {
 		r.ended <- r.Run(ctx, func(ctx context.Context) error {

@@ -129,19 +129,23 @@ func (e *Engine) change(ctx context.Context, name string, do func(context.Contex
 
 // agree asks a connector that wants a say.
 func (e *Engine) agree(ctx context.Context, i *graph.Instance, changes []plugin.OffsetChange) (bool, error) {
-	var c any
-	if i.Role == plugin.SourceRole {
-		c = i.Plugin.NewSource()
-	} else {
-		c = i.Plugin.NewSink()
-	}
-	alterer, ok := c.(plugin.OffsetAlterer)
-	if !ok {
-		return false, nil
-	}
+	asked := false
 	g := task.Guard{Plugin: i.Plugin.Name, Logger: e.Logger}
-	err := g.Call("AlterOffsets", func() error { return alterer.AlterOffsets(ctx, i.Settings, changes) })
-	return err == nil, err
+	err := g.Call("AlterOffsets", func() error {
+		var c any
+		if i.Role == plugin.SourceRole {
+			c = i.Plugin.NewSource()
+		} else {
+			c = i.Plugin.NewSink()
+		}
+		alterer, ok := c.(plugin.OffsetAlterer)
+		if !ok {
+			return nil
+		}
+		asked = true
+		return alterer.AlterOffsets(ctx, i.Settings, changes)
+	})
+	return asked && err == nil, err
 }
 
 func (e *Engine) alterSource(ctx context.Context, i *graph.Instance, changes []store.Offset) (bool, error) {

@@ -1,8 +1,6 @@
 package hcl
 
 import (
-	"fmt"
-
 	hcl2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -256,6 +254,7 @@ func (b *build) finish() {
 		kept = append(kept, p)
 	}
 	b.parts = kept
+	var made []string // predicates of conditions
 	for _, p := range b.parts[1:] {
 		if p.plugin != nil {
 			class := p.plugin.Class
@@ -268,11 +267,18 @@ func (b *build) finish() {
 			b.generate(p, at(p.spec.class, p.name), p.label+b.wanted(p).Suffix(), plugin.ClassType, p.block.LabelRanges[0])
 		}
 		if p.spec.role == plugin.TransformRole {
-			b.condition(p)
+			if name := b.condition(p); name != "" {
+				made = append(made, name)
+			}
 		}
 		if p.spec.list != "" && (p.spec.name != "topic_creation" || p.name != "default") {
 			lists[p.spec.list] = append(lists[p.spec.list], p.name)
 		}
+	}
+	if len(made) > 0 && len(lists["predicates"]) == 0 {
+		b.generate(b.parts[0], "predicates", joined(made), plugin.ListType, b.parts[1].block.DefRange())
+	} else if len(made) > 0 {
+		lists["predicates"] = append(lists["predicates"], made...)
 	}
 	b.lists(lists)
 }
@@ -325,78 +331,4 @@ func (b *build) variant(p *part) string {
 		wanted = plugin.Value
 	}
 	return wanted.Suffix()
-}
-
-// condition binds a transform to a predicate of its pipeline.
-func (b *build) condition(p *part) {
-	when, unless := p.own["when"], p.own["unless"]
-	if when != nil && unless != nil {
-		b.fail(diag.SetTwice, unless.NameRange, "A transform has when or unless, not both; when is at %s.", b.line(when.NameRange))
-		return
-	}
-	a := when
-	if a == nil {
-		a = unless
-	}
-	if a == nil || isNull(a.Expr) {
-		return
-	}
-	name, ok := b.predicate(a)
-	if !ok {
-		return
-	}
-	prefix := at(p.spec.prefix, p.name)
-	b.generate(p, prefix+"predicate", name, plugin.StringType, a.Expr.Range())
-	if a == unless {
-		b.generate(p, prefix+"negate", "true", plugin.BooleanType, a.NameRange)
-	}
-}
-
-// predicate reads predicate.x.
-func (b *build) predicate(a *hclsyntax.Attribute) (string, bool) {
-	r := a.Expr.Range()
-	t, diags := hcl2.AbsTraversalForExpr(a.Expr)
-	if diags.HasErrors() || t.RootName() != "predicate" {
-		if _, isText := a.Expr.(hcl2.Expression).(*hclsyntax.TemplateExpr); isText || ofRecord(a.Expr) {
-			b.fail(diag.NotAvailable, r, "Conditions on a record's fields are not available in this version. Declare a predicate block in this pipeline and write\n\n    %s = predicate.NAME", a.Name)
-		} else {
-			b.fail(diag.InvalidCondition, r, "%s takes a predicate of this pipeline:\n\n    %s = predicate.NAME", a.Name, a.Name)
-		}
-		return "", false
-	}
-	name, _ := member(t)
-	var names []string
-	for _, p := range b.parts {
-		if p.spec.role == plugin.PredicateRole {
-			if p.name == name {
-				return name, len(t) == 2
-			}
-			names = append(names, p.name)
-		}
-	}
-	if b.hidden {
-		return "", false
-	}
-	detail := fmt.Sprintf("This pipeline has no predicate %q.", name)
-	if n := diag.Nearest(name, names); n != "" {
-		detail += fmt.Sprintf(" Did you mean %q?", "predicate."+n)
-	}
-	b.fail(diag.UnknownPredicate, r, "%s", detail)
-	return "", false
-}
-
-// ofRecord reports whether an expression names parts of a record, which exist only while records flow.
-func ofRecord(e hclsyntax.Expression) bool {
-	for _, t := range e.Variables() {
-		switch t.RootName() {
-		case "value", "key", "headers", "topic", "partition", "offset", "timestamp":
-			return true
-		}
-	}
-	return false
-}
-
-func isNull(e hclsyntax.Expression) bool {
-	lit, ok := e.(*hclsyntax.LiteralValueExpr)
-	return ok && lit.Val.IsNull()
 }

@@ -75,6 +75,8 @@ func registry(t testing.TB) *plugin.Registry {
 		{Name: "has_header_key", Class: smt + "predicates.HasHeaderKey", NewPredicate: predicate, Spec: fields("name")},
 		{Name: "record_is_tombstone", Class: smt + "predicates.RecordIsTombstone", NewPredicate: predicate},
 
+		{Name: "expression", Class: "penstock.predicates.Expression", NewPredicate: predicate, Spec: fields("expression")},
+
 		{Name: "mask_field", Class: smt + "MaskField", Targets: true, NewTransform: transform, Spec: fields("fields[]", "replacement")},
 		{Name: "extract_field", Class: smt + "ExtractField", Targets: true, NewTransform: transform, Spec: fields("field")},
 		{Name: "insert_field", Class: smt + "InsertField", Targets: true, NewTransform: transform, Spec: fields("static.field", "static.value")},

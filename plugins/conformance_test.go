@@ -47,6 +47,33 @@ func fillStructs(b *record.Batch, n int) {
 	}
 }
 
+// fillMaps is fill without the structs.
+func fillMaps(b *record.Batch, n int) {
+	fill(b, n)
+	for i := 0; i+1 < n; i += 2 {
+		b.Records[i].Key, b.Records[i].Value = b.Records[i+1].Key, b.Records[i+1].Value
+	}
+	if n%2 == 1 {
+		b.Records[n-1].Value = record.Datum{}
+	}
+}
+
+// fillNulls is fill without keys.
+func fillNulls(b *record.Batch, n int) {
+	fill(b, n)
+	for i := range n {
+		b.Records[i].Key = record.Datum{}
+	}
+}
+
+// fillLongs makes records with a long in a map.
+func fillLongs(b *record.Batch, n int) {
+	fill(b, n)
+	for i := range n {
+		b.Records[i].Value = record.Datum{Value: record.OfMap([]record.Value{record.OfString("n"), record.OfInt64(int64(i))})}
+	}
+}
+
 func optional(k record.Kind, v record.Value) []record.Datum {
 	s := record.OptionalOf(k)
 	return []record.Datum{{Schema: s}, {Schema: s, Value: v}}
@@ -55,6 +82,7 @@ func optional(k record.Kind, v record.Value) []record.Datum {
 // stages says how to try each converter, transform and predicate; connectors have tests of their own.
 var stages = map[plugin.Role]map[string]plugintest.Env{
 	plugin.PredicateRole: {
+		"expression":          {Config: with("expression", "topic == 'top' or value.n > 1"), Invalid: []plugin.Config{{}, {"expression": "topic"}, {"expression": "valu.n > 1"}}},
 		"has_header_key":      {Config: with("name", "h")},
 		"record_is_tombstone": {Config: with()},
 		"topic_name_matches":  {Config: with("pattern", "top.*"), Invalid: []plugin.Config{{"pattern": "("}}},
@@ -90,6 +118,23 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"timestamp_converter": {Config: with("field", "n", "target.type", "string", "format", "yyyy-MM-dd", "unix.precision", "seconds"), Invalid: []plugin.Config{{}}},
 		"timestamp_router":    {Config: with("topic.format", "${topic}-${timestamp}")},
 		"value_to_key":        {Config: with("fields", "n"), Invalid: []plugin.Config{{}}},
+
+		"set":                     {Config: with("field", "copy", "expression", "value.name"), Invalid: []plugin.Config{{}, {"field": "a"}, {"field": "a", "expression": "valu.b"}, {"field": "`a", "expression": "value.b"}}},
+		"keep":                    {Config: with("pattern", "name"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"remove":                  {Config: with("pattern", "n"), Invalid: []plugin.Config{{}, {"pattern": "("}}},
+		"rename":                  {Config: with("pattern", "n(.*)", "replacement", "m$1"), Invalid: []plugin.Config{{"pattern": "a"}, {"pattern": "a", "replacement": "$1"}}},
+		"route":                   {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
+		"split":                   {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
+		"unwrap":                  {Config: with("add.fields", "op"), Invalid: []plugin.Config{{"delete.tombstone.handling.mode": "x"}, {"add.fields": "a:b:c"}}},
+		"by_logical_table":        {Config: with("topic.regex", "t(.*)", "topic.replacement", "x$1", "key.enforce.uniqueness", "false"), Fill: fillNulls, Invalid: []plugin.Config{{}, {"topic.regex": "(", "topic.replacement": "x"}, {"topic.regex": "a", "topic.replacement": "x", "key.field.regex": "a"}}},
+		"concat_fields":           {Config: with("field.names", "n,name", "output.field.name", "all"), Invalid: []plugin.Config{{}}},
+		"extract_timestamp":       {Config: with("field.name", "n"), Fill: fillLongs, Invalid: []plugin.Config{{}, {"field.name": "n", "timestamp.resolution": "days"}}},
+		"extract_topic":           {Config: with("field", "name"), Invalid: []plugin.Config{{"field.format": "JSON_PATH"}}},
+		"tombstone_handler":       {Config: with(), Invalid: []plugin.Config{{"behavior": "x"}}},
+		"aiven_extract_topic":     {Config: with("field.name", "name"), Invalid: []plugin.Config{{"skip.missing.or.null": "x"}}},
+		"aiven_tombstone_handler": {Config: with("behavior", "drop_silent"), Invalid: []plugin.Config{{}}},
+
+		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},
 	},
 }
 

@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
-# runs every package whose tests take their Kafka from kafkatest, and stops them. Needs Java 17 and Maven; where they are
-# missing it says what it left out.
+# runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and
+# Maven, and Python for Confluent's client of the Schema Registry; where they are missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# The registry's own broker is the one in the process, so this needs no Java.
+if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
+	export ENGINE_TEST_PYTHON
+	echo "compat: Confluent's Python client against the embedded Schema Registry"
+	go test -count=1 -run '^TestPythonClient$' ./engine/registry
+fi
 
 left_out() {
 	echo "compat: left out, since $1: the Kafka suites on a genuine Kafka and the comparisons with Kafka Connect"
@@ -26,12 +33,14 @@ trap 'exit 130' INT TERM
 make -s build
 scripts/kafka.sh start "$work" standalone >"$work/environment"
 echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
+echo "ENGINE_TEST_JARS=$(scripts/kafka.sh jars)" >>"$work/environment"
+command -v kcat >/dev/null || echo "compat: left out, since there is no kcat: its commands on the development broker"
 set -a
 # shellcheck source=/dev/null
 . "$work/environment"
 set +a
 
-mapfile -t packages < <(grep -rl --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"' . | xargs -n1 dirname | sort -u)
+mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | sort -u)
 echo "compat: ${packages[*]}"
 echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 failed=0
@@ -42,6 +51,12 @@ if [ $failed = 1 ]; then
 		echo "compat: the end of the log of the $log:"
 		tail -n 20 "$work/$log.log"
 	done
+fi
+mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
+ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
+	-rapid.checks="${AVRO_CHECKS:-100000}" >>"$work/suites.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true

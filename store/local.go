@@ -20,7 +20,8 @@ type Local struct {
 	pending  []*pending
 	offsets  map[string]map[string][]byte // by instance and partition
 	queue    []*offsetWrite
-	statuses map[statusKey]Status
+	statuses map[statusKey]told
+	told     int64 // the number of the last status
 }
 
 // Journal makes durable what a [Local] keeps. Its methods are called one at a time. One that returns an error has written
@@ -54,7 +55,7 @@ func NewLocal(s *Snapshot, offsets []InstanceOffset, j Journal) *Local {
 		journal:  j,
 		changed:  make(chan struct{}),
 		offsets:  map[string]map[string][]byte{},
-		statuses: map[statusKey]Status{},
+		statuses: map[statusKey]told{},
 	}
 	l.now.Store(s)
 	for _, o := range offsets {
@@ -83,6 +84,9 @@ func (l *Local) Wait(ctx context.Context, after Revision) (Revision, error) {
 	}
 	return r, nil
 }
+
+// Sync implements [Configs]. There is nothing that was committed and cannot be read.
+func (l *Local) Sync(ctx context.Context) error { return l.usable(ctx) }
 
 // Submit implements [Configs].
 func (l *Local) Submit(ctx context.Context, r Request) (Answer, error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -28,22 +29,40 @@ type Connector struct {
 // Instance is the task number that stands for the instance itself in placements and statuses.
 const Instance = -1
 
-// Placement gives one instance or task to one member. It stays as it is, epoch included, for as long as the member does.
-// What had no place in the plan before (a task of a connector that was stopped, or a name that is used again) follows
-// nobody, although its former member may still be stopping it; only its last status tells.
+// Placement gives one instance or task to one member, or takes it away from one that has not let go of it yet. It stays as
+// it is, epoch included, for as long as the member does, but for Follows, which is emptied when there is nobody to wait for
+// any more. Nobody but Member and Follows can be running it (rule 6 of D2), and for each instance and task there is one.
 type Placement struct {
 	Connector string
 	Task      int    // Instance, or from 0
-	Member    string // who runs it
-	Epoch     int64  // of the plan that placed it there
-	Follows   string // the member that had it in the plan before, "" when nobody or the same; it need not be here any more
+	Member    string // who runs it; with Leaving: who must not run it any more
+	Epoch     int64  // of the plan that placed it there, or took it away
+	// Follows is the member that had it before and may still be stopping it, also when it is no member any more. Member
+	// starts nothing before there is a [Status] of Follows that is Released at Epoch or later, or Follows is "": nobody.
+	Follows string
+	// Leaving: nobody shall run it. Member stops it and writes a Status that is Released at Epoch, once Follows has done so.
+	Leaving bool
 }
 
 // Plan is what the leader last published. What no member can run is not in it.
 type Plan struct {
-	Epoch      int64       // previous epoch + 1 (rule 2 of D2); 0: there was none
-	Members    []string    // who was here, sorted
+	Epoch   int64    // previous epoch + 1 (rule 2 of D2); 0: there was none
+	Members []string // who was here, sorted. Who is not among them runs nothing, whatever its placements
+	// Addresses are what members announced as such, by id: of Members, and of those who departed and whose placements wait
+	// for them to come back (rule 8 of D2). Members without an address are not in it.
+	Addresses  map[string]string
 	Placements []Placement // by connector and task
+}
+
+// Given yields the placements that give something to a member.
+func (p *Plan) Given(member string) iter.Seq[Placement] {
+	return func(yield func(Placement) bool) {
+		for _, pl := range p.Placements {
+			if pl.Member == member && !pl.Leaving && !yield(pl) {
+				return
+			}
+		}
+	}
 }
 
 // Snapshot is the committed state at a revision. It is shared and never changed.
@@ -128,6 +147,7 @@ const (
 	Expired  Refusal = "expired"    // the deadline had passed before the leader saw it
 	Invalid  Refusal = "invalid"    // it makes no sense, whatever the state
 	Unstored Refusal = "not stored" // carrying it out failed with ErrNotStored; the reason says why
+	TooLarge Refusal = "too large"  // a record that it makes is larger than the log takes; the reason says which
 )
 
 // RefusedError is a refusal as an error, for callers that hand requests on.
@@ -180,10 +200,13 @@ type Status struct {
 	Task      int // Instance, or from 0
 	State     State
 	Member    string
-	Epoch     int64     // of the placement that it speaks for
-	Trace     string    // of a failure: text for people, without secrets
-	Attempt   int       // of healing: restarts since it last ran well
-	Next      time.Time // of healing: the next attempt; zero: none is planned
+	Epoch     int64 // of the placement that it speaks for
+	// Released: Member does not run it and never will by a placement of this Epoch or an earlier one (rule 6 of D2). All that
+	// it delivered has its offsets stored. State is StateUnassigned.
+	Released bool
+	Trace    string    // of a failure: text for people, without secrets
+	Attempt  int       // of healing: restarts since it last ran well
+	Next     time.Time // of healing: the next attempt; zero: none is planned
 }
 
 // Apply returns the state after a commit at revision r; s is not changed.

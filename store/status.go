@@ -14,6 +14,12 @@ type statusKey struct {
 	task      int
 }
 
+// told is a status with its number in the order of what was put.
+type told struct {
+	Status
+	number int64
+}
+
 // localStatuses is a [Local] as its [Statuses].
 type localStatuses Local
 
@@ -31,8 +37,38 @@ func (t *localStatuses) Put(ctx context.Context, s Status) error {
 	if old, ok := t.statuses[key]; ok && old.Epoch > s.Epoch {
 		return nil
 	}
-	t.statuses[key] = s
+	t.told++
+	t.statuses[key] = told{s, t.told}
+	(*Local)(t).ring()
 	return nil
+}
+
+// Wait implements [Statuses].
+func (t *localStatuses) Wait(ctx context.Context, after int64) ([]Status, int64, error) {
+	var newer []Status
+	var last int64
+	err := (*Local)(t).await(ctx, func() bool {
+		if t.told <= after {
+			return false
+		}
+		last = t.told
+		for _, s := range t.statuses {
+			if s.number > after {
+				newer = append(newer, s.Status)
+			}
+		}
+		return len(newer) > 0
+	})
+	if err != nil {
+		return nil, after, err
+	}
+	slices.SortFunc(newer, inOrder)
+	return newer, last, nil
+}
+
+// inOrder compares by connector and task; Instance is less than any task.
+func inOrder(a, b Status) int {
+	return cmp.Or(strings.Compare(a.Connector, b.Connector), cmp.Compare(a.Task, b.Task))
 }
 
 // All implements [Statuses].
@@ -41,11 +77,12 @@ func (t *localStatuses) All(ctx context.Context) ([]Status, error) {
 		return nil, err
 	}
 	t.mu.Lock()
-	all := slices.Collect(maps.Values(t.statuses))
+	all := make([]Status, 0, len(t.statuses))
+	for _, s := range t.statuses {
+		all = append(all, s.Status)
+	}
 	t.mu.Unlock()
-	slices.SortFunc(all, func(a, b Status) int {
-		return cmp.Or(strings.Compare(a.Connector, b.Connector), cmp.Compare(a.Task, b.Task)) // Instance is less than any task
-	})
+	slices.SortFunc(all, inOrder)
 	return all, nil
 }
 
@@ -56,6 +93,6 @@ func (t *localStatuses) Forget(ctx context.Context, instance string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.statuses, func(k statusKey, _ Status) bool { return k.connector == instance })
+	maps.DeleteFunc(t.statuses, func(k statusKey, _ told) bool { return k.connector == instance })
 	return nil
 }

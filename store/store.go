@@ -11,6 +11,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Revision is a position in the order of committed writes, from 1; in Kafka, an offset in the config topic. 0 is before
@@ -36,6 +37,9 @@ type Configs interface {
 	Snapshot(ctx context.Context) (*Snapshot, error)
 	// Wait returns the newest revision once it is past after, or the context's error.
 	Wait(ctx context.Context, after Revision) (Revision, error)
+	// Sync returns once this store has read everything that was committed before the call: the read barrier of decision D3.
+	// What Snapshot and Wait return afterwards is at least that. It ends with the context's error when that takes too long.
+	Sync(ctx context.Context) error
 	// Submit hands a request to whoever leads and returns its answer once this store has read it. A refused request is an
 	// answer, not an error. When ctx ends first, the request may still be carried out.
 	Submit(ctx context.Context, r Request) (Answer, error)
@@ -54,13 +58,28 @@ type Log interface {
 	Commit(ctx context.Context, f Fence, c Commit) (Revision, error)
 }
 
+// TooLargeError comes from [Log.Commit], together with ErrNotStored, for a record that the log does not take.
+type TooLargeError struct {
+	Connector    string // whose configuration, or tasks, the record holds; "": it is of the plan
+	Bytes, Limit int
+}
+
+func (e *TooLargeError) Error() string {
+	of := "the plan"
+	if e.Connector != "" {
+		of = "connector " + e.Connector
+	}
+	return fmt.Sprintf("a record of %s has %d bytes, and the log takes %d", of, e.Bytes, e.Limit)
+}
+
 // Fence is the right to commit that a claim gives.
 type Fence int64
 
 // Offsets keeps source offsets: JSON of a partition to JSON of an offset, per instance, members sorted by name. Partitions
 // are the same when their bytes are. It is safe for concurrent use; slices are copied on the way in and out.
 type Offsets interface {
-	// Read returns the offset of each partition, nil where there is none, parallel to partitions.
+	// Read returns the offset of each partition, nil where there is none, parallel to partitions. It sees everything that was
+	// committed by anybody before the call: who takes a task over reads after the release (rule 6 of D2).
 	Read(ctx context.Context, instance string, partitions [][]byte) ([][]byte, error)
 	// Commit stores all entries or none; when it returns nil they survive a kill of the process and of the machine, and
 	// nobody reads them before that. Of two entries of one partition the later counts.
@@ -81,6 +100,10 @@ type Statuses interface {
 	Put(ctx context.Context, s Status) error
 	// All returns every status, instances before their tasks, by name and number.
 	All(ctx context.Context) ([]Status, error)
+	// Wait returns the statuses that were put after a number that it returned, in the order of All, and the new number, once
+	// there is at least one; from 0 on all of them. Of several words about the same it tells the last, of what is forgotten
+	// nothing.
+	Wait(ctx context.Context, after int64) ([]Status, int64, error)
 	// Forget drops the statuses of an instance that is no more, and of its tasks. It is called once their last members have
 	// released them, since until then the statuses tell who may still be running them.
 	Forget(ctx context.Context, instance string) error

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,28 +40,84 @@ func start(ctx context.Context, s settings, r *report) error {
 			}
 			r.printf("exec → first record, %-6s  %3.0f ms median, %3.0f ms best of %d\n", tool, 1000*median(seconds), 1000*slices.Min(seconds), starts)
 		}
-		one, err := s.atRest(ctx, b, 1)
-		if err != nil {
-			return err
+		var seconds []float64
+		for range starts {
+			took, err := s.ready(ctx, b)
+			if err != nil {
+				return err
+			}
+			seconds = append(seconds, took.Seconds())
 		}
-		many, err := s.atRest(ctx, b, 1+sources)
-		if err != nil {
-			return err
-		}
-		r.printf("memory at rest, one idle source  %.0f MB\n", one)
-		r.printf("memory at rest, %d more       %.0f KiB each\n", sources, (many-one)*1024/sources)
-		return nil
+		r.printf("exec → REST ready,   engine  %3.0f ms median, %3.0f ms best of %d\n", 1000*median(seconds), 1000*slices.Min(seconds), starts)
+		return s.rests(ctx, b, r)
 	})
 	if err != nil {
 		return err
 	}
-	own, err := s.atRest(ctx, nil, 1)
+	own, err := s.atRest(ctx, nil, idle{sources: 1})
 	if err != nil {
 		return err
 	}
 	r.printf("memory at rest, one idle source and the development broker  %.0f MB\n", own)
 	return nil
 }
+
+// rests tells what processes hold that have nothing to do.
+func (s settings) rests(ctx context.Context, b *broker, r *report) error {
+	empty, err := s.atRest(ctx, b, idle{sources: 1, stopped: true})
+	if err != nil {
+		return err
+	}
+	one, err := s.atRest(ctx, b, idle{sources: 1})
+	if err != nil {
+		return err
+	}
+	many, err := s.atRest(ctx, b, idle{sources: 1 + sources})
+	if err != nil {
+		return err
+	}
+	r.printf("memory at rest, nothing runs     %.0f MB\n", empty)
+	r.printf("memory at rest, one idle source  %.0f MB\n", one)
+	r.printf("memory at rest, %d more       %.0f KiB each\n", sources, (many-one)*1024/sources)
+	return nil
+}
+
+// ready starts an engine and asks it whether it is well until it says so, which it does once its pipelines run.
+func (s settings) ready(ctx context.Context, b *broker) (took time.Duration, err error) {
+	dir, err := s.project(b, idle{sources: 1})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	p, err := launch(ctx, filepath.Join(dir, "log"), s.program("engine"), "run", filepath.Join(dir, "project"))
+	if err != nil {
+		return 0, err
+	}
+	err = p.until(ctx, time.Millisecond, func() (bool, error) {
+		text, err := os.ReadFile(filepath.Join(dir, "log"))
+		if err != nil {
+			return false, err
+		}
+		at := restAddress.FindSubmatch(text)
+		if at == nil {
+			return false, nil
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, string(at[1])+"/health", nil)
+		if err != nil {
+			return false, err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false, nil //nolint:nilerr // not yet
+		}
+		took = time.Since(p.started)
+		return response.StatusCode == http.StatusOK, response.Body.Close()
+	})
+	return took, errors.Join(err, p.stop())
+}
+
+// restAddress finds in what the engine says where it serves.
+var restAddress = regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)`)
 
 // first runs the trial until its first record is at the broker.
 func (t *trial) first(ctx context.Context) (took time.Duration, err error) {
@@ -90,26 +148,42 @@ func (t *trial) first(ctx context.Context) (took time.Duration, err error) {
 // settled is how long the memory of a process at rest must have stayed within a hundredth.
 const settled = 3 * time.Second
 
-// atRest is the resident memory, in MB, of an engine with so many sources that wait for their file. Without a broker it
-// runs the development broker.
-func (s settings) atRest(ctx context.Context, b *broker, n int) (mb float64, err error) {
-	dir := filepath.Join(s.dir, fmt.Sprintf("rest-%d-%d", n, time.Now().UnixMilli()))
+// idle is an engine with nothing to do: sources that wait for their file, or that do not even run.
+type idle struct {
+	sources int
+	stopped bool
+}
+
+// project writes a folder with a project of its name. Without a broker it runs the development broker.
+func (s settings) project(b *broker, i idle) (dir string, err error) {
+	if dir, err = os.MkdirTemp(s.dir, "rest"); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.WriteString("worker {\n  listeners = [\"http://127.0.0.1:0\"]\n")
+	if b != nil {
+		fmt.Fprintf(&text, "  bootstrap_servers = [%q]\n", b.addr)
+	}
+	text.WriteString("}\n")
+	state := "running"
+	if i.stopped {
+		state = "stopped"
+	}
+	for n := range i.sources {
+		fmt.Fprintf(&text, "pipeline \"idle%d\" {\n  state = %q\n  source \"file\" {\n    file  = %q\n    topic = \"idle\"\n  }\n}\n", n, state, filepath.Join(dir, "none"))
+	}
 	project := filepath.Join(dir, "project")
-	if err := os.MkdirAll(project, 0o755); err != nil {
+	return dir, errors.Join(os.Mkdir(project, 0o755), os.WriteFile(filepath.Join(project, "main.hcl"), []byte(text.String()), 0o600))
+}
+
+// atRest is the resident memory, in MB, of an engine that has nothing to do.
+func (s settings) atRest(ctx context.Context, b *broker, i idle) (mb float64, err error) {
+	dir, err := s.project(b, i)
+	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var text strings.Builder
-	if b != nil {
-		fmt.Fprintf(&text, "worker {\n  bootstrap_servers = [%q]\n}\n", b.addr)
-	}
-	for i := range n {
-		fmt.Fprintf(&text, "pipeline \"idle%d\" {\n  source \"file\" {\n    file  = %q\n    topic = \"idle\"\n  }\n}\n", i, filepath.Join(dir, "none"))
-	}
-	if err := os.WriteFile(filepath.Join(project, "main.hcl"), []byte(text.String()), 0o600); err != nil {
-		return 0, err
-	}
-	p, err := launch(ctx, filepath.Join(dir, "log"), s.program("engine"), "run", project)
+	p, err := launch(ctx, filepath.Join(dir, "log"), s.program("engine"), "run", filepath.Join(dir, "project"))
 	if err != nil {
 		return 0, err
 	}

@@ -142,9 +142,13 @@ func (pl *planning) load(dir string) (*planned, error) {
 	files, found := hcl.Load(dir, hcl.Options{
 		Registry: registry, Vars: pl.variables.list, Env: pl.env, Version: released(version), ForCluster: true, Cluster: pl.to,
 	})
-	worker := config.WorkerDefaults()
+	worker, more := config.ReadWorker((&project{Project: files}).declaredWorker(), registry)
+	found = append(found, more...)
+	if worker == nil {
+		worker = new(config.WorkerDefaults())
+	}
 	for _, d := range files.Pipelines {
-		found = append(found, slices.DeleteFunc(config.CheckMap(d, &worker, registry), ofTheCluster)...)
+		found = append(found, slices.DeleteFunc(config.CheckMap(d, worker, registry), ofTheCluster)...)
 	}
 	if len(found) > 0 {
 		pl.tell(found, files.Source)
@@ -152,7 +156,7 @@ func (pl *planning) load(dir string) (*planned, error) {
 	if found.HasErrors() {
 		return nil, errTold
 	}
-	return &planned{files: files, registry: registry, worker: &worker}, nil
+	return &planned{files: files, registry: registry, worker: worker}, nil
 }
 
 // ofTheCluster reports whether only the cluster can know: what it has installed.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/store"
 )
 
@@ -66,6 +68,109 @@ func BenchmarkReloadOneOf1000(b *testing.B) {
 	stamps := topicOf(b, r, "neighbour")
 	b.ReportMetric(float64(longestGap(stamps, began, time.Now()).Milliseconds()), "gap-ms")
 	b.ReportMetric(float64(longestGap(stamps, calm, began).Milliseconds()), "calm-gap-ms")
+}
+
+// TestReloadOfOneLeavesTheOthersAlone changes one of a thousand pipelines, of which a hundred make records, again and again:
+// the others are not stored anew, each makes every record once and in order, and none of them stands still for longer than they all do by themselves on a machine that others use, too. (It is not parallel, so that it measures
+// itself.)
+func TestReloadOfOneLeavesTheOthersAlone(t *testing.T) { //nolint:paralleltest // see above
+	n, makers, reloads := 1000, 100, 5
+	if testing.Short() {
+		n, makers, reloads = 50, 10, 2
+	}
+	busy := func(name string, size int) string {
+		return fmt.Sprintf(`pipeline %q {
+  source "datagen" {
+    topic      = "stamps"
+    rate       = 5
+    fields     = ["id:sequence"]
+    batch_size = %d
+  }
+  transform "insert_field" "name" {
+    target       = "value"
+    static_field = "name"
+    static_value = %[1]q
+  }
+}
+`, name, size)
+	}
+	in := filepath.Join(project1(t, map[string]string{"in.txt": ""}), "in.txt")
+	files := map[string]string{}
+	for i := range n {
+		name := fmt.Sprintf("p%04d", i)
+		if files[name+".hcl"] = busy(name, 1); i >= makers {
+			files[name+".hcl"] = idle(name, in, 1)
+		}
+	}
+	r := startRun(t, project1(t, files), false)
+	all := func(holds func(engine.Pipeline) bool) func() bool {
+		return func() bool {
+			v, err := r.run.reloads.engine.View(t.Context())
+			if err != nil || len(v.Pipelines) != n {
+				return false
+			}
+			for _, p := range v.Pipelines {
+				if !holds(p) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	r.await("all to make records", all(func(p engine.Pipeline) bool {
+		return p.Condition() == "RUNNING" && (p.Name >= fmt.Sprintf("p%04d", makers) || p.Counts().Delivered > 0)
+	}))
+	before, err := r.store.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	calm := time.Now()
+	<-time.After(time.Duration(reloads) * 800 * time.Millisecond)
+	began := time.Now()
+	for i := range reloads {
+		r.write("p0007.hcl", busy("p0007", 2+i))
+		changes, found, err := r.run.reloads.Reload(t.Context())
+		if err != nil || found.HasErrors() || len(changes.Changed) != 1 || len(changes.Untouched) != n-1 {
+			t.Fatalf("%v, %v, %v", changes, found, err)
+		}
+		<-time.After(600 * time.Millisecond)
+	}
+	ended := time.Now()
+	after, err := r.store.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	delete(before.Connectors, "p0007")
+	for name := range before.Connectors {
+		if diff := cmp.Diff(before.Connectors[name], after.Connectors[name]); diff != "" {
+			t.Fatalf("%s was touched:\n%s", name, diff)
+		}
+	}
+	stamps := map[string][]*kgo.Record{}
+	for _, record := range topicOf(t, r, "stamps") {
+		var v struct {
+			ID   int
+			Name string
+		}
+		if err := json.Unmarshal(record.Value, &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.ID != len(stamps[v.Name]) {
+			t.Fatalf("record %d of %s has the id %d", len(stamps[v.Name]), v.Name, v.ID)
+		}
+		stamps[v.Name] = append(stamps[v.Name], record)
+	}
+	delete(stamps, "p0007")
+	var noise, gap time.Duration
+	for _, records := range stamps {
+		noise = max(noise, longestGap(records, calm, began))
+		gap = max(gap, longestGap(records, began, ended))
+	}
+	t.Logf("longest gap of %d neighbours: %s, without reloads %s", len(stamps), gap, noise)
+	if gap > noise+time.Second {
+		t.Errorf("a neighbour stood still for %s, which without reloads is %s", gap, noise)
+	}
 }
 
 func idle(name, in string, n int) string {

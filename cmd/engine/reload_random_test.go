@@ -36,7 +36,7 @@ type editor struct {
 // comes to rest without errors, it is that one; and every record of every source arrives exactly once and in order.
 func TestRandomEditsUnderLoad(t *testing.T) {
 	t.Parallel()
-	edits := 200
+	edits := 1000
 	if testing.Short() {
 		edits = 15
 	}
@@ -61,9 +61,12 @@ func TestRandomEditsUnderLoad(t *testing.T) {
 		e.observe(done)
 	}()
 	for n := 0; n < edits; {
-		for range 1 + e.random.IntN(5) {
+		for range 1 + e.random.IntN(10) {
 			e.edit()
 			n++
+		}
+		if e.random.IntN(8) > 0 {
+			e.ask() // the others leave it to the watch, which waits until a folder is quiet
 		}
 		e.rest()
 	}
@@ -192,13 +195,24 @@ func text(all map[string]config.Map) string {
 	return b.String()
 }
 
+// ask loads the folder at once, and demands that it is refused when, and only when, it has errors.
+func (e *editor) ask() {
+	e.mu.Lock()
+	want := e.last
+	e.mu.Unlock()
+	_, found, err := e.run.reloads.Reload(e.t.Context())
+	if err != nil || found.HasErrors() != (want == "") {
+		e.t.Errorf("the load: %v, %v; want errors: %v", found, err, want == "")
+	}
+}
+
 // rest waits until what runs is what the folder says, if that has no errors, and a moment otherwise.
 func (e *editor) rest() {
 	e.mu.Lock()
 	want := e.last
 	e.mu.Unlock()
 	if want == "" {
-		<-time.After(time.Duration(e.random.Int64N(int64(600 * time.Millisecond))))
+		<-time.After(time.Duration(e.random.Int64N(int64(100 * time.Millisecond))))
 		if e.random.IntN(2) == 0 {
 			e.repair()
 			e.rest()

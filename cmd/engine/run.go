@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/registry"
 	"github.com/penstock/penstock/store"
 	"github.com/penstock/penstock/store/file"
 )
@@ -37,14 +38,15 @@ type run struct {
 	untilIdle bool
 	watch     bool
 
-	loaded  atomic.Pointer[project] // what runs: the newest that had no errors
-	screen  *screen
-	loggers *api.Loggers
-	log     *slog.Logger
-	broker  *broker.Broker // nil when the project names a cluster
-	sockets *sockets       // nil when the REST API is not served
-	reloads *reloads       // there before anything is said of the start
-	book    *loadBook      // of all loads, the start's included
+	loaded   atomic.Pointer[project] // what runs: the newest that had no errors
+	screen   *screen
+	loggers  *api.Loggers
+	log      *slog.Logger
+	broker   *broker.Broker     // nil when the project names a cluster
+	registry *registry.Registry // beside the broker
+	sockets  *sockets           // nil when the REST API is not served
+	reloads  *reloads           // there before anything is said of the start
+	book     *loadBook          // of all loads, the start's included
 }
 
 func (r *run) project() *project { return r.loaded.Load() }
@@ -57,10 +59,11 @@ func newRun(p process) *cobra.Command {
 		Long: `run compiles a project folder and runs its pipelines in this process until
 Ctrl-C. It takes the files of connect-standalone as well: a worker's properties
 and, for each connector, properties or JSON. Without bootstrap_servers in a
-worker block it starts a development broker. State (offsets, the broker's
-topics) lives in .engine inside the folder. Files that change are loaded again,
-all or nothing, and only the pipelines that differ restart; SIGHUP and
-"engine reload" do so at once.
+worker block it starts a development broker, and an embedded Schema Registry for
+converters without a schema_registry_url. State (offsets, the broker's topics)
+lives in .engine inside the folder. Files that change are loaded again, all or
+nothing, and only the pipelines that differ restart; SIGHUP and "engine reload"
+do so at once.
 
 Kafka Connect's REST API, /metrics and /graph are served on 127.0.0.1:8083, or on
 the listeners of the worker block. If another process has that default address,
@@ -120,6 +123,10 @@ func (r *run) run(ctx context.Context, args []string) (err error) {
 			err = errors.Join(err, r.broker.Close())
 		}
 	}()
+	if err := r.startRegistry(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeRegistry(ctx, r.registry)) }()
 	return r.engine(ctx, st)
 }
 
@@ -312,6 +319,9 @@ func (r *run) hello(c engine.Changes) error {
 		if t := someTopic(g); t != "" {
 			fmt.Fprintf(&b, "To look at a topic: kcat -C -e -b %s -t %s\n", r.broker.Addr(), t)
 		}
+	}
+	if r.registry != nil {
+		fmt.Fprintf(&b, "Schema Registry at %s\n", r.registry.URL())
 	}
 	if !r.untilIdle {
 		b.WriteString("Ctrl-C stops; the next start goes on from there.\n")

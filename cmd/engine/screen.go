@@ -77,9 +77,7 @@ func (s *screen) draw() {
 	}
 }
 
-// newLogger writes one line an event, for people: time, level, message, attributes.
-func newLogger(p process, s *screen) *slog.Logger { return newLoggers(p, s).Logger(brokerLogger) }
-
+// newHandler writes one line an event, for people: time, level, message, attributes.
 func newHandler(p process, s *screen) slog.Handler {
 	return tint.NewTextHandler(s.above(p.err), &tint.Options{
 		Level: slog.Level(math.MinInt32), TimeFormat: time.TimeOnly, NoColor: !p.color(p.err),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/penstock/penstock/engine/diag"
@@ -288,6 +289,10 @@ func (c *checker) configure(prefix, who, at string, configure func() error) {
 
 // rejected reports what a plugin said of its settings.
 func (c *checker) rejected(prefix, who, at string, err error) {
+	if errors.Is(err, errSilent) {
+		c.failAt(prefix, diag.Internal, c.at(at), "%s was asked about its settings and has not answered within %s. The call was abandoned.", who, askWithin)
+		return
+	}
 	if broken, ok := errors.AsType[*panicError](err); ok {
 		c.failAt(prefix, diag.Internal, c.at(at), "%s ended in a panic when it looked at its settings%s.", who, broken.reason())
 		return
@@ -295,6 +300,10 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 	key, setting := at, ""
 	if ce, ok := errors.AsType[*plugin.ConfigError](err); ok && ce.Key != "" {
 		key, setting = prefix+ce.Key, ce.Key
+		if ce.Expression {
+			c.expression(key, ce)
+			return
+		}
 	}
 	place := c.at(key)
 	if _, ok := c.Map[key]; !ok {
@@ -307,6 +316,24 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 	c.failAt(key, diag.InvalidValue, place, "%s: %s", who, c.masked(sentence(reason(err, setting))))
 }
 
+// expression reports an expression over records that cannot be compiled, at the characters that are at fault.
+func (c *checker) expression(key string, ce *plugin.ConfigError) {
+	code, reason := diag.RecordExpression, ce.Reason
+	if strings.HasPrefix(key, Predicates+".") {
+		code = diag.InvalidCondition
+	}
+	place := c.at(key)
+	if place.Hidden {
+		reason = "The expression cannot be compiled. It came from something sensitive, so it is not shown."
+	} else if ce.To > 0 {
+		place = c.Origins[key].Within(ce.From, ce.To)
+		if place.IsZero() {
+			place = c.at(key)
+		}
+	}
+	c.failAt(key, code, place, "%s", c.masked(sentence(reason)))
+}
+
 // spelt is how the user wrote a setting, or would have.
 func (c *checker) spelt(prefix, name string) string {
 	if _, ok := c.Map[prefix+name]; ok {
@@ -317,20 +344,19 @@ func (c *checker) spelt(prefix, name string) string {
 
 // ask lets the connector look at its settings.
 func (c *checker) ask() {
-	var p any
-	switch c.role {
-	case plugin.SourceRole:
-		p = c.connector.NewSource()
-	case plugin.SinkRole:
-		p = c.connector.NewSink()
-	}
-	v, ok := p.(plugin.Validator)
-	if !ok {
-		return
-	}
 	settings := plugin.Config(c.Map)
 	c.configure("", c.itself(), ConnectorClass, func() error {
-		return errors.Join(v.Validate(settings)...)
+		var p any
+		switch c.role {
+		case plugin.SourceRole:
+			p = c.connector.NewSource()
+		case plugin.SinkRole:
+			p = c.connector.NewSink()
+		}
+		if v, ok := p.(plugin.Validator); ok {
+			return errors.Join(v.Validate(settings)...)
+		}
+		return nil
 	})
 }
 
@@ -382,12 +408,30 @@ func (e *panicError) reason() string {
 	return ""
 }
 
-// guard turns a panic of a plugin into an error.
-func guard(call func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{v}
-		}
+// askWithin is how long a plugin may take to look at its settings, for which it may ask external systems.
+const askWithin = 30 * time.Second
+
+// errSilent is a plugin that has not answered in time.
+var errSilent = errors.New("no answer")
+
+// guard turns a panic of a plugin into an error, and so it does its silence: the call is on a goroutine of its own, which
+// is joined unless it hangs.
+func guard(call func() error) error {
+	answered := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				answered <- &panicError{v}
+			}
+		}()
+		answered <- call()
 	}()
-	return call()
+	late := time.NewTimer(askWithin)
+	defer late.Stop()
+	select {
+	case err := <-answered:
+		return err
+	case <-late.C:
+		return errSilent
+	}
 }

@@ -7,6 +7,7 @@ package config
 
 import (
 	"github.com/penstock/penstock/engine/diag"
+	"slices"
 )
 
 // Map is a connector's configuration: property names to their text. Defaults of ours are never written into it.
@@ -59,6 +60,33 @@ type Origin struct {
 	Written   string     // as the user spelt it, such as tasks_max; "" when it was not written as an argument
 	Sensitive bool       // the value came from something sensitive
 	Resolved  bool       // the value came from a config provider, in the place of a reference
+	// Spots say where parts of the value stand, in order, so that a message can point into it; nil: only Place is known.
+	Spots []Spot
+}
+
+// Spot is where a part of a value stands: from character (rune) From of the value to the next spot, each character of the
+// value is one of the file, beginning there.
+type Spot struct{ From, Line, Column int }
+
+// Within is the place of the characters from one up to, not including, another, or that of the whole value.
+func (o Origin) Within(from, to int) diag.Place {
+	line, column, ok := o.spot(from)
+	endLine, endColumn, ok2 := o.spot(to - 1)
+	if !ok || !ok2 || to <= from {
+		return o.Place
+	}
+	p := o.Place
+	p.Line, p.Column, p.EndLine, p.EndColumn = line, column, endLine, endColumn+1
+	return p
+}
+
+func (o Origin) spot(at int) (line, column int, ok bool) {
+	for _, s := range slices.Backward(o.Spots) {
+		if at >= s.From {
+			return s.Line, s.Column + at - s.From, true
+		}
+	}
+	return 0, 0, false
 }
 
 // At is the place of a key, or that of the pipeline when the key has none.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/engine/diag"
@@ -26,6 +27,28 @@ func ConverterOf(m Map, w *Worker, use plugin.Use) (class string, settings map[s
 	}
 	class, settings = w.Converter(use)
 	return class, settings, true
+}
+
+// RegistryURL is the setting of the converters that ask a schema registry.
+const RegistryURL = "schema.registry.url"
+
+// Complete adds to the settings of a converter what the worker has for it: the address of its schema registry, where the
+// converter asks one and names none. It is a default at run time, which no configuration ever contains (decision D1).
+// settings are the caller's and may be changed.
+func (w *Worker) Complete(d plugin.Descriptor, settings map[string]string) map[string]string {
+	if _, given := settings[RegistryURL]; given || !w.completes(d.Spec) {
+		return settings
+	}
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	settings[RegistryURL] = w.Registry
+	return settings
+}
+
+// completes reports whether a converter asks a schema registry, and the worker has one for it.
+func (w *Worker) completes(spec plugin.Spec) bool {
+	return w.Registry != "" && slices.ContainsFunc(spec.Fields, func(s plugin.Setting) bool { return s.Name == RegistryURL })
 }
 
 // converters checks the converters that the connector chooses, and that those it inherits exist.
@@ -71,7 +94,17 @@ func (c *checker) converter(use plugin.Use, class string, settings map[string]st
 	}
 	c.version(key+".plugin.version", d)
 	who := fmt.Sprintf("The %s converter %q", use, d.Name)
-	if c.settings(key+".", who, key, d.Spec) {
+	spec := d.Spec
+	if c.worker.completes(spec) {
+		spec.Fields = slices.Clone(spec.Fields)
+		for i := range spec.Fields {
+			if spec.Fields[i].Name == RegistryURL {
+				spec.Fields[i].Required = false
+			}
+		}
+	}
+	if c.settings(key+".", who, key, spec) {
+		settings = c.worker.Complete(d, settings)
 		c.configure(key+".", who, key, func() error { return d.NewConverter().Configure(settings, use) })
 	}
 }

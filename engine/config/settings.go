@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -75,16 +77,27 @@ type StageSettings struct {
 	Version   string `cfg:"plugin.version" doc:"Version of the transform, or a Maven range of versions."`
 }
 
-// spec is what the engine itself reads of a connector's map.
+// specs are the settings of pipelines; they are worked out once.
+//
+//nolint:gochecknoglobals // never changed
+var specs = sync.OnceValue(func() (s struct {
+	common, source, sink plugin.Spec
+	ofSource, ofSink     []plugin.Setting // with the common ones
+}) {
+	s.common, s.source, s.sink = plugin.SpecOf(CommonDefaults()), plugin.SpecOf(SourceDefaults()), plugin.SpecOf(SinkDefaults())
+	s.ofSource, s.ofSink = slices.Concat(s.common.Fields, s.source.Fields), slices.Concat(s.common.Fields, s.sink.Fields)
+	return s
+})
+
+// spec is what the engine itself reads of a connector's map, for reading only.
 func spec(role plugin.Role) []plugin.Setting {
-	fields := plugin.SpecOf(CommonDefaults()).Fields
-	switch role {
+	switch s := specs(); role {
 	case plugin.SourceRole:
-		return append(fields, plugin.SpecOf(SourceDefaults()).Fields...)
+		return s.ofSource
 	case plugin.SinkRole:
-		return append(fields, plugin.SpecOf(SinkDefaults()).Fields...)
+		return s.ofSink
 	default:
-		return fields
+		return s.common.Fields
 	}
 }
 

@@ -32,9 +32,9 @@ func (c *checker) misplaced() {
 	var others plugin.Spec
 	switch c.role {
 	case plugin.SourceRole:
-		others = plugin.SpecOf(SinkDefaults())
+		others = specs().sink
 	case plugin.SinkRole:
-		others = plugin.SpecOf(SourceDefaults())
+		others = specs().source
 	default:
 		return
 	}

@@ -23,6 +23,7 @@ func TestWorkerOfNothingHasDefaults(t *testing.T) {
 		FlushInterval: time.Second, FlushTimeout: 5 * time.Second, StopTimeout: 5 * time.Second, TopicCreation: true, OverridePolicy: "All",
 		GetActions: true, TopicTracking: true, TopicReset: true,
 		Base: map[string]string{}, Producer: map[string]string{}, Consumer: map[string]string{}, Admin: map[string]string{},
+		Registry: "http://127.0.0.1:8081",
 	}
 	if d := cmp.Diff(want, w, cmpopts.IgnoreUnexported(config.Worker{})); d != "" {
 		t.Errorf("ReadWorker (-want +got):\n%s", d)

@@ -90,6 +90,7 @@ const (
 	InvalidCondition  Code = "E605"
 	UnknownPredicate  Code = "E606"
 	UnknownCondition  Code = "E607"
+	RecordExpression  Code = "E608"
 
 	DuplicateProperty Code = "E701"
 	SetTwice          Code = "E702"
@@ -117,6 +118,7 @@ const (
 	ConnectorExists Code = "E913"
 	NotOurs         Code = "E914"
 	MayNotDelete    Code = "E915"
+	GroupInUse      Code = "E920"
 )
 
 // Warnings.
@@ -153,7 +155,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	Internal:      {Internal, "Plugin panicked", "A plugin ended in a panic. The task has failed, the process goes on. The log has the stack."},
 	Usage:         {Usage, "Wrong command line", "The command, a flag or an argument is not known. Every command explains itself with -help."},
 	BrokerRefused: {BrokerRefused, "Refused by the broker", "A broker answered a request with an error that trying again cannot cure."},
-	InstanceDown:  {InstanceDown, "Connector failed to start", "The connector of a pipeline could not be started or could not say what its tasks are. Other pipelines are not affected."},
+	InstanceDown:  {InstanceDown, "Connector failed", "The connector of a pipeline could not be started, could not say what its tasks are, or did not stop in time. Other pipelines are not affected."},
 	NotApplied:    {NotApplied, "Loaded, but not put into effect", "The files are right, but the engine could not store or carry out the change. What ran before runs on, and the change is tried again."},
 
 	Stuck:        {Stuck, "The engine cannot go on", "Something outside the pipelines failed in a way that has no code of its own."},
@@ -212,6 +214,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	InvalidCondition:  {InvalidCondition, "Invalid condition", "The text of a condition is not an expression that gives true or false."},
 	UnknownPredicate:  {UnknownPredicate, "Reference to undeclared predicate", "predicate.x needs a predicate block with the name \"x\" in the same pipeline."},
 	UnknownCondition:  {UnknownCondition, "Unknown predicate type", "No predicate of this name is built in."},
+	RecordExpression:  {RecordExpression, "Invalid expression over records", "The text of a transform's expression cannot be compiled."},
 
 	DuplicateProperty: {DuplicateProperty, "Duplicate property", "One key stands twice in a map."},
 	SetTwice:          {SetTwice, "Property set twice", "A native argument and a config entry set the same property to different values."},
@@ -234,6 +237,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	NotOurs:         {NotOurs, "Connector is not this project's", "A project renames and deletes only connectors that carry its mark, or whose names are its own."},
 	MayNotDelete:    {MayNotDelete, "Connector may not be deleted", "The pipeline's lifecycle block forbids what would delete its connector."},
 
+	GroupInUse:    {GroupInUse, "Group is used by others", "The group.id of a distributed worker names a group whose members speak another protocol: workers of Kafka Connect, or consumers."},
 	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
 	WorkerRefused: {WorkerRefused, "Refused by the worker", "A worker answered a call of its REST API with an error. Its words say what is wrong."},
 	NotReached:    {NotReached, "Not reached in time", "The worker has taken a request, and the connector was not in the state asked for when the wait ended. It may still get there."},

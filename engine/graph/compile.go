@@ -218,7 +218,7 @@ func converters(d *draft) {
 		of := func(use plugin.Use) Converter {
 			class, settings, inherited := config.ConverterOf(u.made.Config, d.worker, use)
 			p, _, _ := d.registry.Class(plugin.ConverterRole, class)
-			return Converter{Plugin: p, Use: use, Settings: settings, Class: class, Inherited: inherited}
+			return Converter{Plugin: p, Use: use, Settings: d.worker.Complete(p, settings), Class: class, Inherited: inherited}
 		}
 		t := &u.made.Task
 		t.Key, t.Value, t.Header = of(plugin.KeyUse), of(plugin.ValueUse), of(plugin.HeaderUse)

@@ -77,6 +77,47 @@ func TestCompileSource(t *testing.T) {
 	}
 }
 
+// TestRegistryAddressIsADefaultAtRunTime: a converter that asks a schema registry and names none gets the worker's, in its
+// settings and nowhere in the map; a converter that names one keeps it, and others get none.
+func TestRegistryAddressIsADefaultAtRunTime(t *testing.T) {
+	t.Parallel()
+	r := registry(t)
+	source := []string{"name=s", "connector.class=FileStreamSource", "file=/f", "topic=t"}
+	avro := "value.converter=io.confluent.connect.avro.AvroConverter"
+	cases := []struct {
+		name   string
+		worker []string
+		lines  []string
+		want   string
+	}{
+		{"named", nil, []string{avro, "value.converter.schema.registry.url=http://there"}, "http://there"},
+		{"not named", nil, []string{avro}, "http://here"},
+		{"the worker's", []string{avro}, nil, "http://here"},
+		{"another converter", nil, []string{"value.converter=StringConverter"}, ""},
+	}
+	for _, c := range cases {
+		w := worker(t, r, c.worker...)
+		w.Registry = "http://here"
+		ds := declared(append(slices.Clone(source), c.lines...))
+		before := maps.Clone(ds[0].Map)
+		g, found := graph.Compile(ds, w, r)
+		if len(found) > 0 || len(g.Instances) != 1 {
+			t.Fatalf("%s: %v", c.name, found)
+		}
+		if got := g.Instances[0].Task.Value.Settings["schema.registry.url"]; got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if d := cmp.Diff(before, g.Instances[0].Config); d != "" {
+			t.Errorf("%s: the stored map changed:\n%s", c.name, d)
+		}
+	}
+	// With a cluster there is no registry of ours.
+	w := worker(t, r, "bootstrap.servers=a:1")
+	if _, found := graph.Compile(declared(append(source, avro)), w, r); !slices.Contains(codes(found), diag.MissingProperty) {
+		t.Errorf("with a cluster: got %v, want %s", found, diag.MissingProperty)
+	}
+}
+
 func TestCompileSink(t *testing.T) {
 	t.Parallel()
 	r := registry(t)

@@ -78,6 +78,9 @@ func registry(t testing.TB, opts ...option) *plugin.Registry {
 			Schemas bool `cfg:"schemas.enable"`
 		}{true}), NewConverter: newConverter},
 		{Name: "string", Class: "org.apache.kafka.connect.storage.StringConverter", NewConverter: newConverter},
+		{Name: "avro", Class: "io.confluent.connect.avro.AvroConverter", Spec: plugin.SpecOf(struct {
+			URLs []string `cfg:"schema.registry.url,required,nonempty"`
+		}{}), NewConverter: newConverter},
 		{Name: "simple", Class: "org.apache.kafka.connect.storage.SimpleHeaderConverter", Uses: plugin.HeadersOnly, NewConverter: newConverter},
 	}
 	for i := range ds {

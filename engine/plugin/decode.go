@@ -20,7 +20,7 @@ func Decode(c Config, into any) error {
 		s, ok := c[f.Name]
 		if !ok {
 			if f.Required {
-				errs = append(errs, &ConfigError{f.Name, fmt.Sprintf("Missing required configuration %q which has no default value.", f.Name)})
+				errs = append(errs, &ConfigError{Key: f.Name, Reason: fmt.Sprintf("Missing required configuration %q which has no default value.", f.Name)})
 			}
 			continue
 		}
@@ -167,11 +167,11 @@ func (s Setting) parseList(text string, into reflect.Value) error {
 	}
 	switch {
 	case len(entries) == 0 && s.NonEmpty:
-		return &ConfigError{s.Name, fmt.Sprintf("Configuration '%s' must not be empty. Valid values include: any non-empty value", s.Name)}
+		return &ConfigError{Key: s.Name, Reason: fmt.Sprintf("Configuration '%s' must not be empty. Valid values include: any non-empty value", s.Name)}
 	case s.Unique && slices.Contains(entries, ""):
-		return &ConfigError{s.Name, fmt.Sprintf("Configuration '%s' values must not be empty.", s.Name)}
+		return &ConfigError{Key: s.Name, Reason: fmt.Sprintf("Configuration '%s' values must not be empty.", s.Name)}
 	case s.Unique && repeated(entries):
-		return &ConfigError{s.Name, fmt.Sprintf("Configuration '%s' values must not be duplicated.", s.Name)}
+		return &ConfigError{Key: s.Name, Reason: fmt.Sprintf("Configuration '%s' values must not be duplicated.", s.Name)}
 	}
 	into.Set(reflect.ValueOf(entries))
 	return nil

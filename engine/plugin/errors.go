@@ -50,6 +50,10 @@ func Permanent(err error) error {
 type ConfigError struct {
 	Key    string // without prefix; "" when no single setting is at fault
 	Reason string
+	// From and To say which characters (runes) of the value's text are at fault, From counting from 0 and To not
+	// included; To 0: all of it.
+	From, To   int
+	Expression bool // the value is an expression over records that cannot be compiled
 }
 
 func (e *ConfigError) Error() string { return e.Reason }
@@ -60,7 +64,7 @@ func Invalid(key, value, reason string) *ConfigError {
 	if reason != "" {
 		s += ": " + reason
 	}
-	return &ConfigError{key, s}
+	return &ConfigError{Key: key, Reason: s}
 }
 
 // DataError is a record that cannot be worked on (Kafka Connect: DataException), as opposed to a failure of a system.

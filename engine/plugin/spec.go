@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -103,7 +104,19 @@ type taggedField struct {
 	index int
 }
 
+// tagged is what settings has found, by type: tags do not change, and a thousand pipelines have the same few types.
+var tagged sync.Map //nolint:gochecknoglobals // see above
+
 func settings(t reflect.Type) []taggedField {
+	if fs, ok := tagged.Load(t); ok {
+		return fs.([]taggedField)
+	}
+	fs := readTags(t)
+	tagged.Store(t, fs)
+	return fs
+}
+
+func readTags(t reflect.Type) []taggedField {
 	var fs []taggedField
 	for i := range t.NumField() {
 		sf := t.Field(i)

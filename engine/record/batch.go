@@ -21,6 +21,8 @@ type Batch struct {
 	marks    []mark // parallel to Records as far as it reaches
 	failures []Failure
 	bounds   []Boundary
+	origins  []int32 // see Origin; nil as long as no record was split
+	begun    int     // how many records there were before the first split
 }
 
 type mark uint8
@@ -63,6 +65,7 @@ func (b *Batch) Reset() {
 	clear(b.failures)
 	b.failures = b.failures[:0]
 	b.bounds = b.bounds[:0]
+	b.origins, b.begun = b.origins[:0], 0
 }
 
 // Each calls f for every record that is neither dropped, failed nor hidden, in order. An error marks the record as
@@ -126,8 +129,63 @@ func (b *Batch) EndTransaction(abort bool) {
 // Boundaries are the ends of transactions in order.
 func (b *Batch) Boundaries() []Boundary { return b.bounds }
 
-// Cut removes record n and those after it, with their marks, failures and boundaries.
+// Expand puts counts[i] copies of record i, at least one, in its place, with its marks and its position; failures and
+// boundaries move along. counts is as long as Records. The copies share what they refer to. They are delivered together or
+// not at all, see [Batch.Cut], so that the position of each is that of all (invariants 1 and 2).
+func (b *Batch) Expand(counts []int) {
+	n := len(b.Records)
+	starts := make([]int, n+1)
+	for i, c := range counts {
+		starts[i+1] = starts[i] + max(c, 1)
+	}
+	total := starts[n]
+	if total == n {
+		return
+	}
+	if len(b.origins) == 0 {
+		b.begun = n
+		for i := range n {
+			b.origins = append(b.origins, int32(i))
+		}
+	}
+	b.origins = b.origins[:n]
+	b.Records = append(b.Records, make([]Record, total-n)...)
+	b.origins = append(b.origins, make([]int32, total-n)...)
+	for len(b.marks) < n {
+		b.marks = append(b.marks, 0)
+	}
+	b.marks = append(b.marks, make([]mark, total-n)...)
+	for i := n - 1; i >= 0; i-- {
+		for j := starts[i+1] - 1; j >= starts[i]; j-- {
+			b.Records[j], b.origins[j], b.marks[j] = b.Records[i], b.origins[i], b.marks[i]
+		}
+	}
+	for i := range b.failures {
+		b.failures[i].Index = starts[b.failures[i].Index]
+	}
+	for i := range b.bounds {
+		b.bounds[i].End = starts[b.bounds[i].End]
+	}
+}
+
+// Origin is the index that record i had before any record was split, also after a Cut; behind the last record, it is the
+// first index that there was not.
+func (b *Batch) Origin(i int) int {
+	switch {
+	case len(b.origins) == 0:
+		return i
+	case i >= len(b.origins):
+		return b.begun
+	}
+	return int(b.origins[i])
+}
+
+// Cut removes record n and those after it, with their marks, failures and boundaries. If n is one of several records that
+// were made of one, all of them go: what stands before is whole (invariant 2).
 func (b *Batch) Cut(n int) {
+	for n > 0 && n < len(b.origins) && b.origins[n-1] == b.origins[n] {
+		n--
+	}
 	clear(b.Records[n:])
 	b.Records = b.Records[:n]
 	b.marks = b.marks[:min(n, len(b.marks))]

@@ -103,7 +103,7 @@ pipeline "audit" {
   }
 
   transform "drop" "f" {
-    when    = var.predicate # ERROR "E605"
+    when    = var.predicate # ERROR "E501"
     enabled = "perhaps"     # ERROR "E705 enabled must be true or false"
   }
 

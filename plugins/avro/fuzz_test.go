@@ -1,6 +1,7 @@
 package avro_test
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -41,6 +42,16 @@ func FuzzRead(f *testing.F) {
 	f.Add(out[5:])
 	f.Add([]byte{1, 4, 2, 6, 0, 0, 128, 63, 0, 0, 0, 0, 0, 0, 240, 63, 2, 7, 2, 65, 4, 0, 2, 8, 0, 2, 2, 107, 2, 118, 0, 2, 1, 2, 3, 2, 5, 0, 0, 1, 0, 4, 0, 2, 2, 2, 65, 0})
 	f.Add([]byte{2, 65, 2, 2, 66, 0})
+	// One that is right: every field set, and one level of nesting.
+	const flat = "010d0c0e0000803f000000000000f03f040102024102" + "020a" + "00" + "02026b027600" + "02" + "010203" + "0207" + "00000001" + "02"
+	right, err := hex.DecodeString(flat + "02" + flat + "00" + "00" + "0202024100")
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := conv.ReadData(new(record.Arena), "t", frame(1, right)); err != nil {
+		f.Fatalf("the seed is wrong: %v", errorsOf(err))
+	}
+	f.Add(right)
 	f.Fuzz(func(t *testing.T, datum []byte) {
 		for _, try := range []struct {
 			conv  plugin.Converter

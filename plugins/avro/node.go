@@ -148,7 +148,7 @@ func checkName(name string) error {
 		}
 	}
 	if name == "" {
-		return errors.New("Empty name")
+		return errors.New("a name is empty")
 	}
 	return nil
 }
@@ -366,7 +366,7 @@ func (p *parser) node(raw jsontext.Value, space string) (*node, error) {
 		return n, elements(raw, func(v jsontext.Value) error {
 			b, err := p.node(v, space)
 			if err == nil && b.kind == union {
-				err = errors.New("Nested union")
+				err = errors.New("Nested union") //nolint:staticcheck // Avro's words
 			}
 			n.branches = append(n.branches, b)
 			return err
@@ -389,7 +389,7 @@ func (p *parser) reference(name, space string) (*node, error) {
 	if n, ok := p.known[name]; ok {
 		return n, nil
 	}
-	return nil, fmt.Errorf("Undefined name: %q", name)
+	return nil, fmt.Errorf("undefined name: %q", name)
 }
 
 // member is one member of an object.
@@ -494,7 +494,7 @@ func (p *parser) object(raw jsontext.Value, space string) (*node, error) {
 	}
 	typ, ok := m.get("type")
 	if !ok {
-		return nil, errors.New("No type")
+		return nil, errors.New("a type is missing")
 	}
 	if typ.Kind() != '"' {
 		return p.node(typ, space) // {"type":{…}}: the outer members mean nothing
@@ -555,7 +555,7 @@ func (p *parser) definition(k kind, m members, space string) (*node, error) {
 		n.props = m.rest("type", "name", "namespace", "doc", "aliases", "size")
 		size, _ := m.get("size")
 		if n.size, err = strconv.Atoi(string(size)); err != nil || n.size < 0 || n.size > mostFixed {
-			err = fmt.Errorf("Invalid or no size: %s", n.full())
+			err = fmt.Errorf("Invalid or no size: %s", n.full()) //nolint:staticcheck // Avro's words
 		}
 	}
 	return n, err
@@ -567,7 +567,7 @@ const mostFixed = 1 << 26
 func (p *parser) fields(n *node, m members) error {
 	raw, _ := m.get("fields")
 	if raw.Kind() != '[' {
-		return errors.New("Record has no fields")
+		return errors.New("Record has no fields") //nolint:staticcheck // Avro's words
 	}
 	names := map[string]bool{}
 	return elements(raw, func(v jsontext.Value) error {
@@ -580,12 +580,12 @@ func (p *parser) fields(n *node, m members) error {
 			return err
 		}
 		if names[name] {
-			return fmt.Errorf("Duplicate field %s in record %s", name, n.full())
+			return fmt.Errorf("Duplicate field %s in record %s", name, n.full()) //nolint:staticcheck // Avro's words
 		}
 		names[name] = true
 		typ, ok := m.get("type")
 		if !ok {
-			return fmt.Errorf("No field type: %s", name)
+			return fmt.Errorf("No field type: %s", name) //nolint:staticcheck // Avro's words
 		}
 		f := field{name: name, doc: m.pointer("doc"), props: m.rest("name", "type", "doc", "default", "order", "aliases")}
 		f.def, _ = m.get("default")

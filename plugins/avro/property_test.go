@@ -54,7 +54,8 @@ func drawSchema(t *rapid.T, depth int, name *int) *record.Schema {
 	return b.MustBuild()
 }
 
-func drawValue(t *rapid.T, s *record.Schema) record.Value {
+// drawValue draws a value; entries is the most that a map has.
+func drawValue(t *rapid.T, s *record.Schema, entries int) record.Value {
 	if s.Optional && rapid.IntRange(0, 3).Draw(t, "null") == 0 {
 		return record.Value{}
 	}
@@ -96,19 +97,19 @@ func drawValue(t *rapid.T, s *record.Schema) record.Value {
 	case record.Array:
 		var es []record.Value
 		for range rapid.IntRange(0, 3).Draw(t, "n") {
-			es = append(es, drawValue(t, s.Elem))
+			es = append(es, drawValue(t, s.Elem, entries))
 		}
 		return record.OfArray(es)
 	case record.Map:
 		var es []record.Value
-		for i := range rapid.IntRange(0, 3).Draw(t, "n") {
-			es = append(es, record.OfString(fmt.Sprint("k", i)), drawValue(t, s.Elem))
+		for i := range rapid.IntRange(0, entries).Draw(t, "n") {
+			es = append(es, record.OfString(fmt.Sprint("k", i)), drawValue(t, s.Elem, entries))
 		}
 		return record.OfMap(es)
 	}
 	es := make([]record.Value, len(s.Fields))
 	for i := range s.Fields {
-		es[i] = drawValue(t, s.Fields[i].Schema)
+		es[i] = drawValue(t, s.Fields[i].Schema, entries)
 	}
 	return record.OfStruct(es)
 }
@@ -181,7 +182,7 @@ func TestBesideLibrary(t *testing.T) {
 		name := 0
 		inner := drawSchema(rt, 3, &name)
 		s := record.Build(record.Struct).Named("root.Root").Field("v", inner).MustBuild()
-		d := record.Datum{Schema: s, Value: record.OfStruct([]record.Value{drawValue(rt, inner)})}
+		d := record.Datum{Schema: s, Value: record.OfStruct([]record.Value{drawValue(rt, inner, 3)})}
 		conv := converter(t, reg.URL(), nil)
 		message, err := conv.AppendData([]byte{}, "t", d)
 		if err != nil {

@@ -57,7 +57,6 @@ type readPlan struct {
 	symbols  []record.Value
 	fields   []readField
 	fill     []readDefault
-	key      *readPlan
 	elem     *readPlan
 	branches []*readPlan
 	why      error
@@ -323,7 +322,7 @@ func (r *readPlanner) record(p *readPlan, w, n *node, s *record.Schema) {
 		}
 		v, err := r.missing(&n.fields[j], s.Fields[j].Schema)
 		if err != nil {
-			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name)
+			p.do, p.why = readNever, fmt.Errorf("Found %s, expecting %s, missing required field %s", w.full(), n.full(), n.fields[j].name) //nolint:staticcheck // Avro's words
 			return
 		}
 		p.fill = append(p.fill, readDefault{j, v})
@@ -356,9 +355,9 @@ type reading struct {
 
 var (
 	errShort = errors.New("the message ends within a value")
-	errLong  = errors.New("Invalid long encoding")
-	errInt   = errors.New("Invalid int encoding")
-	errSizes = errors.New("Malformed data. Length is negative or too long")
+	errLong  = errors.New("invalid long encoding")
+	errInt   = errors.New("invalid int encoding")
+	errSizes = errors.New("malformed data: a length is negative or too long")
 )
 
 func (r *reading) long() (int64, error) {

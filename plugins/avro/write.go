@@ -213,10 +213,10 @@ func (w *writePlanner) union(p *writePlan, s *record.Schema, n *node) {
 // value plans what is neither a union nor null.
 func (w *writePlanner) value(p *writePlan, s *record.Schema, n *node) {
 	p.branch = nil
-	switch {
-	case s.Name == record.DecimalName:
+	switch s.Name {
+	case record.DecimalName:
 		w.decimal(p, s, n)
-	case s.Name == record.DateName || s.Name == record.TimeName || s.Name == record.TimestampName:
+	case record.DateName, record.TimeName, record.TimestampName:
 		p.do = writeLogical
 		if n.kind != intKind && n.kind != long || s.Name == record.TimestampName && n.kind == intKind {
 			p.never(s, n)

@@ -1,5 +1,9 @@
-// Package condition holds the built-in predicates of Kafka Connect (org.apache.kafka.connect.transforms.predicates): they
-// decide, record by record, whether a transform applies.
+// Package condition holds what decides, record by record, whether a transform applies: the built-in predicates of Kafka
+// Connect (org.apache.kafka.connect.transforms.predicates), and expressions over a record, in the language of
+// github.com/expr-lang/expr, of which this is the only user. Transforms that compute take their expressions from here too.
+//
+// What an expression mostly does, following paths to fields and comparing them, is answered on the record's own values;
+// see [Program]. The rest runs on expr's machine, with values that are made for it.
 package condition
 
 import (
@@ -15,6 +19,12 @@ const (
 // Descriptors lists the predicates of this package.
 func Descriptors() []plugin.Descriptor {
 	return []plugin.Descriptor{
+		{
+			Name: "expression", Class: "penstock.predicates.Expression", Version: "1.0.0",
+			Doc:          "True for records of which an expression is true. It stands for when = \"…\" and unless = \"…\".",
+			Spec:         plugin.SpecOf(expressionConfig{}),
+			NewPredicate: func() plugin.Predicate { return &expression{} },
+		},
 		{
 			Name: "has_header_key", Class: javaPackage + "HasHeaderKey", Version: version,
 			Doc:          "True for records with at least one header of a name.",

@@ -43,18 +43,18 @@ func (w *follower) waiting() (int64, error) {
 			return 0, err
 		}
 	}
-	info, err := w.f.Stat()
+	is, err := opened(w.f)
 	if err != nil {
 		return 0, err
 	}
-	size := info.Size()
+	size := is.size
 	switch {
 	case size < w.at:
 		// What stands there now has not been read: the file was emptied and written again (logrotate: copytruncate).
 		w.log.Warn("file is shorter than the position in it; reading it from the beginning", "file", w.name, "position", w.at, "size", size)
 		w.at = 0
 	case size == w.at, size == w.size:
-		return 0, w.rotate(info)
+		return 0, w.rotate(is)
 	}
 	w.seen = size
 	return size - w.at, nil
@@ -74,7 +74,7 @@ func (w *follower) read(buf []byte) (int, error) {
 
 // open opens the file, or reports that it is not there, once.
 func (w *follower) open() (found bool, err error) {
-	info, err := os.Stat(w.name)
+	is, err := lookUp(w.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if !w.reported {
@@ -84,7 +84,7 @@ func (w *follower) open() (found bool, err error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case !info.Mode().IsRegular():
+	case !is.regular:
 		return false, fmt.Errorf("%s is not a regular file", w.name)
 	}
 	f, err := os.Open(w.name)
@@ -99,18 +99,33 @@ func (w *follower) open() (found bool, err error) {
 }
 
 // rotate looks, when the open file brings nothing more, whether its name stands for another file by now.
-func (w *follower) rotate(open os.FileInfo) error {
-	named, err := os.Stat(w.name)
-	if err != nil || os.SameFile(open, named) {
+func (w *follower) rotate(open glance) error {
+	named, err := lookUp(w.name)
+	if err != nil || open.id.same(named.id) {
 		w.replaced = 0
 		return nil //nolint:nilerr // without a file of that name the open one is still the newest
 	}
 	if w.replaced++; w.replaced < lastLooks {
 		return nil
 	}
-	w.log.Warn("another file has taken the name; reading it from the beginning", "file", w.name, "unfinished_bytes", open.Size()-w.at)
+	w.log.Warn("another file has taken the name; reading it from the beginning", "file", w.name, "unfinished_bytes", open.size-w.at)
 	w.at = 0
 	return w.close()
+}
+
+// glance is what a look at a file says of it.
+type glance struct {
+	size    int64
+	regular bool
+	id      fileID
+}
+
+// pathError names the file; that there is none says itself.
+func pathError(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return &fs.PathError{Op: "stat", Path: name, Err: err}
 }
 
 func (w *follower) close() error {

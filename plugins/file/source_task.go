@@ -17,6 +17,7 @@ const (
 	longestLine = 64 << 20  // bytes of a line and its end
 	interval    = 100 * time.Millisecond
 	slow        = 400 * time.Millisecond // between looks at a file that has long brought nothing
+	slower      = time.Second            // the same, for a file that is not there (Kafka Connect: FileStreamSourceTask.poll)
 	long        = 50                     // looks without a line after which it has
 )
 
@@ -120,6 +121,9 @@ func (t *sourceTask) look(b *record.Batch) (int, error) {
 func (t *sourceTask) pause() time.Duration {
 	if t.idle < long {
 		return interval
+	}
+	if w, ok := t.in.(*follower); ok && w.f == nil {
+		return slower
 	}
 	return slow
 }

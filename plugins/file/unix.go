@@ -44,3 +44,34 @@ func control(f *os.File, call func(fd int) error) error {
 	var callErr error
 	return errors.Join(conn.Control(func(fd uintptr) { callErr = call(int(fd)) }), callErr)
 }
+
+// lookUp looks at the file of a name, without making garbage: a source does so for as long as its file brings nothing.
+func lookUp(name string) (glance, error) {
+	var st unix.Stat_t
+	for {
+		switch err := unix.Stat(name, &st); {
+		case err == nil:
+			return glanceOf(&st), nil
+		case !errors.Is(err, unix.EINTR):
+			return glance{}, pathError(name, err)
+		}
+	}
+}
+
+// opened looks at an open file.
+func opened(f *os.File) (glance, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return glance{}, pathError(f.Name(), err)
+	}
+	return glanceOf(&st), nil
+}
+
+func glanceOf(st *unix.Stat_t) glance {
+	return glance{size: st.Size, regular: st.Mode&unix.S_IFMT == unix.S_IFREG, id: fileID{uint64(st.Dev), st.Ino}} //nolint:unconvert // of another type elsewhere
+}
+
+// fileID says which file one is.
+type fileID struct{ device, inode uint64 }
+
+func (i fileID) same(j fileID) bool { return i == j }

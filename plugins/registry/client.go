@@ -323,7 +323,7 @@ func (c *client) associated(ctx context.Context, topic, kind string) (string, er
 		case err != nil:
 			return "", err
 		case len(found) > 1:
-			return "", fmt.Errorf("Multiple associated subjects found for topic %s", topic)
+			return "", fmt.Errorf("Multiple associated subjects found for topic %s", topic) //nolint:staticcheck // Confluent's words
 		case len(found) == 0:
 			return "", nil
 		}

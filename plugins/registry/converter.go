@@ -169,7 +169,7 @@ func (c *Converter) AppendData(dst []byte, topic string, d record.Datum) ([]byte
 	return c.AppendMessage(uncancelled(), dst, &plugin.Message{Topic: topic}, d)
 }
 
-var errNoHeaders = errors.New("Missing headers")
+var errNoHeaders = errors.New("Missing headers") //nolint:staticcheck // Confluent's words
 
 // ReadData is ReadMessage of a message without headers.
 func (c *Converter) ReadData(a *record.Arena, topic string, src []byte) (record.Datum, error) {
@@ -377,7 +377,7 @@ func (c *Converter) parsed(ctx context.Context, a answer, derived Schema, strict
 	}
 	if strict != "" {
 		if err := s.Reads(derived); err != nil {
-			return a, nil, fmt.Errorf("Incompatible schema of type '%s'. Set %s=false to disable this check: %w", c.words.Type, strict, err)
+			return a, nil, fmt.Errorf("Incompatible schema of type '%s'. Set %s=false to disable this check: %w", c.words.Type, strict, err) //nolint:staticcheck // Confluent's words
 		}
 	}
 	return a, s, nil

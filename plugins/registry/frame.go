@@ -33,7 +33,7 @@ type frame struct {
 }
 
 var (
-	errMagic = errors.New("Unknown magic byte!")
+	errMagic = errors.New("Unknown magic byte!") //nolint:staticcheck // Confluent's words
 	errShort = errors.New("the message ends before its schema's id does")
 )
 

@@ -2,12 +2,17 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -583,4 +588,47 @@ func TestStopEndsWaiting(t *testing.T) {
 func contextWithStop(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithCancel(t.Context())
+}
+
+// TestTLS: a server whose certificate is trusted, one whose is not, and one that wants to know who asks.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	reg := srfake.NewRegistry()
+	server := httptest.NewTLSServer(reg.Handler())
+	t.Cleanup(server.Close)
+	trust := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	file := filepath.Join(t.TempDir(), "trust.pem")
+	if err := os.WriteFile(file, []byte(trust), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, settings := range [][]string{
+		{"schema.registry.ssl.truststore.certificates", trust},
+		{"schema.registry.ssl.truststore.location", file, "schema.registry.ssl.truststore.type", "PEM"},
+		{"schema.registry.ssl.truststore.certificates", trust, "schema.registry.ssl.endpoint.identification.algorithm", ""},
+	} {
+		write(t, converter(t, plain{}, plugin.ValueUse, server.URL, settings...), "t", named("a", "x"))
+	}
+	stranger := converter(t, plain{}, plugin.ValueUse, server.URL, "max.retries", "0")
+	if _, err := stranger.AppendData([]byte{}, "t", named("a", "x")); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want a certificate that nobody trusts", err)
+	}
+
+	key, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	var asked atomic.Int64
+	strict := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(int64(len(r.TLS.PeerCertificates)))
+		reg.Handler().ServeHTTP(w, r)
+	}))
+	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	strict.StartTLS()
+	t.Cleanup(strict.Close)
+	write(t, converter(t, plain{}, plugin.ValueUse, strict.URL, "schema.registry.ssl.truststore.certificates", trust,
+		"schema.registry.ssl.keystore.key", own, "schema.registry.ssl.keystore.certificate.chain", trust), "t", named("a", "x"))
+	if asked.Load() != 1 {
+		t.Errorf("the server saw %d certificates, want 1", asked.Load())
+	}
 }

@@ -53,14 +53,14 @@ func (c *Converter) subject(ctx context.Context, topic string, s Schema) (string
 	case byTopic:
 		return topic + "-" + c.use.String(), nil
 	case byNothing:
-		return "", fmt.Errorf("No associated subject found for topic %s", topic)
+		return "", fmt.Errorf("No associated subject found for topic %s", topic) //nolint:staticcheck // Confluent's words
 	}
 	if s == nil {
 		return "", nil
 	}
 	name := s.RecordName()
 	if name == "" {
-		return "", fmt.Errorf("In configuration %s.subject.name.strategy = %s, the message %s must only be a record schema", c.use, c.strategy, c.use)
+		return "", fmt.Errorf("In configuration %s.subject.name.strategy = %s, the message %s must only be a record schema", c.use, c.strategy, c.use) //nolint:staticcheck // Confluent's words
 	}
 	if n == byTopicRecord {
 		return topic + "-" + name, nil

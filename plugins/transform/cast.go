@@ -11,9 +11,10 @@ import (
 type castConfig struct {
 	Spec    []string `cfg:"spec,required" importance:"high" doc:"Pairs field:type, or a single type for the whole key or value. Types: int8, int16, int32, int64, float32, float64, boolean, string."`
 	Replace bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
+	Syntax  string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }
 
-var castDefaults = castConfig{Replace: true} //nolint:gochecknoglobals // a literal
+var castDefaults = castConfig{Syntax: "V1", Replace: true} //nolint:gochecknoglobals // a literal
 
 const castPurpose = "cast types"
 
@@ -182,7 +183,7 @@ func (t *cast) castMap(d *record.Datum) error {
 		if v, err = castValue(&t.batch.Arena, nil, v, f.kind); err != nil {
 			return err
 		}
-		n = set(out, n, f.name, v)
+		n = setEntry(out, n, f.name, v)
 	}
 	d.Value = record.OfMap(out[:n])
 	return nil

@@ -15,7 +15,7 @@ var ctx = context.Background()
 // steady are settings under which each transform works on the fields of order, as a struct and as a map.
 var steady = map[string]struct {
 	plugin.Config
-	keepsSchema, onlyStructs bool
+	keepsSchema, onlyStructs, onlyMaps bool
 }{
 	"cast":                {Config: plugin.Config{"spec": "id:string,f0:float64,f1:boolean"}},
 	"drop":                {keepsSchema: true},
@@ -33,6 +33,23 @@ var steady = map[string]struct {
 	"timestamp_converter": {Config: plugin.Config{"field": "id", "target.type": "string", "format": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"}},
 	"timestamp_router":    {keepsSchema: true},
 	"value_to_key":        {Config: plugin.Config{"fields": "name,id"}, keepsSchema: true},
+
+	"set":                     {Config: plugin.Config{"field": "copy", "expression": "value.name"}},
+	"keep":                    {Config: plugin.Config{"pattern": "id|name|f[0-4]"}},
+	"remove":                  {Config: plugin.Config{"pattern": "f[0-4]"}},
+	"rename":                  {Config: plugin.Config{"pattern": "f(.)", "replacement": "g$1"}},
+	"route":                   {Config: plugin.Config{"topic": "value.name", "key": "value.id", "partition": "value.f1", "timestamp": "value.id"}, keepsSchema: true},
+	"split":                   {Config: plugin.Config{"field": "nobody"}, keepsSchema: true, onlyMaps: true},
+	"unwrap":                  {keepsSchema: true},
+	"by_logical_table":        {Config: plugin.Config{"topic.regex": "o(.*)", "topic.replacement": "x$1"}, keepsSchema: true},
+	"concat_fields":           {Config: plugin.Config{"field.names": "id,name,nobody", "output.field.name": "all", "delimiter": "-"}},
+	"extract_timestamp":       {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},
+	"extract_topic":           {Config: plugin.Config{"field": "name"}, keepsSchema: true},
+	"tombstone_handler":       {keepsSchema: true},
+	"aiven_extract_topic":     {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},
+	"aiven_tombstone_handler": {Config: plugin.Config{"behavior": "fail"}, keepsSchema: true},
+
+	"dedupe": {Config: plugin.Config{"by": "value.id"}, keepsSchema: true},
 }
 
 var insertAll = plugin.Config{
@@ -75,7 +92,7 @@ func TestNoAllocations(t *testing.T) {
 		{"map", record.Datum{Value: mapOf("id", 7, "name", "a", "f0", 1, "f1", 2)}},
 	} {
 		for alias, c := range steady {
-			if form.Schema == nil && c.onlyStructs {
+			if form.Schema == nil && c.onlyStructs || form.Schema != nil && c.onlyMaps {
 				continue
 			}
 			tr := configured(t, alias, c.Config)
@@ -149,5 +166,40 @@ func BenchmarkTransforms(b *testing.B) {
 	run("mask_field/one", "mask_field", plugin.Config{"fields": "name"})
 	for alias, c := range steady {
 		run(alias, alias, c.Config)
+	}
+}
+
+// BenchmarkChain reports what five transforms cost a record, over none.
+func BenchmarkChain(b *testing.B) {
+	steps := []struct {
+		alias string
+		plugin.Config
+	}{
+		{"insert_field", plugin.Config{"static.field": "env", "static.value": "test"}},
+		{"mask_field", plugin.Config{"fields": "name"}},
+		{"replace_field", plugin.Config{"exclude": "f0", "renames": "f1:first"}},
+		{"regex_router", plugin.Config{"regex": "(or)ders", "replacement": "$1-x"}},
+		{"value_to_key", plugin.Config{"fields": "id"}},
+	}
+	for _, n := range []int{0, len(steps)} {
+		b.Run(map[bool]string{true: "five", false: "none"}[n > 0], func(b *testing.B) {
+			var chain []plugin.Transform
+			for _, s := range steps[:n] {
+				chain = append(chain, configured(b, s.alias, s.Config))
+			}
+			batch := record.NewBatch(record.ToSink, new(record.Partitions))
+			fastest := time.Duration(math.MaxInt64)
+			for b.Loop() {
+				stock(batch, record.Datum{Schema: order(), Value: orderValue()})
+				start := time.Now()
+				for _, t := range chain {
+					if err := t.Apply(b.Context(), batch); err != nil {
+						b.Fatal(err)
+					}
+				}
+				fastest = min(fastest, time.Since(start))
+			}
+			b.ReportMetric(float64(fastest.Nanoseconds())/batchSize, "ns/record")
+		})
 	}
 }

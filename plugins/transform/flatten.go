@@ -231,7 +231,7 @@ func (w *flatWriter) entries(v record.Value, prefix string) error {
 				w.out[w.n], w.out[w.n+1] = name, vs[1]
 				w.n += 2
 			} else {
-				w.n = set(w.out, w.n, name, vs[1])
+				w.n = setEntry(w.out, w.n, name, vs[1])
 			}
 		}
 	}

@@ -2,6 +2,8 @@ package transform
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -97,9 +99,10 @@ type headerFromConfig struct {
 	Headers   []string `cfg:"headers,required" importance:"high" doc:"Names of the headers, one for each field and in the same order."`
 	Operation string   `cfg:"operation,required" oneof:"move|copy" importance:"high" doc:"Whether the fields go (move) or stay (copy)."`
 	Replace   bool     `cfg:"replace.null.with.default" doc:"Whether the default of a field is taken where the field is null."`
+	Syntax    string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }
 
-var headerFromDefaults = headerFromConfig{Replace: true} //nolint:gochecknoglobals // a literal
+var headerFromDefaults = headerFromConfig{Syntax: "V1", Replace: true} //nolint:gochecknoglobals // a literal
 
 // headerFrom follows Kafka Connect's HeaderFrom.
 type headerFrom struct {
@@ -111,6 +114,16 @@ type headerFrom struct {
 	purpose string
 	replace bool
 	plans   memo[*headerPlan]
+
+	paths   []path // of the fields, in syntax V2; nil in V1
+	places  memo[*headerPlaces]
+	removal *nested // of the fields, in syntax V2
+}
+
+// headerPlaces is where the fields are in structs of one schema, in syntax V2, and the schemas of the headers.
+type headerPlaces struct {
+	places  []place
+	schemas []*record.Schema
 }
 
 // headerPlan is what becomes of structs of one schema.
@@ -142,11 +155,97 @@ func (t *headerFrom) Configure(c plugin.Config) error {
 	t.plans = memo[*headerPlan]{}
 	t.fields, t.headers = cfg.Fields, cfg.Headers
 	t.move, t.purpose, t.replace = cfg.Operation == "move", "header "+cfg.Operation, cfg.Replace
+	t.paths, t.removal, t.places = nil, nil, memo[*headerPlaces]{}
+	if isV2(c) {
+		return t.configurePaths(cfg)
+	}
 	return nil
 }
 
-func (t *headerFrom) take(_ int, r *record.Record) error {
+func (t *headerFrom) configurePaths(cfg headerFromConfig) error {
+	for _, name := range cfg.Fields {
+		if _, _, err := leafOf("fields", name); err != nil {
+			return err
+		}
+		p, err := newPath(name, cfg.Syntax)
+		if err != nil {
+			return err
+		}
+		t.paths = append(t.paths, p)
+	}
+	if !t.move {
+		return nil
+	}
+	t.removal = paths(newReplaceField, replacePaths)(t.target).(*nested)
+	return t.removal.Configure(plugin.Config{
+		"exclude": strings.Join(cfg.Fields, ","), "field.syntax.version": "V2", "replace.null.with.default": strconv.FormatBool(cfg.Replace),
+	})
+}
+
+// takePaths is take in syntax V2. Behind a null on the way a header is null.
+func (t *headerFrom) takePaths(i int, d *record.Datum, r *record.Record) error {
+	headers := t.longer(r)
+	added := headers[len(r.Headers):]
+	if d.Schema == nil {
+		if _, err := mapEntries(d.Value, t.purpose); err != nil {
+			return err
+		}
+		for n, p := range t.paths {
+			v, err := p.valueInMap(d.Value)
+			if err != nil {
+				return err
+			}
+			added[n] = record.Header{Key: t.headers[n], Datum: record.Datum{Value: v}}
+		}
+	} else {
+		if _, err := structFields(d, t.purpose); err != nil {
+			return err
+		}
+		plan, err := shaped(&t.places, d.Schema, t.placesIn)
+		if err != nil {
+			return err
+		}
+		for n := range plan.places {
+			v, err := plan.places[n].value(d.Schema, d.Value, t.replace)
+			if err != nil {
+				return err
+			}
+			added[n] = record.Header{Key: t.headers[n], Datum: record.Datum{Schema: plan.schemas[n], Value: v}}
+		}
+	}
+	if t.removal != nil {
+		t.removal.batch = t.batch
+		err := t.removal.one(i, r)
+		t.removal.batch = nil
+		if err != nil {
+			return err
+		}
+	}
+	r.Headers = headers
+	return nil
+}
+
+func (t *headerFrom) placesIn(in *record.Schema) (*headerPlaces, error) {
+	plan := &headerPlaces{}
+	for _, p := range t.paths {
+		pl, err := p.in(in)
+		if err != nil {
+			return nil, err
+		}
+		s, err := pl.optionalBy(in)
+		if err != nil {
+			return nil, err
+		}
+		plan.places, plan.schemas = append(plan.places, pl), append(plan.schemas, s)
+	}
+	return plan, nil
+}
+
+func (t *headerFrom) take(i int, r *record.Record) error {
 	d := part(t.target, r)
+	if t.paths != nil {
+		return t.takePaths(i, d, r)
+	}
 	if d.Schema == nil {
 		return t.takeOfMap(d, r)
 	}

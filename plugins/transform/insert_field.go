@@ -15,9 +15,10 @@ type insertFieldConfig struct {
 	Static      *string `cfg:"static.field" doc:"Name of the field for a fixed text."`
 	StaticValue *string `cfg:"static.value" doc:"The fixed text."`
 	Replace     bool    `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
+	Syntax      string  `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }
 
-var insertFieldDefaults = insertFieldConfig{Replace: true} //nolint:gochecknoglobals // a literal
+var insertFieldDefaults = insertFieldConfig{Syntax: "V1", Replace: true} //nolint:gochecknoglobals // a literal
 
 const insertPurpose = "field insertion"
 
@@ -189,7 +190,7 @@ func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
 	for i := range t.inserts {
 		ins := &t.inserts[i]
 		if v := ins.value(r); !v.IsNull() {
-			n = set(out, n, ins.key, v)
+			n = setEntry(out, n, ins.key, v)
 		}
 	}
 	d.Value = record.OfMap(out[:n])

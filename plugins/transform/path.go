@@ -139,3 +139,33 @@ func (p path) valueInMap(v record.Value) (record.Value, error) {
 	}
 	return v, nil
 }
+
+// optionalBy is the schema of the field, made optional where something on the way to it in structs of schema s may be null.
+func (pl *place) optionalBy(s *record.Schema) (*record.Schema, error) {
+	for _, i := range pl.steps[:len(pl.steps)-1] {
+		s = s.Fields[i].Schema
+		if s.Optional && !s.HasDefault && !pl.schema.Optional {
+			return built(optionalCopy(pl.schema))
+		}
+	}
+	return pl.schema, nil
+}
+
+// optionalCopy starts an optional schema that is like another one.
+func optionalCopy(s *record.Schema) *record.Builder {
+	b := record.Build(s.Kind)
+	switch s.Kind {
+	case record.Array:
+		b = record.BuildArray(s.Elem)
+	case record.Map:
+		b = record.BuildMap(s.Key, s.Elem)
+	}
+	b.Like(s).Optional()
+	for _, f := range s.Fields {
+		b.Field(f.Name, f.Schema)
+	}
+	if s.HasDefault {
+		b.Default(s.Default)
+	}
+	return b
+}

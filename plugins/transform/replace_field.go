@@ -13,9 +13,10 @@ type replaceFieldConfig struct {
 	Include []string `cfg:"include,unique" doc:"Names of the fields to keep. When it is empty, all are kept."`
 	Renames []string `cfg:"renames" doc:"Pairs old:new of names. exclude and include name fields as they are before that."`
 	Replace bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
+	Syntax  string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }
 
-var replaceFieldDefaults = replaceFieldConfig{Replace: true} //nolint:gochecknoglobals // a literal
+var replaceFieldDefaults = replaceFieldConfig{Syntax: "V1", Replace: true} //nolint:gochecknoglobals // a literal
 
 const replacePurpose = "field replacement"
 
@@ -146,7 +147,7 @@ func (t *replaceField) changeMap(d *record.Datum) error {
 			key = renamed
 		}
 		if t.made[key.Text()] {
-			n = set(out, n, key, v)
+			n = setEntry(out, n, key, v)
 			continue
 		}
 		out[n], out[n+1] = key, v

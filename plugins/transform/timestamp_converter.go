@@ -16,9 +16,10 @@ type timestampConverterConfig struct {
 	Format    string `cfg:"format" doc:"Pattern of Java's SimpleDateFormat, in UTC, by which texts are printed and read. Week years and weeks (Y, w, W, F) are printed only."`
 	Precision string `cfg:"unix.precision" oneof:"nanoseconds|microseconds|milliseconds|seconds" importance:"low" doc:"What a plain number counts since 1970."`
 	Replace   bool   `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
+	Syntax    string `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }
 
-var timestampConverterDefaults = timestampConverterConfig{Precision: "milliseconds", Replace: true} //nolint:gochecknoglobals // a literal
+var timestampConverterDefaults = timestampConverterConfig{Syntax: "V1", Precision: "milliseconds", Replace: true} //nolint:gochecknoglobals // a literal
 
 const timestampPurpose = "converting timestamp formats"
 
@@ -247,7 +248,7 @@ func (t *timestampConverter) convertSchemaless(d *record.Datum) error {
 		return err
 	}
 	out := a.Extend(entries, 2)
-	d.Value = record.OfMap(out[:set(out, len(entries), t.field, v)])
+	d.Value = record.OfMap(out[:setEntry(out, len(entries), t.field, v)])
 	return nil
 }
 

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -16,7 +17,7 @@ const (
 // Descriptors lists the transforms of this package.
 func Descriptors() []plugin.Descriptor {
 	return []plugin.Descriptor{
-		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), newCast),
+		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), paths(newCast, listed("spec"))),
 		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
 		whole("drop_headers", "DropHeaders", "Removes headers.", plugin.SpecOf(dropHeadersConfig{}), newDropHeaders),
 		aimed("extract_field", "ExtractField", "Replaces the key or the value by one of its fields.",
@@ -28,22 +29,61 @@ func Descriptors() []plugin.Descriptor {
 		aimed("hoist_field", "HoistField", "Wraps the key or the value into a struct, or a map, of one field.",
 			plugin.SpecOf(hoistFieldConfig{}), newHoistField),
 		aimed("insert_field", "InsertField", "Adds fields with the record's topic, partition, offset or timestamp, or a fixed text.",
-			plugin.SpecOf(insertFieldDefaults), newInsertField),
+			plugin.SpecOf(insertFieldDefaults), paths(newInsertField, insertPaths)),
 		whole("insert_header", "InsertHeader", "Adds a header with a fixed content.",
 			plugin.SpecOf(insertHeaderConfig{}), newInsertHeader),
 		aimed("mask_field", "MaskField", "Replaces the content of fields by the zero of their type, or by a fixed text or number.",
-			plugin.SpecOf(maskFieldDefaults), newMaskField),
+			plugin.SpecOf(maskFieldDefaults), paths(newMaskField, listed("fields"))),
 		whole("regex_router", "RegexRouter", "Gives records another topic, made of their topic by a regular expression.",
 			plugin.SpecOf(regexRouterConfig{}), newRegexRouter),
-		aimed("replace_field", "ReplaceField", "Removes and renames fields.", plugin.SpecOf(replaceFieldDefaults), newReplaceField),
+		aimed("replace_field", "ReplaceField", "Removes and renames fields.", plugin.SpecOf(replaceFieldDefaults), paths(newReplaceField, replacePaths)),
 		aimed("set_schema_metadata", "SetSchemaMetadata", "Sets the name and the version of the schema.",
 			plugin.SpecOf(setSchemaMetadataDefaults), newSetSchemaMetadata),
 		aimed("timestamp_converter", "TimestampConverter", "Changes how a timestamp is written: as a text, a number, a date, a time or a timestamp.",
-			plugin.SpecOf(timestampConverterDefaults), newTimestampConverter),
+			plugin.SpecOf(timestampConverterDefaults), paths(newTimestampConverter, timestampPaths)),
 		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
 			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
 		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
+
+		ours(aimed("set", "Set", "Sets a field to what an expression gives.", plugin.SpecOf(setConfig{}), newSet)),
+		ours(aimed("keep", "Keep", "Keeps the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newKeep)),
+		ours(aimed("remove", "Remove", "Removes the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newRemove)),
+		ours(aimed("rename", "Rename", "Renames the fields whose name matches a regular expression.", plugin.SpecOf(renameConfig{}), newRename)),
+		ours(whole("route", "Route", "Gives records the topic, key, partition or timestamp that expressions give.", plugin.SpecOf(routeConfig{}), newRoute)),
+		ours(whole("split", "Split", "Makes a record of every element of a list.", plugin.SpecOf(splitConfig{}), newSplit)),
+		ours(whole("dedupe", "Dedupe", "Drops records that came not long before.", plugin.SpecOf(dedupeDefaults), newDedupe)),
+
+		theirs(whole("unwrap", "ExtractNewRecordState", "Makes of Debezium's event about a row the row.", plugin.SpecOf(unwrapDefaults), newUnwrap), debezium, "3.0.0"),
+		theirs(whole("by_logical_table", "ByLogicalTableRouter", "Gives Debezium's events of tables with the same columns one topic.",
+			plugin.SpecOf(logicalTableDefaults), newLogicalTable), debezium, "3.0.0"),
+		theirs(aimed("concat_fields", "ConcatFields", "Joins fields to a text in a field of its own.", plugin.SpecOf(concatConfig{}), newConcatFields), aiven, "1.6.0"),
+		theirs(aimed("extract_timestamp", "ExtractTimestamp", "Makes a field the record's timestamp.", plugin.SpecOf(extractTimestampDefaults), newExtractTimestamp), aiven, "1.6.0"),
+		theirs(aimed("aiven_extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(extractTopicConfig{}), newExtractTopic(false)), aiven, "1.6.0"),
+		theirs(whole("aiven_tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(tombstoneConfig{}), newTombstones(false)), aiven, "1.6.0"),
+		theirs(aimed("extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(confluentTopicDefaults), newExtractTopic(true)), confluent, "1.4.0"),
+		theirs(whole("tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(confluentTombstoneDefaults), newTombstones(true)), confluent, "1.4.0"),
 	}
+}
+
+// Packages of transforms of others.
+const (
+	debezium  = "io.debezium.transforms."
+	aiven     = "io.aiven.kafka.connect.transforms."
+	confluent = "io.confluent.connect.transforms."
+)
+
+// theirs makes a transform one of another package, of which it follows a version.
+func theirs(d plugin.Descriptor, pkg, version string) plugin.Descriptor {
+	d.Class = pkg + strings.TrimPrefix(d.Class, javaPackage)
+	d.Version = version
+	return d
+}
+
+// ours makes a transform one that Kafka Connect has nothing like.
+func ours(d plugin.Descriptor) plugin.Descriptor {
+	d.Class = "penstock.transforms." + strings.TrimPrefix(d.Class, javaPackage)
+	d.Version = "1.0.0"
+	return d
 }
 
 // aimed describes a transform of the key or the value.
@@ -144,9 +184,9 @@ func built(b *record.Builder) (*record.Schema, error) {
 	return s, nil
 }
 
-// set puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
+// setEntry puts an entry into the first n values of a map's entries, in place of one with the same key or behind the last one,
 // and returns how many values there are then. It needs room for one entry.
-func set(entries []record.Value, n int, key, value record.Value) int {
+func setEntry(entries []record.Value, n int, key, value record.Value) int {
 	name := key.Text()
 	for i := 0; i < n; i += 2 {
 		if entries[i].Kind() == record.String && entries[i].Text() == name {

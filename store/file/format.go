@@ -115,9 +115,10 @@ func (c connector) named(name string) store.Connector {
 
 // plan is store.Plan as the file holds it.
 type plan struct {
-	Epoch      int64       `json:"epoch"`
-	Members    []string    `json:"members"`
-	Placements []placement `json:"placements"`
+	Epoch      int64             `json:"epoch"`
+	Members    []string          `json:"members"`
+	Addresses  map[string]string `json:"addresses,omitempty"`
+	Placements []placement       `json:"placements"`
 }
 
 type placement struct {
@@ -126,10 +127,11 @@ type placement struct {
 	Member    string `json:"m"`
 	Epoch     int64  `json:"e"`
 	Follows   string `json:"f,omitempty"`
+	Leaving   bool   `json:"l,omitempty"`
 }
 
 func fromPlan(p store.Plan) plan {
-	to := plan{p.Epoch, p.Members, make([]placement, len(p.Placements))}
+	to := plan{p.Epoch, p.Members, p.Addresses, make([]placement, len(p.Placements))}
 	for i, pl := range p.Placements {
 		to.Placements[i] = placement(pl)
 	}
@@ -137,7 +139,7 @@ func fromPlan(p store.Plan) plan {
 }
 
 func (p plan) stored() store.Plan {
-	to := store.Plan{Epoch: p.Epoch, Members: p.Members}
+	to := store.Plan{Epoch: p.Epoch, Members: p.Members, Addresses: p.Addresses}
 	for _, pl := range p.Placements {
 		to.Placements = append(to.Placements, store.Placement(pl))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,6 +42,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"OffsetsBelongToTheStore":           offsetsBelongToTheStore,
 		"OffsetsFromManyTasks":              offsetsFromManyTasks,
 		"StatusOfANewerEpochWins":           statusEpoch,
+		"StatusesAreWaitedFor":              statusWait,
+		"ReleasesAreRead":                   statusRelease,
+		"SyncReadsWhatWasCommitted":         syncReads,
 		"StatusesAreInOrder":                statusOrder,
 		"StatusesAreForgotten":              statusForget,
 		"CloseEndsEverything":               closeEnds,
@@ -143,9 +147,14 @@ func planIsReplaced(t *testing.T, s store.Store) {
 	equal(t, "plan", snapshot(t, s).Plan, plan)
 	l.commit(put(connector("a")))
 	equal(t, "plan after a commit without one", snapshot(t, s).Plan, plan)
-	next := store.Plan{Epoch: 2, Members: []string{"m", "n"}, Placements: []store.Placement{
-		{Connector: "a", Task: store.Instance, Member: "n", Epoch: 2, Follows: "m"},
-	}}
+	next := store.Plan{
+		Epoch: 2, Members: []string{"m", "n"}, Addresses: map[string]string{"m": "http://m:8083", "gone": "http://gone:8083"},
+		Placements: []store.Placement{
+			{Connector: "a", Task: store.Instance, Member: "n", Epoch: 2, Follows: "m"},
+			{Connector: "a", Task: 0, Member: "m", Epoch: 2, Leaving: true},
+			{Connector: "a", Task: 1, Member: "gone", Epoch: 1},
+		},
+	}
 	l.commit(store.Commit{Plan: &next})
 	equal(t, "next plan", snapshot(t, s).Plan, next)
 }
@@ -411,6 +420,77 @@ func statusForget(t *testing.T, s store.Store) {
 	equal(t, "statuses", all, []store.Status{{Connector: "ab", Task: 0}})
 }
 
+func statusRelease(t *testing.T, s store.Store) {
+	want := store.Status{Connector: "a", Task: 0, Epoch: 7, Member: "m", State: store.StateUnassigned, Released: true}
+	noError(t, s.Statuses().Put(t.Context(), want))
+	all, err := s.Statuses().All(t.Context())
+	noError(t, err)
+	equal(t, "statuses", all, []store.Status{want})
+}
+
+func statusWait(t *testing.T, s store.Store) {
+	put := func(connector string, task int, state store.State) {
+		t.Helper()
+		noError(t, s.Statuses().Put(t.Context(), store.Status{Connector: connector, Task: task, State: state}))
+	}
+	seen := func(after int64, want ...string) int64 {
+		t.Helper()
+		// A store that hears of what it wrote by reading may tell in several steps.
+		got := map[string]store.State{}
+		for len(got) < len(want) {
+			list, next, err := s.Statuses().Wait(t.Context(), after)
+			noError(t, err)
+			if len(list) == 0 || next <= after {
+				t.Fatalf("got %d statuses up to number %d, after %d", len(list), next, after)
+			}
+			for _, st := range list {
+				got[fmt.Sprint(st.Connector, st.Task)] = st.State
+			}
+			after = next
+		}
+		var texts []string
+		for name, state := range got {
+			texts = append(texts, name+" "+string(state))
+		}
+		slices.Sort(texts)
+		equal(t, "statuses", texts, want)
+		return after
+	}
+	put("b", 0, store.StateRunning)
+	put("a", 0, store.StateRunning)
+	put("a", store.Instance, store.StatePaused)
+	after := seen(0, "a-1 PAUSED", "a0 RUNNING", "b0 RUNNING")
+	put("a", 0, store.StateFailed)
+	after = seen(after, "a0 FAILED")
+	seen(0, "a-1 PAUSED", "a0 FAILED", "b0 RUNNING")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if list, _, err := s.Statuses().Wait(ctx, after); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, %v, want the context's error", list, err)
+		}
+	})
+	cancel()
+	wg.Wait()
+	wg.Go(func() { seen(after, "c0 RUNNING") })
+	put("c", 0, store.StateRunning)
+	wg.Wait()
+	noError(t, s.Statuses().Forget(t.Context(), "a"))
+	seen(0, "b0 RUNNING", "c0 RUNNING")
+}
+
+func syncReads(t *testing.T, s store.Store) {
+	l := claim(t, s)
+	for n := range 20 {
+		r := l.commit(put(connector(fmt.Sprint("c", n))))
+		noError(t, s.Sync(t.Context()))
+		if got := snapshot(t, s); got.Revision < r || len(got.Connectors) != n+1 {
+			t.Fatalf("after the commit of revision %d: got %d connectors at %d, want %d", r, len(got.Connectors), got.Revision, n+1)
+		}
+	}
+}
+
 func closeEnds(t *testing.T, s store.Store) {
 	l := claim(t, s)
 	l.commit(put(connector("a")))
@@ -442,6 +522,8 @@ func closeEnds(t *testing.T, s store.Store) {
 		"offsets": func() error {
 			return s.Offsets().Commit(t.Context(), "a", []store.Offset{{Partition: []byte("{}"), Value: []byte("{}")}})
 		},
+		"sync":   func() error { return s.Sync(t.Context()) },
+		"heed":   func() error { _, _, err := s.Statuses().Wait(t.Context(), 0); return err },
 		"put":    func() error { return s.Statuses().Put(t.Context(), store.Status{Connector: "a"}) },
 		"all":    func() error { _, err := s.Statuses().All(t.Context()); return err },
 		"forget": func() error { return s.Statuses().Forget(t.Context(), "a") },

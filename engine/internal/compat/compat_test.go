@@ -94,7 +94,7 @@ type ours struct {
 func newOurs(t *testing.T, c *kafkatest.Cluster, name, pipeline string) ours {
 	t.Helper()
 	o := ours{t, t.TempDir()}
-	text := fmt.Sprintf("worker {\n  bootstrap_servers = [%q]\n  offset_flush_interval_ms = 500\n}\n\npipeline %q {\n%s\n}\n", c.Servers(), name, pipeline)
+	text := fmt.Sprintf("worker {\n  bootstrap_servers = [%q]\n  offset_flush_interval_ms = 500\n  listeners = [\"http://127.0.0.1:0\"]\n}\n\npipeline %q {\n%s\n}\n", c.Servers(), name, pipeline)
 	write(t, filepath.Join(o.dir, "project.hcl"), text)
 	return o
 }

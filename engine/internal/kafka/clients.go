@@ -7,11 +7,14 @@ package kafka
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -57,6 +60,9 @@ type Clients struct {
 	// socket.connection.setup.timeout.ms is on ctx.
 	Dial func(ctx context.Context, network, host string) (net.Conn, error)
 
+	// Proved remembers what Verify has found to be right, for all that share it; nil: nothing does.
+	Proved *Proofs
+
 	// Logger hears which properties were ignored (debug) and the library's warnings; nil discards both.
 	Logger *slog.Logger
 }
@@ -96,8 +102,62 @@ func (c *Clients) AdminClient(override map[string]string, clientID string, extra
 	return s.client(c.Dial, s.administer(), extra)
 }
 
+// Maker makes clients for what the engine itself keeps in a cluster; options go last.
+type Maker func(clientID string, options ...kgo.Opt) (*kgo.Client, error)
+
+// Own makes clients of Base alone: what a worker says of its connectors' clients does not concern its own.
+func (c *Clients) Own() Maker {
+	own := Clients{Base: c.Base, Dial: c.Dial, Logger: c.Logger}
+	return func(clientID string, options ...kgo.Opt) (*kgo.Client, error) {
+		return own.AdminClient(nil, clientID, options...)
+	}
+}
+
+// Proofs are settings that make a client, so that a thousand pipelines with the same ones are proved once: it costs nearly
+// as much as a client does. Digests stand for them. The zero value is ready; it is safe for concurrent use.
+type Proofs struct{ known sync.Map }
+
 // Verify returns the error that making a producer or an admin client with the same arguments would, and makes none.
 func (c *Clients) Verify(role Role, override map[string]string) error {
+	if c.Proved == nil {
+		return c.verify(role, override)
+	}
+	own := c.Admin
+	if role == Producer {
+		own = c.Producer
+	}
+	id := digest(byte(role), c.Base, own, override)
+	if _, ok := c.Proved.known.Load(id); ok {
+		return nil
+	}
+	err := c.verify(role, override)
+	if err == nil {
+		c.Proved.known.Store(id, true)
+	}
+	return err
+}
+
+// digest stands for maps of settings.
+func digest(role byte, maps ...map[string]string) [sha256.Size]byte {
+	text := []byte{role}
+	for _, m := range maps {
+		keys := make([]string, 0, len(m))
+		for k := range m {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		text = binary.AppendUvarint(text, uint64(len(keys)))
+		for _, k := range keys {
+			for _, s := range []string{k, m[k]} {
+				text = binary.AppendUvarint(text, uint64(len(s)))
+				text = append(text, s...)
+			}
+		}
+	}
+	return sha256.Sum256(text)
+}
+
+func (c *Clients) verify(role Role, override map[string]string) error {
 	s, err := c.settings(role, override, "", "")
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -331,5 +332,24 @@ func TestVerify(t *testing.T) {
 		if (got == nil) != (want == nil) || got != nil && got.Error() != want.Error() {
 			t.Errorf("%v: got %v, want %v", override, got, want)
 		}
+	}
+}
+
+// TestVerifyRemembersWhatIsRight: what was found right is not looked at again, what is wrong is, and other settings are.
+func TestVerifyRemembersWhatIsRight(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(t.TempDir(), "ca.pem")
+	c := Clients{Proved: &Proofs{}, Base: map[string]string{"bootstrap.servers": "127.0.0.1:9"}}
+	tls := map[string]string{"security.protocol": "SSL", "ssl.truststore.type": "PEM", "ssl.truststore.location": store}
+	for range 2 {
+		if err := c.Verify(Producer, tls); err == nil {
+			t.Fatal("settings whose file is not there are right")
+		}
+	}
+	if err := c.Verify(Producer, map[string]string{"acks": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Verify(Producer, map[string]string{"acks": "two"}); err == nil {
+		t.Error("other settings were taken for proved ones")
 	}
 }

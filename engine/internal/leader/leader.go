@@ -1,5 +1,7 @@
 // Package leader is what the leading worker does: it answers requests and publishes plans, in one commit (decisions D2,
 // D3). It is the only writer of the configurations' log and calls no plugin; placement and decisions are pure functions.
+//
+// Who may run what, and when, is in engine/decisions/distributed.md; package model checks it.
 package leader
 
 import (
@@ -33,12 +35,30 @@ type Settings struct {
 	// Needs says which plugins a member must have to run a connector and its tasks: class names as members announce them,
 	// to versions, "" being any. nil: every member can run everything. It is called once a revision of a configuration.
 	Needs func(config.Map) map[string]string
+	// Statuses tells who has let go of what. nil: this member is alone for ever and hands nothing over.
+	Statuses store.Statuses
+	// Delay is how long what a departed member had waits for it to come back (Kafka Connect:
+	// scheduled.rebalance.max.delay.ms), and within which every worker ends by itself what it may no longer run: at least
+	// StopBudget and a second (rule 7 of D2). Neither is needed without Statuses.
+	Delay, StopBudget time.Duration
+}
+
+// check holds the delay against the stop budget.
+func (s *Settings) check() error {
+	if least := s.StopBudget + time.Second; s.Statuses != nil && s.Delay < least {
+		return fmt.Errorf("a departed worker's tasks would wait %v for it (scheduled.rebalance.max.delay.ms), but it may need "+
+			"%v to stop by itself (task.shutdown.graceful.timeout.ms): the delay must be at least %v", s.Delay, s.StopBudget, least)
+	}
+	return nil
 }
 
 // Run leads whenever a view says that this member does: it claims the log, places what the members of the view are to run,
 // and then answers requests, until another leads. It returns nil when ctx is done, and an error when the store is closed
-// only; what else goes wrong is told to the log and tried again, with a back-off.
+// only, or when the settings are wrong; what else goes wrong is told to the log and tried again, with a back-off.
 func Run(ctx context.Context, s Settings) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	l := &leader{Settings: s, needs: newNeeds(s.Needs)}
 	for {
 		err := l.untilLeading(ctx)
@@ -70,6 +90,7 @@ type leader struct {
 	view  member.View
 	seen  int           // the number of view
 	wait  time.Duration // of the last back-off; 0: the last commit worked
+	watch *departures   // nil without Settings.Statuses
 }
 
 // untilLeading returns once the newest view says that this member leads.
@@ -105,17 +126,23 @@ func (l *leader) term(ctx context.Context) error {
 		level = slog.LevelDebug // nobody wonders who leads a standalone worker
 	}
 	l.Logger.Log(ctx, level, "leading", "generation", l.view.Generation, "members", len(l.view.Members))
-	planned := 0 // the number of the view that the plan is for
+	if l.watch, err = l.newDepartures(ctx); err != nil {
+		return err
+	}
 	var requests []store.Request
-	for l.view.Leads() {
-		if err := l.decide(ctx, fence, requests, planned != l.seen); err != nil {
+	for replan := true; l.view.Leads(); {
+		if err := l.decide(ctx, fence, requests, replan); err != nil {
 			return err
 		}
-		planned, l.wait = l.seen, 0
+		l.wait = 0
 		if requests, err = l.next(ctx); err != nil {
 			return fmt.Errorf("read requests: %w", err)
 		}
+		seen, generation := l.seen, l.view.Generation
 		l.look()
+		if replan, err = l.watch.look(ctx, l, l.seen-seen, generation); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -135,26 +162,47 @@ func (l *leader) decide(ctx context.Context, fence store.Fence, requests []store
 	if err != nil {
 		return fmt.Errorf("read the configurations: %w", err)
 	}
-	c := decide(round{
-		snapshot: snapshot, requests: requests, members: l.view.Members,
-		needs: l.needs.of, replan: replan, now: time.Now(),
-	})
-	if len(c.Connectors) == 0 && c.Plan == nil && len(c.Answers) == 0 {
-		return nil
+	r := round{
+		snapshot: snapshot, requests: requests, members: l.view.Members, hands: l.watch.known(),
+		needs: l.needs.of, replan: replan, now: time.Now(), tooLarge: map[string]string{},
 	}
-	_, err = l.Store.Commit(ctx, fence, c)
-	if errors.Is(err, store.ErrNotStored) && len(c.Answers) > 0 {
-		_, answerErr := l.Store.Commit(ctx, fence, store.Commit{Answers: unstored(c.Answers, err)})
-		err = errors.Join(err, answerErr)
-	}
+	c, err := l.commit(ctx, fence, r)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	l.needs.forget(c.Connectors)
+	next := snapshot.Plan
 	if c.Plan != nil {
-		l.Logger.Debug("planned", "epoch", c.Plan.Epoch, "placements", len(c.Plan.Placements))
+		next = *c.Plan
+		l.Logger.Debug("planned", "epoch", next.Epoch, "placements", len(next.Placements))
 	}
-	return nil
+	return l.watch.planned(ctx, l, snapshot.Plan, next)
+}
+
+// commit decides and commits. A connector whose record the log does not take is refused, and the rest decided anew.
+func (l *leader) commit(ctx context.Context, fence store.Fence, r round) (store.Commit, error) {
+	for {
+		c := decide(r)
+		if len(c.Connectors) == 0 && c.Plan == nil && len(c.Answers) == 0 {
+			return c, nil
+		}
+		_, err := l.Store.Commit(ctx, fence, c)
+		large, ok := errors.AsType[*store.TooLargeError](err)
+		if ok && c.Connectors[large.Connector] != nil && r.tooLarge[large.Connector] == "" {
+			r.tooLarge[large.Connector] = tooLarge(large)
+			continue
+		}
+		if errors.Is(err, store.ErrNotStored) && len(c.Answers) > 0 {
+			_, answerErr := l.Store.Commit(ctx, fence, store.Commit{Answers: unstored(c.Answers, err)})
+			err = errors.Join(err, answerErr)
+		}
+		return c, err
+	}
+}
+
+func tooLarge(e *store.TooLargeError) string {
+	return fmt.Sprintf("The configuration of connector %s, or that of one of its tasks, makes a record of %d bytes; the config "+
+		"topic takes at most %d. Make it smaller, or raise max.message.bytes of the topic and producer.max.request.size.", e.Connector, e.Bytes, e.Limit)
 }
 
 // unstored are the answers when those that were given could not be stored.
@@ -169,7 +217,8 @@ func unstored(answers []store.Answer, err error) []store.Answer {
 	return told
 }
 
-// next returns the requests that are there, or none when the view changes before there are any.
+// next returns the requests that are there, or none when before there are any the view changes, a delay has passed, or a
+// member has let go of something.
 func (l *leader) next(ctx context.Context) ([]store.Request, error) {
 	ctx, wake := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -177,11 +226,16 @@ func (l *leader) next(ctx context.Context) ([]store.Request, error) {
 		defer wake()
 		l.Views.Wait(ctx, l.seen) //nolint:errcheck // either way there is nothing more to wait for
 	})
+	if l.watch != nil {
+		wg.Go(func() {
+			l.watch.wait(ctx, wake)
+		})
+	}
 	defer wg.Wait()
 	defer wake()
 	requests, err := l.Store.Requests(ctx)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, store.ErrClosed) {
-		return nil, nil // woken by a view, or at the end, which the next call to the store notices
+		return nil, nil // woken, or at the end, which the next call to the store notices
 	}
 	return requests, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,7 +44,12 @@ type failure struct{ err error }
 
 func (j *journal) fail(err error) { j.err.Store(failure{err}) }
 
-func (j *journal) Commit(*store.Snapshot, store.Commit) error {
+func (j *journal) Commit(_ *store.Snapshot, c store.Commit) error {
+	for name, conn := range c.Connectors {
+		if conn != nil && len(conn.Config["large"]) > 100 {
+			return &store.TooLargeError{Connector: name, Bytes: 1000, Limit: 100}
+		}
+	}
 	f, _ := j.err.Load().(failure)
 	return f.err
 }
@@ -323,6 +329,47 @@ func TestALeaderStopsAnsweringWhenAnotherLeads(t *testing.T) {
 			t.Errorf("got %v, want no answer", err)
 		}
 	})
+}
+
+func TestARecordThatIsTooLargeIsRefusedAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		large := create("large")
+		large.Put.Config["large"] = strings.Repeat("x", 101)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			a := b.submit("1", create("beside"), large)
+			if a.Refusal != store.TooLarge || !strings.Contains(a.Reason, "connector large") || !strings.Contains(a.Reason, "1000 bytes") {
+				t.Errorf("got %+v, want a refusal that says how large the record is", a)
+			}
+		})
+		wg.Go(func() { equal(t, "refusal of another", b.submit("2", create("a")).Refusal, store.Refusal("")) })
+		synctest.Wait()
+		b.leads("m") // sees both at once
+		wg.Wait()
+		equal(t, "names", b.snapshot().Names(), []string{"a"})
+		equal(t, "claims", b.claims.Load(), 1)
+	})
+}
+
+func TestADelayThatIsShorterThanAStopIsRefused(t *testing.T) {
+	t.Parallel()
+	s := store.NewLocal(nil, nil, &journal{})
+	run := func(delay time.Duration) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return leader.Run(ctx, leader.Settings{
+			Store: s, Views: &member.Watch{}, Logger: slog.New(slog.DiscardHandler),
+			Statuses: s.Statuses(), Delay: delay, StopBudget: 5 * time.Second,
+		})
+	}
+	if err := run(6*time.Second - 1); err == nil || !strings.Contains(err.Error(), "at least 6s") {
+		t.Errorf("got %v, want a delay of at least 6s asked for", err)
+	}
+	if err := run(6 * time.Second); err != nil {
+		t.Errorf("a delay of 6s: got %v", err)
+	}
 }
 
 func TestAFullDiskIsToldAndRecoveredFrom(t *testing.T) {

@@ -2,6 +2,7 @@ package leader
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,13 +25,17 @@ type want struct {
 //     number of tasks; with members that differ, nothing could move to one that has at least two fewer;
 //   - as still as can be: with equal members, no other balanced plan moves fewer.
 //
-// What nobody can run has no placement. wants are in order of the connector, members in any. When nothing differs, previous
+// What is being handed over, and what waits for a member that departed, stays where it is; the rest is balanced over it.
+// Who comes back under the address of one that departed is given what that one had.
+//
+// What nobody can run has no placement, or one that is leaving. wants are in order of the connector, members in any. When nothing differs, previous
 // is returned as it is; else the epoch is the next (rules 2 and 5 of D2).
-func place(previous store.Plan, wants []want, members []member.Member) store.Plan {
-	b := newBoard(previous, wants, members)
+func place(previous store.Plan, wants []want, members []member.Member, h *hands) store.Plan {
+	members, _ = admitted(previous, members)
+	b := newBoard(previous, wants, members, h)
 	b.level(instances)
 	b.level(tasks)
-	return b.plan(previous, wants)
+	return b.plan(previous, wants, members)
 }
 
 // kind tells instances from tasks, which are balanced apart: an instance is light, a task is not.
@@ -48,6 +53,8 @@ type board struct {
 	items   []item
 	pools   []*pool
 	load    [kinds][]int // by member
+	hands   *hands
+	dropped []int32 // of previous.Placements: what is not wanted any more
 }
 
 // item is an instance or a task.
@@ -55,10 +62,13 @@ type item struct {
 	want int32 // of wants
 	task int32
 	old  int32 // of previous.Placements; -1: had none
-	at   int32 // of members; none: has no place
+	at   int32 // of members; none: has no place; stays: it is where it was
 }
 
-const none = -1
+const (
+	none  = -1
+	stays = -2
+)
 
 // pool is the items of equal needs and the members that can run them.
 type pool struct {
@@ -67,9 +77,8 @@ type pool struct {
 	items   [kinds][]int32
 }
 
-func newBoard(previous store.Plan, wants []want, members []member.Member) *board {
-	members = slices.SortedFunc(slices.Values(members), func(x, y member.Member) int { return strings.Compare(x.ID, y.ID) })
-	b := &board{}
+func newBoard(previous store.Plan, wants []want, members []member.Member, h *hands) *board {
+	b := &board{hands: h}
 	number := make(map[string]int32, len(members))
 	for i, m := range members {
 		number[m.ID] = int32(i)
@@ -78,6 +87,7 @@ func newBoard(previous store.Plan, wants []want, members []member.Member) *board
 	for k := range b.load {
 		b.load[k] = make([]int, len(members))
 	}
+	heirs := heirs(previous, members)
 	count := 0
 	for _, w := range wants {
 		count += 1 + w.tasks
@@ -94,28 +104,73 @@ func newBoard(previous store.Plan, wants []want, members []member.Member) *board
 		}
 		for task := store.Instance; task < w.tasks; task++ {
 			for next < len(previous.Placements) && before(previous.Placements[next], w.connector, task) {
+				b.dropped = append(b.dropped, int32(next))
 				next++
 			}
 			it := item{want: int32(n), task: int32(task), old: none, at: none}
 			if next < len(previous.Placements) && is(previous.Placements[next], w.connector, task) {
 				it.old = int32(next)
-				if m, here := number[previous.Placements[next].Member]; here && p.has[m] {
-					it.at = m
-				}
+				next++
+				b.keep(p, &it, previous.Placements[it.old], number, heirs)
 			}
 			b.add(p, it)
 		}
+	}
+	for ; next < len(previous.Placements); next++ {
+		b.dropped = append(b.dropped, int32(next))
 	}
 	// Those with the least choice choose first.
 	slices.SortStableFunc(b.pools, func(x, y *pool) int { return cmp.Compare(len(x.members), len(y.members)) })
 	return b
 }
 
-func (b *board) add(p *pool, it item) {
-	k := tasks
-	if it.task == store.Instance {
-		k = instances
+// heirs are the members who came back under the address of one that is in the plan and not here, by the id of that one.
+func heirs(previous store.Plan, members []member.Member) map[string]string {
+	at := map[string]string{}
+	for _, m := range members {
+		if m.Address != "" {
+			at[m.Address] = m.ID
+		}
 	}
+	heirs := map[string]string{}
+	for id, address := range previous.Addresses {
+		if heir, ok := at[address]; ok && heir != id {
+			heirs[id] = heir
+		}
+	}
+	return heirs
+}
+
+// keep finds the place of an item that has one already.
+func (b *board) keep(p *pool, it *item, old store.Placement, number map[string]int32, heirs map[string]string) {
+	id := old.Member
+	if heir, ok := heirs[id]; ok && b.hands != nil && !b.hands.here[id] && b.hands.settled(old) {
+		id = heir
+	} else if b.hands.held(old) {
+		it.at = stays
+		if m, here := number[id]; here { // it is part of what the member has
+			b.load[kindOf(it.task)][m]++
+		}
+		return
+	}
+	if m, here := number[id]; here && p.has[m] {
+		it.at = m
+	}
+}
+
+func kindOf(task int32) kind {
+	if task == store.Instance {
+		return instances
+	}
+	return tasks
+}
+
+func (b *board) add(p *pool, it item) {
+	if it.at == stays {
+		b.items = append(b.items, it)
+		return
+	}
+	k := kindOf(it.task)
 	if it.at != none {
 		b.load[k][it.at]++
 	}
@@ -257,29 +312,46 @@ func (b *board) deal(p *pool, k kind, missing []int, loose []int32) {
 }
 
 // plan writes the board down. A placement that stays is the very one of before.
-func (b *board) plan(previous store.Plan, wants []want) store.Plan {
+func (b *board) plan(previous store.Plan, wants []want, members []member.Member) store.Plan {
 	p := store.Plan{Epoch: previous.Epoch + 1, Members: b.members, Placements: make([]store.Placement, 0, len(b.items))}
-	same := slices.Equal(b.members, previous.Members)
 	for _, it := range b.items {
-		if it.at == none {
-			continue
+		if pl, ok := b.placement(it, previous, wants, p.Epoch); ok {
+			p.Placements = append(p.Placements, pl)
 		}
-		next := store.Placement{
-			Connector: wants[it.want].connector, Task: int(it.task), Member: b.members[it.at], Epoch: p.Epoch,
-		}
-		if it.old != none {
-			old := previous.Placements[it.old]
-			if old.Member == next.Member {
-				next = old
-			} else {
-				next.Follows = old.Member
-			}
-		}
-		same = same && next.Epoch != p.Epoch
-		p.Placements = append(p.Placements, next)
 	}
-	if same && len(p.Placements) == len(previous.Placements) {
+	wanted := len(p.Placements)
+	for _, i := range b.dropped {
+		if pl, ok := b.hands.takeAway(previous.Placements[i], p.Epoch); ok {
+			p.Placements = append(p.Placements, pl)
+		}
+	}
+	if len(p.Placements) > wanted {
+		slices.SortFunc(p.Placements, func(x, y store.Placement) int {
+			return cmp.Or(strings.Compare(x.Connector, y.Connector), cmp.Compare(x.Task, y.Task))
+		})
+	}
+	p.Addresses = addresses(previous, members, p.Placements)
+	if slices.Equal(p.Members, previous.Members) && maps.Equal(p.Addresses, previous.Addresses) && slices.Equal(p.Placements, previous.Placements) {
 		return previous
 	}
 	return p
+}
+
+// placement is that of one item; false: it has none.
+func (b *board) placement(it item, previous store.Plan, wants []want, epoch int64) (store.Placement, bool) {
+	if it.old == none {
+		if it.at == none {
+			return store.Placement{}, false
+		}
+		return store.Placement{Connector: wants[it.want].connector, Task: int(it.task), Member: b.members[it.at], Epoch: epoch}, true
+	}
+	old := previous.Placements[it.old]
+	switch {
+	case it.at == none:
+		return b.hands.takeAway(old, epoch)
+	case it.at == stays, old.Member == b.members[it.at]:
+		return b.hands.stay(old, epoch), true
+	}
+	to := b.members[it.at]
+	return store.Placement{Connector: old.Connector, Task: old.Task, Member: to, Epoch: epoch, Follows: b.hands.follows(old, to)}, true
 }

@@ -17,7 +17,7 @@ import (
 
 func TestPlaceAlone(t *testing.T) {
 	t.Parallel()
-	got := place(store.Plan{}, []want{{connector: "a", tasks: 2}, {connector: "b"}}, named("m"))
+	got := alone(store.Plan{}, []want{{connector: "a", tasks: 2}, {connector: "b"}}, named("m"))
 	want := store.Plan{Epoch: 1, Members: []string{"m"}, Placements: []store.Placement{
 		{Connector: "a", Task: store.Instance, Member: "m", Epoch: 1},
 		{Connector: "a", Task: 0, Member: "m", Epoch: 1},
@@ -29,19 +29,19 @@ func TestPlaceAlone(t *testing.T) {
 
 func TestPlaceNobody(t *testing.T) {
 	t.Parallel()
-	equal(t, "plan", place(store.Plan{}, []want{{connector: "a", tasks: 2}}, nil), store.Plan{})
-	before := place(store.Plan{}, []want{{connector: "a", tasks: 2}}, named("m"))
-	equal(t, "plan when all have left", place(before, []want{{connector: "a", tasks: 2}}, nil), store.Plan{Epoch: 2, Placements: []store.Placement{}})
+	equal(t, "plan", alone(store.Plan{}, []want{{connector: "a", tasks: 2}}, nil), store.Plan{})
+	before := alone(store.Plan{}, []want{{connector: "a", tasks: 2}}, named("m"))
+	equal(t, "plan when all have left", alone(before, []want{{connector: "a", tasks: 2}}, nil), store.Plan{Epoch: 2, Placements: []store.Placement{}})
 }
 
 // TestPlaceSpreads: an instance and its only task are on two members, and the tasks of a connector on as many as there are.
 func TestPlaceSpreads(t *testing.T) {
 	t.Parallel()
-	p := place(store.Plan{}, []want{{connector: "a", tasks: 1}}, named("m", "n", "o"))
+	p := alone(store.Plan{}, []want{{connector: "a", tasks: 1}}, named("m", "n", "o"))
 	if i, task := p.Placements[0].Member, p.Placements[1].Member; i == task {
 		t.Errorf("both on %s", i)
 	}
-	p = place(store.Plan{}, []want{{connector: "a", tasks: 3}, {connector: "b", tasks: 3}}, named("m", "n", "o"))
+	p = alone(store.Plan{}, []want{{connector: "a", tasks: 3}, {connector: "b", tasks: 3}}, named("m", "n", "o"))
 	for _, connector := range []string{"a", "b"} {
 		on := map[string]bool{}
 		for _, pl := range p.Placements {
@@ -58,8 +58,8 @@ func TestPlaceSpreads(t *testing.T) {
 func TestPlaceTellsWhomItFollows(t *testing.T) {
 	t.Parallel()
 	ws := []want{{connector: "a", tasks: 3}}
-	first := place(store.Plan{}, ws, named("m"))
-	second := place(first, ws, named("m", "n"))
+	first := alone(store.Plan{}, ws, named("m"))
+	second := alone(first, ws, named("m", "n"))
 	moved := 0
 	for i, p := range second.Placements {
 		if p.Member == "m" {
@@ -72,7 +72,7 @@ func TestPlaceTellsWhomItFollows(t *testing.T) {
 	if moved != 1 {
 		t.Errorf("%d moved, want one of three tasks", moved)
 	}
-	third := place(second, ws, named("n")) // m has left
+	third := alone(second, ws, named("n")) // m has left
 	for i, p := range third.Placements {
 		if second.Placements[i].Member == "n" {
 			equal(t, "what stays", p, second.Placements[i])
@@ -91,7 +91,7 @@ func TestPlaceByPlugin(t *testing.T) {
 	}
 	place := func(needs map[string]string) string {
 		var on []string
-		for _, p := range place(store.Plan{}, []want{{connector: "a", tasks: 5, needs: needsOf(needs)}}, members).Placements {
+		for _, p := range alone(store.Plan{}, []want{{connector: "a", tasks: 5, needs: needsOf(needs)}}, members).Placements {
 			on = append(on, p.Member)
 		}
 		slices.Sort(on)
@@ -122,7 +122,7 @@ func TestPlaceChain(t *testing.T) {
 		{ID: "c", Plugins: map[string]string{"z": ""}},
 	}
 	x, y, z := needsOf(map[string]string{"x": ""}), needsOf(map[string]string{"y": ""}), needsOf(map[string]string{"z": ""})
-	p := place(store.Plan{}, []want{{"x", 4, x}, {"y", 4, y}, {"z", 4, z}}, members)
+	p := alone(store.Plan{}, []want{{"x", 4, x}, {"y", 4, y}, {"z", 4, z}}, members)
 	equal(t, "tasks by member", loads(p, func(p store.Placement) bool { return p.Task >= 0 }), map[string]int{"a": 4, "b": 4, "c": 4})
 }
 
@@ -140,7 +140,7 @@ func TestPlaceLetsThoseWithLeastChoiceChooseFirst(t *testing.T) {
 		{Connector: "a", Task: 3, Member: "n"},
 		{Connector: "a", Task: 4, Member: "m"},
 	}}
-	got := place(previous, []want{{"a", 5, y}, {"b", 3, x}}, members)
+	got := alone(previous, []want{{"a", 5, y}, {"b", 3, x}}, members)
 	equal(t, "what has a choice", got.Placements[:6], previous.Placements)
 }
 
@@ -149,6 +149,7 @@ type cluster struct {
 	plan    store.Plan
 	wants   map[string]want
 	members map[string]member.Member
+	hands   *hands // nil: nothing is on its way
 }
 
 func (c *cluster) change(t *rapid.T, kinds int) {
@@ -186,7 +187,7 @@ func (c *cluster) place() store.Plan {
 	for _, name := range slices.Sorted(maps.Keys(c.wants)) {
 		ws = append(ws, c.wants[name])
 	}
-	return place(c.plan, ws, slices.Collect(maps.Values(c.members))) // members in the order of the map: any
+	return place(c.plan, ws, slices.Collect(maps.Values(c.members)), c.hands) // members in the order of the map: any
 }
 
 func TestPlacement(t *testing.T) {
@@ -350,6 +351,11 @@ func loads(p store.Plan, of func(store.Placement) bool) map[string]int {
 	return n
 }
 
+// alone places without anything on its way from one member to another.
+func alone(previous store.Plan, wants []want, members []member.Member) store.Plan {
+	return place(previous, wants, members, nil)
+}
+
 func named(ids ...string) []member.Member {
 	var ms []member.Member
 	for _, id := range ids {
@@ -376,8 +382,8 @@ func BenchmarkPlace(b *testing.B) {
 		needs := needsOf(map[string]string{[]string{"a", "b"}[i%2]: ""})
 		wants[i] = want{fmt.Sprintf("connector-%05d", i), 2, needs}
 	}
-	settled := place(store.Plan{}, wants, members)
-	half := place(store.Plan{}, wants, members[:50])
+	settled := alone(store.Plan{}, wants, members)
+	half := alone(store.Plan{}, wants, members[:50])
 	mixed := slices.Clone(settled.Placements)
 	for i := range mixed {
 		mixed[i].Member = members[rand.IntN(10)].ID
@@ -397,7 +403,7 @@ func BenchmarkPlace(b *testing.B) {
 			b.ReportAllocs()
 			var p store.Plan
 			for b.Loop() {
-				p = place(c.previous, wants, c.members)
+				p = alone(c.previous, wants, c.members)
 			}
 			if len(p.Placements) != 30_000 {
 				b.Errorf("%d placements", len(p.Placements))

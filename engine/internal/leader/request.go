@@ -20,11 +20,13 @@ type round struct {
 	needs    func(store.Connector) string // as needsOf makes it
 	replan   bool                         // the members may be others than those of the snapshot's plan
 	now      time.Time
+	hands    *hands
+	tooLarge map[string]string // connectors whose records the log does not take, and why
 }
 
 // decide answers requests in their order, each seeing what those before it have done, and makes the plan that follows.
 func decide(r round) store.Commit {
-	d := draft{snapshot: r.snapshot, connectors: map[string]*store.Connector{}}
+	d := draft{snapshot: r.snapshot, connectors: map[string]*store.Connector{}, tooLarge: r.tooLarge}
 	var answers []store.Answer
 	for _, q := range r.requests {
 		a := store.Answer{ID: q.ID}
@@ -35,7 +37,7 @@ func decide(r round) store.Commit {
 	}
 	c := store.Commit{Connectors: d.connectors, Answers: answers}
 	if r.replan || d.moves(r.needs) {
-		if p := place(r.snapshot.Plan, d.wants(r.needs), r.members); p.Epoch != r.snapshot.Plan.Epoch {
+		if p := place(r.snapshot.Plan, d.wants(r.needs), r.members, r.hands); p.Epoch != r.snapshot.Plan.Epoch {
 			c.Plan = &p
 		}
 	}
@@ -58,6 +60,7 @@ type draft struct {
 	snapshot   *store.Snapshot
 	connectors map[string]*store.Connector // what differs from the snapshot; nil: taken away
 	request    map[string]*store.Connector // what the request under way changes besides
+	tooLarge   map[string]string
 }
 
 // carryOut carries out all operations of a request or none.
@@ -69,6 +72,11 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 	for _, op := range q.Ops {
 		if refused := d.operation(op); refused != nil {
 			return refused
+		}
+	}
+	for name, c := range d.request {
+		if why, ok := d.tooLarge[name]; ok && c != nil {
+			return refuse(store.TooLarge, "%s", why)
 		}
 	}
 	maps.Copy(d.connectors, d.request)

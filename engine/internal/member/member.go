@@ -1,4 +1,5 @@
-// Package member says who is here, who leads, and until when a worker may run what it has: [Alone] for a standalone worker.
+// Package member says who is here, who leads, and until when a worker may run what it has: [Alone] for a standalone worker,
+// [Group] for a distributed one.
 // A membership calls back with a [View] after each change; [Watch] keeps the newest for those who want to wait for one.
 package member
 
@@ -13,8 +14,13 @@ var ErrLost = errors.New("the membership has changed")
 
 // Member is a worker as the group sees it.
 type Member struct {
-	ID      string            // identity: the same after a restart of the worker where it can be; unique in a view
-	Address string            // where its REST interface answers; for people and stickiness only
+	// ID is of one process: the same when it has to join again, and never that of another process, dead or alive, unless
+	// something proves that the former one has ended (such as the lock of a data folder). Placements are by ID, and a process
+	// that says under an ID that it has let go of something is taken at its word.
+	ID string
+	// Address is where its REST interface answers. It is for people and for stickiness only: who comes back with it after a
+	// restart gets back what it had. Of two that are here with one address, the later is given nothing.
+	Address string
 	Plugins map[string]string // what it can run: class names as in a registry, to versions; nil: everything
 }
 
@@ -37,7 +43,7 @@ type View struct {
 	Self       string   // the ID of this member; "" before it has joined
 	Leader     string   // the ID of the leader; "" when nobody leads
 	Generation int64    // of the group; for information: it starts anew when an idle group expires (rule 2 of D2)
-	Members    []Member // sorted by ID, Self among them; a departed one is here until its leaving has been stated
+	Members    []Member // sorted by ID, Self among them; who does not lead may know of the leader and itself only
 }
 
 // Leads reports whether this member is the leader.

@@ -147,6 +147,15 @@ func TestLease(t *testing.T) {
 	if at, ok := l.Until(); !ok || at != now.Add(10*time.Second) {
 		t.Errorf("until: got %v, %t", at, ok)
 	}
+	if r := l.Renewed(now.Add(9*time.Second), now.Add(19*time.Second)); r.Term() != l.Term() || !r.Holds(now.Add(18*time.Second)) {
+		t.Errorf("renewed in time: got term %d, want %d", r.Term(), l.Term())
+	}
+	if r := l.Renewed(now.Add(10*time.Second), now.Add(20*time.Second)); r.Term() == l.Term() || !r.Holds(now.Add(18*time.Second)) {
+		t.Error("renewed too late: it is of the same term")
+	}
+	if l.Anew(now.Add(time.Minute)).Term() == l.Term() {
+		t.Error("after an expulsion it is of the same term")
+	}
 	if (member.Lease{}).Holds(now) {
 		t.Error("the zero lease holds")
 	}

@@ -43,14 +43,19 @@ func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 	made := make([]stage, len(stages))
 	for i, s := range stages {
 		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix()}, name: s.Name, what: "transform " + s.Name, negate: s.Negate}
-		m.transform = s.Plugin.NewTransform(s.Target)
-		err := g.Call("Configure", func() error { return m.transform.Configure(s.Settings) })
+		err := g.Call("Configure", func() error {
+			m.transform = s.Plugin.NewTransform(s.Target)
+			return m.transform.Configure(s.Settings)
+		})
 		if err != nil {
 			return nil, plugin.Permanent(fmt.Errorf("configure transform %s: %w", s.Name, err))
 		}
 		if p := s.Predicate; p != nil {
-			m.predicate = p.Plugin.NewPredicate()
-			if err := g.Call("Configure", func() error { return m.predicate.Configure(p.Settings) }); err != nil {
+			err := g.Call("Configure", func() error {
+				m.predicate = p.Plugin.NewPredicate()
+				return m.predicate.Configure(p.Settings)
+			})
+			if err != nil {
 				return nil, plugin.Permanent(fmt.Errorf("configure predicate %s: %w", p.Name, err))
 			}
 		}

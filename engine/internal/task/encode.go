@@ -49,8 +49,12 @@ func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
 		stage string
 		into  *converter
 	}{{t.Key, stageKey, &cs.key}, {t.Value, stageValue, &cs.value}, {t.Header, stageHeader, &cs.header}} {
-		made := c.from.Plugin.NewConverter()
-		if err := g.Call("Configure", func() error { return made.Configure(c.from.Settings, c.from.Use) }); err != nil {
+		var made plugin.Converter
+		err := g.Call("Configure", func() error {
+			made = c.from.Plugin.NewConverter()
+			return made.Configure(c.from.Settings, c.from.Use)
+		})
+		if err != nil {
 			return cs, plugin.Permanent(fmt.Errorf("configure the %s converter: %w", c.from.Use, err))
 		}
 		wide, _ := made.(plugin.MessageConverter)

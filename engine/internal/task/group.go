@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -220,6 +221,11 @@ func (g *group) trouble(ctx context.Context, topic string, err error) (waits boo
 	}
 	if isMissing(err) {
 		return true, g.s.gone(ctx, topic)
+	}
+	if errors.Is(err, kerr.UnknownServerError) { // Kafka's consumer logs it and goes on (AbstractFetch)
+		log.Warn("the broker could not serve records and is asked again", "topic", topic, "error", err)
+		g.s.t.machine.note(refusal("read", topic, err))
+		return true, nil
 	}
 	return false, refusal("read", topic, err)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -47,6 +49,19 @@ func admitted(l *lives, client *kgo.Client, override map[string]string) func() {
 		if err := kafka.Admitted(l.life, client); err != nil {
 			l.fail(fmt.Errorf("reach the cluster: %w", err))
 		}
+	}
+}
+
+// reach makes a broker that cannot be reached a condition that people see. What moves records takes it back: the client
+// goes on trying as long as it takes.
+type reach struct{ note func(error) }
+
+var _ kgo.HookBrokerConnect = reach{}
+
+// OnBrokerConnect hears of every try to connect, on a goroutine of the client.
+func (r reach) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if d := kafka.Explain(err); d != nil {
+		r.note(d)
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *sink) open(l *lives) error {
 		return err
 	}
 	topics := kgo.ConsumeTopics(task.Topics...)
-	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}))
+	opts := append(s.group.options(l), topics, kgo.WithPools(&messagePool{}), kgo.WithHooks(reach{t.machine.note}))
 	if task.TopicsRegex != "" {
 		pattern, err := plugin.ParsePattern(task.TopicsRegex)
 		if err != nil {
@@ -389,7 +389,7 @@ func (s *sink) errant(ctx context.Context) int64 {
 			s.report(ctx, ft)
 			continue
 		}
-		m := s.messages[f.Index]
+		m := s.messages[s.batch.Origin(f.Index)]
 		if p := s.group.number[s.batch.Records[f.Index].Position.Partition]; p != nil {
 			p.next = min(p.next, m.Offset)
 		}
@@ -402,7 +402,7 @@ func (s *sink) errant(ctx context.Context) int64 {
 
 // report logs a record that failed for good and sends it to the dead letter queue, in this order.
 func (s *sink) report(ctx context.Context, f fault) {
-	m := s.messages[f.index]
+	m := s.messages[s.batch.Origin(f.index)]
 	s.chain.policy.record(ctx, f, consumedText(m))
 	s.queue.send(ctx, m, f)
 }
@@ -448,7 +448,7 @@ func (s *sink) accept() {
 
 // takeBack takes back the positions of records that were cut from the batch.
 func (s *sink) takeBack() {
-	for _, m := range s.messages[len(s.batch.Records):] {
+	for _, m := range s.messages[s.batch.Origin(len(s.batch.Records)):] {
 		if p := s.group.parts[plugin.TopicPartition{Topic: m.Topic, Partition: m.Partition}]; p != nil {
 			p.next = min(p.next, m.Offset)
 		}
@@ -535,10 +535,12 @@ func (s *sink) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
 	close(s.ended)
-	s.joined.Wait()
-	if s.client != nil {
+	if s.client != nil { // whoever closes the client of an abandoned task waits for this
 		s.group.turn <- struct{}{}
 		s.client.AllowRebalance()
+	}
+	s.joined.Wait()
+	if s.client != nil {
 		if !s.t.gone() {
 			if err := s.client.LeaveGroupContext(l.last); err != nil {
 				errs = append(errs, fmt.Errorf("leave the group: %w", err))

@@ -666,34 +666,6 @@ func TestSinkConsumesByRegex(t *testing.T) {
 	same(t, "records", snk.Texts(), []string{"1", "3"})
 }
 
-func TestSinkCommitFailureIsNotFatal(t *testing.T) {
-	t.Parallel()
-	c := kafkatest.Start(t, "in")
-	c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownServerError, Count: 2})
-	produce(c, "in", "1")
-	snk := &plugintest.RecordingSink{}
-	r := start(t, sink(t, c, snk, "in", fast))
-	r.await("a commit that works", func() bool { return committed(t, c) == 1 })
-	if got := r.meter.CommitFailures.Load(); got == 0 {
-		t.Error("the failures were not counted")
-	}
-	if err := r.halt(); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "records", snk.Texts(), []string{"1"})
-}
-
-func TestSinkAuthorizationFailureFailsTheTask(t *testing.T) {
-	t.Parallel()
-	c := kafkatest.Start(t, "in")
-	c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1, TopLevel: true})
-	r := start(t, sink(t, c, &plugintest.RecordingSink{}, "in", fast))
-	d, ok := errors.AsType[*diag.Diagnostic](r.end())
-	if !ok || d.Code != diag.BrokerRefused {
-		t.Errorf("got %v, want %s", r.err, diag.BrokerRefused)
-	}
-}
-
 func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "in")
@@ -719,17 +691,6 @@ func TestHangingSinkIsAbandonedAndLeavesItsGroup(t *testing.T) {
 	snk.AwaitCalls(t, "task.stop", 1)
 	if got := committed(t, c); got != -1 {
 		t.Errorf("an abandoned task committed %d", got)
-	}
-}
-
-func TestPanicInPutFailsTheTask(t *testing.T) {
-	t.Parallel()
-	c := kafkatest.Start(t, "in")
-	snk := &plugintest.RecordingSink{OnPut: func(context.Context, plugin.SinkHost, *record.Batch) error { panic("boom") }}
-	r := start(t, sink(t, c, snk, "in", fast))
-	d, ok := errors.AsType[*diag.Diagnostic](r.end())
-	if !ok || d.Code != diag.Internal {
-		t.Errorf("got %v, want %s", r.err, diag.Internal)
 	}
 }
 

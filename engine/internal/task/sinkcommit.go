@@ -45,6 +45,9 @@ func (s *sink) commit(l *lives, parts []*part, closing bool) {
 		s.settled()
 		return
 	}
+	if !s.t.holds() { // flushing may have taken long
+		return
+	}
 	if err := s.store(bounded, offsets); err != nil {
 		failed("offsets were not committed; they go with the next attempt", err)
 		return

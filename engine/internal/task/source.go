@@ -47,7 +47,8 @@ type source struct {
 	admin   *kgo.Client // beside client, where the task makes topics by settings of their own
 	warm    bool        // there were records since the clients were made
 	commits *committer
-	joined  sync.WaitGroup // of the committer's goroutine
+	serving bool           // see serve
+	joined  sync.WaitGroup // of the goroutines that serve starts
 	retries int            // polls in a row that asked to be tried again
 	refusal refusals
 }
@@ -66,7 +67,7 @@ func newSource(t *Task) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{t: t, guard: g, flights: newFlights(inFlight)}
+	s := &source{t: t, guard: g}
 	s.batch = record.NewBatch(record.FromSource, &record.Partitions{})
 	s.tracker = &tracker{answer: s, meter: t.Meter, begun: make(chan struct{}, 1)}
 	s.chain = &chain{stages: stages, policy: t.policy(), guard: g, text: sourceText}
@@ -109,11 +110,20 @@ func (s *source) open(l *lives) error {
 	if err != nil {
 		return fmt.Errorf("start the task: %w", err)
 	}
+	return nil
+}
+
+// serve starts what goes on beside the loop, once there are records: a source that has none, and so is asked for no commit
+// that would do anything, is one goroutine.
+func (s *source) serve(l *lives) {
+	if s.serving {
+		return
+	}
+	s.serving = true
 	s.joined.Go(func() {
-		s.commits.run(l.life, l.store, cmp.Or(task.FlushInterval, flushInterval), t.control.commits)
+		s.commits.run(l.life, l.store, cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval), s.t.control.commits)
 	})
 	s.joined.Go(func() { s.refusal.run(l.life, s.chain.policy) })
-	return nil
 }
 
 // connect makes the clients unless they are there. An idle source has none, so that a thousand of them weigh little.
@@ -122,7 +132,7 @@ func (s *source) connect() error {
 		return nil
 	}
 	t, task := s.t, &s.t.Instance.Task
-	var extra []kgo.Opt
+	extra := []kgo.Opt{kgo.WithHooks(reach{t.machine.note})}
 	if !t.CreateMissing {
 		extra = append(extra, kgo.AllowAutoTopicCreation())
 	}
@@ -163,8 +173,9 @@ func (s *source) cool() {
 	}
 	s.warm = false
 	s.disconnect()
+	s.t.machine.note(nil) // nobody has to be reached
 	s.batch = record.NewBatch(record.FromSource, s.batch.Partitions)
-	s.flights = newFlights(cap(s.flights))
+	s.flights = nil
 }
 
 // loop polls until life ends. A pause interrupts a poll that waits; what it had collected is delivered first.
@@ -262,6 +273,7 @@ func (s *source) settlePoll(running context.Context, polled error, n int) error 
 // batches are under way, which is the whole backpressure.
 func (s *source) deliver(l *lives) error {
 	b := s.batch
+	s.serve(l)
 	if s.client == nil {
 		if err := s.connect(); err != nil {
 			return err
@@ -270,6 +282,9 @@ func (s *source) deliver(l *lives) error {
 	}
 	if err := s.chain.apply(l.send, b); err != nil {
 		return err
+	}
+	if s.flights == nil {
+		s.flights = newFlights(inFlight)
 	}
 	var f *flight
 	select {

@@ -386,33 +386,6 @@ func TestProduceFailure(t *testing.T) {
 	}
 }
 
-func TestBrokerErrorsThatPassDoNotFailTheTask(t *testing.T) {
-	t.Parallel()
-	c := kafkatest.Start(t, "scripted")
-	c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: 3})
-	src, o := &plugintest.ScriptedSource{}, newOffsets()
-	src.Push(plugintest.Numbered("a", 0, 10))
-	r := start(t, source(t, c, src, o))
-	r.await("delivery", func() bool { return r.meter.Delivered.Load() == 10 })
-	if err := r.halt(); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "topic", values(t, c, "scripted"), numbers(0, 10))
-}
-
-func TestAuthorizationFailureSaysWhatToDo(t *testing.T) {
-	t.Parallel()
-	c := kafkatest.Start(t, "scripted")
-	c.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-	src := &plugintest.ScriptedSource{}
-	src.Push(plugintest.Numbered("a", 0, 1))
-	err := start(t, source(t, c, src, newOffsets())).end()
-	d, ok := errors.AsType[*diag.Diagnostic](err)
-	if !ok || d.Code != diag.BrokerRefused || !strings.Contains(d.Detail, "`scripted`") {
-		t.Errorf("got %v, want %s naming the topic", err, diag.BrokerRefused)
-	}
-}
-
 func TestPollErrors(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.Start(t, "scripted")
@@ -590,37 +563,6 @@ func TestCommitFailureIsTriedAgainAndNeverFailsTheTask(t *testing.T) {
 	}
 	if !slices.Equal(r.states(), []task.State{task.Running, task.Running, task.Running}) {
 		t.Errorf("states: got %v, want running throughout", r.states())
-	}
-}
-
-func TestPanicOfAPluginFailsTheTaskOnly(t *testing.T) {
-	t.Parallel()
-	boom := func(*record.Batch, int, *record.Record) error { panic("boom") }
-	for name, change := range map[string]func(*graph.Task, *plugintest.ScriptedSource){
-		"poll":      func(_ *graph.Task, s *plugintest.ScriptedSource) { s.Push(plugintest.Panics("boom")) },
-		"transform": func(g *graph.Task, _ *plugintest.ScriptedSource) { g.Chain = []graph.Stage{stage("T", boom)} },
-		"converter": func(g *graph.Task, _ *plugintest.ScriptedSource) {
-			g.Value = converter(plugin.ValueUse, func(string) error { panic("boom") })
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := kafkatest.Start(t, "scripted")
-			src := &plugintest.ScriptedSource{}
-			s := source(t, c, src, newOffsets(), func(g *graph.Task) { change(g, src) })
-			src.Push(plugintest.Numbered("a", 0, 1))
-			r := start(t, s)
-			d, ok := errors.AsType[*diag.Diagnostic](r.end())
-			if !ok || d.Code != diag.Internal || !strings.Contains(d.Detail, "boom") {
-				t.Errorf("got %v, want %s", r.err, diag.Internal)
-			}
-			if !strings.Contains(r.log.String(), "goroutine") {
-				t.Error("the log lacks the stack")
-			}
-			if src.Count("task.stop") != 1 {
-				t.Error("the plugin was not stopped")
-			}
-		})
 	}
 }
 

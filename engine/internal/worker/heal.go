@@ -50,8 +50,8 @@ func (w *Worker) heals(ctx context.Context, u *unit) bool {
 	h.next = h.ended.Add(delay)
 	h.timer = time.AfterFunc(time.Until(h.next), w.nudge)
 	w.Logger.Warn("it is started again by itself", "connector", u.connector, "task", u.task, "after", delay, "attempt", h.attempt+1)
-	w.report(ctx, store.Status{
-		Connector: u.connector, Task: u.task, State: store.StateFailed, Member: w.Member, Epoch: u.epoch,
+	u.say(ctx, w, store.Status{
+		Connector: u.connector, Task: u.task, State: store.StateFailed, Member: w.Member,
 		Trace: u.err.Error(), Attempt: h.attempt, Next: h.next,
 	})
 	return false

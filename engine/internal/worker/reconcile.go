@@ -33,21 +33,24 @@ type wish struct {
 	broken    error         // the stored configuration cannot be run; instance is nil
 	config    plugin.Config
 	epoch     int64
+	waits     bool // for the release of whoever had it before
 }
 
 // wanted is what the plan of a snapshot gives to this member.
 func (w *Worker) wanted(s *store.Snapshot) map[key]wish {
 	w.stored = s.Connectors
 	wishes := map[key]wish{}
-	for _, p := range s.Plan.Placements {
-		if p.Member != w.Member {
-			continue
-		}
+	w.hands.take(w.Member, &s.Plan)
+	if w.Lease != nil {
+		w.hands.owes(w.Member, s.Plan)
+	}
+	for _, p := range w.hands.given {
 		c, ok := s.Connectors[p.Connector]
 		if !ok {
 			continue
 		}
 		if wish, ok := w.wish(c, p); ok {
+			wish.waits = !w.hands.clear(w.Member, p)
 			wishes[wish.key] = wish
 		}
 	}
@@ -125,11 +128,11 @@ func (w *Worker) compile(c store.Connector) compiled {
 // secretsEvery is how often files of secrets are looked at.
 const secretsEvery = 3 * time.Second
 
-// refresh compiles anew what is made of secrets that have changed (Kafka Connect: config.action.reload). What runs goes on
-// running while they cannot be found: somebody may be about to replace them.
-func (w *Worker) refresh() {
+// refresh compiles anew what is made of secrets that have changed (Kafka Connect: config.action.reload), and reports whether
+// there was any. What runs goes on running while they cannot be found: somebody may be about to replace them.
+func (w *Worker) refresh() (changed bool) {
 	if w.Secrets == nil {
-		return
+		return false
 	}
 	for name, k := range w.compiled {
 		c, ok := w.stored[name]
@@ -150,12 +153,14 @@ func (w *Worker) refresh() {
 				continue
 			}
 			w.compiled[name] = anew
+			changed = true
 			w.Logger.Info("secrets of the pipeline have changed, it restarts", "pipeline", name)
 		case k.lost:
 			k.lost = false
 			w.compiled[name] = k
 		}
 	}
+	return changed
 }
 
 func digest(m config.Map) string {
@@ -184,10 +189,13 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 			u.stop()
 		} else {
 			u.aim(want)
+			if !want.waits {
+				u.adopt(ctx, w, want.epoch)
+			}
 		}
 	}
 	for k, want := range wishes {
-		if _, there := w.units[k]; !there && w.free(want) {
+		if _, there := w.units[k]; !there && !want.waits && w.free(want) {
 			w.units[k] = w.start(ctx, want, healed[k])
 		}
 	}
@@ -202,12 +210,14 @@ func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	}
 	u.heal.forget()
 	delete(w.units, u.key)
+	_, owed := w.hands.owed[u.key]
 	switch _, stored := w.stored[u.connector]; {
 	case wanted:
+	case owed: // its release says all, and the leader forgets what is no more
 	case stored:
 		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
-		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.epoch})
-	case !w.runs(u.connector):
+		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})
+	case w.Lease == nil && !w.runs(u.connector):
 		if err := w.Statuses.Forget(ctx, u.connector); err != nil {
 			w.Logger.Warn("the statuses of a deleted connector could not be dropped", "connector", u.connector, "error", err)
 		}

@@ -2,9 +2,12 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/internal/task"
 	"github.com/penstock/penstock/store"
 )
 
@@ -12,14 +15,48 @@ import (
 type unit struct {
 	key
 	identity
-	epoch    int64
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when its goroutine has ended; err is valid from then on
 	err      error
 	stopping bool // told to stop; only Run's goroutine looks at it
 	target   config.Target
-	follow   func(config.Target) // makes it run, pause or rest; never waits
+	follow   func(config.Target)   // makes it run, pause or rest; never waits
+	renew    func(store.Connector) // of an instance: tells it of another revision; never waits
 	heal     heal
+
+	mu    sync.Mutex
+	epoch int64        // of its placement
+	last  store.Status // what it said of itself last
+}
+
+// say writes a status of the unit, for the placement that it has now.
+func (u *unit) say(ctx context.Context, w *Worker, s store.Status) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s.Epoch, u.last = u.epoch, s
+	w.report(ctx, s)
+}
+
+// adopt makes the unit speak for another placement of the same thing: one that was taken away and came back before
+// anybody here noticed.
+func (u *unit) adopt(ctx context.Context, w *Worker, epoch int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.epoch == epoch {
+		return
+	}
+	u.epoch = epoch
+	if u.last.State != "" {
+		u.last.Epoch = epoch
+		w.report(ctx, u.last)
+	}
+}
+
+// placed is the epoch of the unit's placement.
+func (u *unit) placed() int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.epoch
 }
 
 func (u *unit) ended() bool {
@@ -42,6 +79,9 @@ func (u *unit) aim(want wish) {
 		u.target = want.target
 		u.follow(u.target)
 	}
+	if u.renew != nil {
+		u.renew(want.connector)
+	}
 }
 
 // start begins one wish; the goroutine ends in u.done and a nudge.
@@ -56,11 +96,14 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 	}
 	// Statuses are written for as long as the unit ends, so their context outlives the stop.
 	report := func(state store.State, err error) {
-		s := store.Status{Connector: u.connector, Task: u.task, State: state, Member: w.Member, Epoch: u.epoch}
+		if errors.Is(err, task.ErrLease) {
+			return // no failure of its own; what it is from now on is for the next who runs it to say
+		}
+		s := store.Status{Connector: u.connector, Task: u.task, State: state, Member: w.Member}
 		if err != nil {
 			s.Trace = err.Error()
 		}
-		w.report(context.WithoutCancel(ctx), s)
+		u.say(context.WithoutCancel(ctx), w, s)
 	}
 	var run func(context.Context) error
 	switch {
@@ -72,9 +115,9 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 		}
 	case want.task == store.Instance:
 		i := newInstance(w, want, report)
-		u.follow, run = i.setTarget, i.run
+		u.follow, u.renew, run = i.setTarget, i.renew, i.run
 	default:
-		t := w.NewTask(Task{Instance: want.instance, Number: want.task, Config: want.config, Report: report})
+		t := w.NewTask(Task{Instance: want.instance, Number: want.task, Config: want.config, Report: report, Holds: w.holds()})
 		u.follow = func(target config.Target) {
 			if target == config.Started {
 				t.Resume()
@@ -91,7 +134,9 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 		defer w.nudge()
 		defer close(u.done)
 		defer cancel()
-		u.err = run(life)
+		if u.err = run(life); errors.Is(u.err, task.ErrLease) {
+			u.err = nil // the loop looks at the lease before anything is started again
+		}
 		u.heal.ended = time.Now()
 		if u.err != nil && w.Failed != nil {
 			w.Failed(u.connector, u.task, u.err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
+	"github.com/penstock/penstock/engine/internal/member"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/store"
 )
@@ -36,6 +37,9 @@ type Settings struct {
 	SecretsEvery time.Duration
 	// NewTask makes a task, which does nothing before Run.
 	NewTask func(Task) Runner
+	// Lease says until when this worker may run what it has (rule 7 of D2); it must not wait. nil: for ever, and there is no
+	// other worker to hand anything over to.
+	Lease func() member.Lease
 	// StopBudget bounds what a connector's Stop may take; tasks bound themselves.
 	StopBudget time.Duration
 	// Failed hears of each instance and task that fails, from its own goroutine; it must not wait. May be nil.
@@ -50,6 +54,8 @@ type Task struct {
 	Config   plugin.Config
 	// Report takes each change of the task's state, from one goroutine at a time.
 	Report func(state store.State, err error)
+	// Holds reports whether the task may still act (rule 7 of D2); nil: always.
+	Holds func() bool
 }
 
 // Runner is a task that runs: *task.Task, or a fake in tests.
@@ -67,6 +73,7 @@ type Worker struct {
 	compiled map[string]compiled
 	stored   map[string]store.Connector // of the newest snapshot
 	wake     chan struct{}              // has room for one: something here changed
+	hands    hands
 }
 
 // key names an instance (task is store.Instance) or a task.
@@ -93,6 +100,7 @@ func New(s Settings) *Worker {
 		units:    map[key]*unit{},
 		compiled: map[string]compiled{},
 		wake:     make(chan struct{}, 1),
+		hands:    newHands(),
 	}
 }
 
@@ -106,6 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		<-w.wake
 		w.reconcile(context.WithoutCancel(ctx), nil)
 	}
+	w.leave(context.WithoutCancel(ctx))
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -127,32 +136,53 @@ func (w *Worker) loop(ctx context.Context) error {
 		}
 	}()
 	defer func() { cancel(); close(look); <-watched }()
+	ears := w.listen(watch)
+	defer func() { cancel(); ears.close() }()
 
 	waiting := false
 	secrets := time.NewTicker(cmp.Or(w.SecretsEvery, secretsEvery))
 	defer secrets.Stop()
 	for {
-		s, err := w.Configs.Snapshot(ctx)
+		held, err := w.held(ctx)
 		if err != nil {
 			return err
 		}
-		w.reconcile(ctx, w.wanted(s))
+		s, err := w.Configs.Snapshot(ctx) // no older than the lease
+		if err != nil {
+			return err
+		}
+		wishes := w.wanted(s)
+		if !held {
+			wishes = nil
+		}
+		w.reconcile(ctx, wishes)
+		w.release(ctx)
+		ears.ask(w.hands, w.lease().Left(w.now()))
 		if !waiting {
 			revision = s.Revision
 			look <- revision
 			waiting = true
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-changed:
-			waiting = false
-			if err != nil {
-				return err
+		for again := false; !again; {
+			again = true
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case err := <-changed:
+				waiting = false
+				if err != nil {
+					return err
+				}
+			case <-w.wake:
+			case <-ears.tick:
+			case heard := <-ears.heard:
+				if heard.err != nil {
+					return heard.err
+				}
+				w.hands.hear(w.Member, ears, heard)
+			case <-secrets.C:
+				again = w.refresh() // a worker where nothing happens shall not work out again and again what runs
 			}
-		case <-w.wake:
-		case <-secrets.C:
-			w.refresh()
 		}
 	}
 }

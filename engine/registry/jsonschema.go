@@ -1,0 +1,152 @@
+package registry
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// jsonSchema is a JSON Schema of any draft.
+type jsonSchema struct {
+	root *node
+	docs *jsonDocuments
+}
+
+// mainURL is the address of a schema that has none, so that relative references have something to be relative to.
+const mainURL = "registry:///schema"
+
+func parseJSONSchema(text string, refs []dependency) (schema, error) {
+	root, err := parseDocument(text)
+	if err != nil {
+		return nil, err
+	}
+	docs := &jsonDocuments{byName: map[string]*node{}}
+	for _, ref := range refs {
+		n, err := parseDocument(ref.text)
+		if err != nil {
+			return nil, fmt.Errorf("reference %s: %w", ref.name, err)
+		}
+		docs.names = append(docs.names, ref.name)
+		docs.byName[ref.name] = n
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft7)
+	c.UseLoader(docs)
+	c.UseRegexpEngine(lenient)
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.AddResource(mainURL, doc); err != nil {
+		return nil, err
+	}
+	if _, err := c.Compile(mainURL); err != nil {
+		return nil, err
+	}
+	return &jsonSchema{root, docs}, nil
+}
+
+// lenient takes patterns that Go has no expressions for: what a schema is used for elsewhere has its own engine, and nothing
+// is matched here.
+func lenient(pattern string) (jsonschema.Regexp, error) {
+	if re, err := regexp.Compile(pattern); err == nil {
+		return re, nil
+	}
+	return regexp.MustCompile(`.`), nil
+}
+
+// jsonDocuments are the schemas that another refers to. Nothing is ever fetched.
+type jsonDocuments struct {
+	names  []string
+	byName map[string]*node
+}
+
+// find is the document at an address: the reference with this name, with a name at its end, or with this $id.
+func (d *jsonDocuments) find(address string) *node {
+	address = strings.TrimSuffix(address, "#")
+	if n := d.byName[address]; n != nil {
+		return n
+	}
+	for _, name := range d.names {
+		n := d.byName[name]
+		id := strings.TrimSuffix(n.get("$id").text(), "#")
+		if strings.HasSuffix(address, "/"+strings.TrimPrefix(name, "/")) || id != "" && (id == address || strings.HasSuffix(address, "/"+id)) {
+			return n
+		}
+	}
+	return nil
+}
+
+// Load gives the library the document at an address.
+func (d *jsonDocuments) Load(address string) (any, error) {
+	n := d.find(address)
+	if n == nil {
+		return nil, fmt.Errorf("%s is no reference", address)
+	}
+	return jsonschema.UnmarshalJSON(strings.NewReader(n.String()))
+}
+
+func (s *jsonSchema) canonical() string                { return s.root.String() }
+func (s *jsonSchema) normalized() string               { return string(s.root.append(nil, true)) }
+func (s *jsonSchema) formatted(string) (string, error) { return s.canonical(), nil }
+
+// resolve follows a $ref that stands in a document. An unknown one takes anything.
+func (d *jsonDocuments) resolve(ref string, in *node) (target, doc *node) {
+	address, fragment, _ := strings.Cut(ref, "#")
+	doc = in
+	if address != "" && address != in.get("$id").text() {
+		if doc = d.find(address); doc == nil {
+			if doc = anchored(in, "$id", address); doc == nil {
+				return nil, in
+			}
+		}
+	}
+	fragment, err := url.PathUnescape(fragment)
+	switch {
+	case err != nil:
+		return nil, in
+	case fragment == "":
+		return doc, doc
+	case fragment[0] != '/':
+		if target = anchored(doc, "$anchor", fragment); target == nil {
+			target = anchored(doc, "$id", "#"+fragment)
+		}
+		return target, doc
+	}
+	target = doc
+	for step := range strings.SplitSeq(fragment[1:], "/") {
+		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		if target != nil && target.kind == '[' {
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(target.items) {
+				return nil, doc
+			}
+			target = target.items[i]
+			continue
+		}
+		target = target.get(step)
+	}
+	return target, doc
+}
+
+// anchored is the part of a document that has a name.
+func anchored(n *node, member, name string) *node {
+	if n.get(member).text() == name {
+		return n
+	}
+	for _, m := range n.members {
+		if found := anchored(m.value, member, name); found != nil {
+			return found
+		}
+	}
+	for _, item := range n.items {
+		if found := anchored(item, member, name); found != nil {
+			return found
+		}
+	}
+	return nil
+}

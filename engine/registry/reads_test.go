@@ -1,0 +1,279 @@
+package registry
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// comparison is a pair of schemas and the kinds of differences that keep the new one from reading what the old one wrote;
+// forward is the other way round.
+type comparison struct {
+	what          string
+	old, fresh    string
+	back, forward []string
+}
+
+func kinds(found []difference) []string {
+	var all []string
+	for _, d := range found {
+		all = append(all, d.kind)
+	}
+	return all
+}
+
+func compareAll(t *testing.T, format string, wrap func(string) string, cases []comparison) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			old, err := parse(format, wrap(c.old), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh, err := parse(format, wrap(c.fresh), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &budget{left: compareBudget}
+			if d := cmp.Diff(c.back, kinds(fresh.reads(old, b))); d != "" {
+				t.Errorf("the new reads the old: want, got:\n%s", d)
+			}
+			if d := cmp.Diff(c.forward, kinds(old.reads(fresh, b))); d != "" {
+				t.Errorf("the old reads the new: want, got:\n%s", d)
+			}
+			for _, s := range []schema{old, fresh} {
+				if found := s.reads(s, b); len(found) > 0 {
+					t.Errorf("a schema does not read itself: %v", kinds(found))
+				}
+			}
+		})
+	}
+}
+
+// TestAvroReads follows the table of schema resolution in Avro's specification.
+func TestAvroReads(t *testing.T) {
+	t.Parallel()
+	plain := func(s string) string { return s }
+	record := func(fields string) string { return `{"type":"record","name":"n.R","fields":[` + fields + `]}` }
+	a, bWith, bWithout := `{"name":"a","type":"int"}`, `{"name":"b","type":"string","default":""}`, `{"name":"b","type":"string"}`
+	compareAll(t, avroFormat, plain, []comparison{
+		{"the same", `"int"`, `"int"`, nil, nil},
+		{"wider", `"int"`, `"long"`, nil, []string{avroTypes}},
+		{"int to double", `"int"`, `"double"`, nil, []string{avroTypes}},
+		{"double to float", `"double"`, `"float"`, []string{avroTypes}, nil},
+		{"text and bytes", `"string"`, `"bytes"`, nil, nil},
+		{"another type", `"int"`, `"boolean"`, []string{avroTypes}, []string{avroTypes}},
+		{"field with default", record(a), record(a + "," + bWith), nil, nil},
+		{"field without default", record(a), record(a + "," + bWithout), []string{avroDefault}, nil},
+		{"two fields without default", record(a), record(bWithout + `,{"name":"c","type":"int"},` + a), []string{avroDefault, avroDefault}, nil},
+		{"field renamed with alias", record(a), record(`{"name":"z","type":"int","aliases":["a"]}`), nil, []string{avroDefault}},
+		{"field type", record(a), record(`{"name":"a","type":"string"}`), []string{avroTypes}, []string{avroTypes}},
+		{"record renamed", record(a), `{"type":"record","name":"n.S","fields":[` + a + `]}`, []string{avroNames}, []string{avroNames}},
+		{"record renamed with alias", record(a), `{"type":"record","name":"n.S","aliases":["R"],"fields":[` + a + `]}`, nil, []string{avroNames}},
+		{"other namespace", record(a), `{"type":"record","name":"m.R","fields":[` + a + `]}`, nil, nil},
+		{"nullable", record(a), record(`{"name":"a","type":["null","int"]}`), nil, []string{avroTypes}},
+		{"union narrowed", `["null","int","string"]`, `["null","int"]`, []string{avroBranch}, nil},
+		{"union of a wider type", `["null","int"]`, `["null","long"]`, nil, []string{avroBranch}},
+		{"no branch", `"boolean"`, `["null","int"]`, []string{avroBranch}, []string{avroTypes, avroTypes}},
+		{"symbol added", `{"type":"enum","name":"E","symbols":["A"]}`, `{"type":"enum","name":"E","symbols":["A","B"]}`, nil, []string{avroSymbols}},
+		{"symbol added, default", `{"type":"enum","name":"E","symbols":["A"],"default":"A"}`, `{"type":"enum","name":"E","symbols":["A","B"]}`, nil, nil},
+		{"enum renamed", `{"type":"enum","name":"E","symbols":["A"]}`, `{"type":"enum","name":"F","symbols":["A"]}`, []string{avroNames}, []string{avroNames}},
+		{"size", `{"type":"fixed","name":"F","size":4}`, `{"type":"fixed","name":"F","size":5}`, []string{avroSizes}, []string{avroSizes}},
+		{"items", `{"type":"array","items":"int"}`, `{"type":"array","items":"long"}`, nil, []string{avroTypes}},
+		{"values", `{"type":"map","values":"string"}`, `{"type":"map","values":"int"}`, []string{avroTypes}, []string{avroTypes}},
+		{"map and array", `{"type":"map","values":"int"}`, `{"type":"array","items":"int"}`, []string{avroTypes}, []string{avroTypes}},
+		{
+			"recursive", `{"type":"record","name":"L","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","L"]}]}`,
+			`{"type":"record","name":"L","fields":[{"name":"v","type":"long"},{"name":"next","type":["null","L"]}]}`, nil, []string{avroTypes},
+		},
+		{"logical types are names only", `"long"`, `{"type":"long","logicalType":"timestamp-millis"}`, nil, nil},
+	})
+}
+
+// TestProtobufReads follows the rules of Confluent's protobuf.diff.
+func TestProtobufReads(t *testing.T) {
+	t.Parallel()
+	wrap := func(s string) string { return "syntax = \"proto3\"; package p;\n" + s }
+	compareAll(t, protobufFormat, wrap, []comparison{
+		{"field added", `message M { string a = 1; }`, `message M { string a = 1; int32 b = 2; }`, nil, nil},
+		{"field renamed", `message M { string a = 1; }`, `message M { string z = 1; }`, nil, nil},
+		{"number kinds", `message M { int32 a = 1; }`, `message M { bool a = 1; }`, nil, nil},
+		{"signed", `message M { int32 a = 1; }`, `message M { sint32 a = 1; }`, []string{"FIELD_SCALAR_KIND_CHANGED"}, []string{"FIELD_SCALAR_KIND_CHANGED"}},
+		{"text and bytes", `message M { string a = 1; }`, `message M { bytes a = 1; }`, nil, nil},
+		{"enum and number", `message M { E a = 1; } enum E { Z = 0; }`, `message M { int32 a = 1; } enum E { Z = 0; }`, nil, nil},
+		{"message and scalar", `message M { N a = 1; } message N {}`, `message M { string a = 1; } message N {}`, []string{"FIELD_KIND_CHANGED"}, []string{"FIELD_KIND_CHANGED"}},
+		{"message renamed", `message M { N a = 1; } message N {}`, `message M { O a = 1; } message N {} message O {}`, []string{"FIELD_NAMED_TYPE_CHANGED"}, []string{"FIELD_NAMED_TYPE_CHANGED", "MESSAGE_REMOVED"}},
+		{"message removed", `message M {} message N {}`, `message M {}`, []string{"MESSAGE_REMOVED"}, nil},
+		{"nested removed", `message M { message N {} }`, `message M {}`, []string{"MESSAGE_REMOVED"}, nil},
+		{"numeric label", `message M { int32 a = 1; }`, `message M { repeated int32 a = 1; }`, []string{"FIELD_NUMERIC_LABEL_CHANGED"}, []string{"FIELD_NUMERIC_LABEL_CHANGED"}},
+		{"text label", `message M { string a = 1; }`, `message M { repeated string a = 1; }`, nil, nil},
+		{"into a new oneof", `message M { string a = 1; }`, `message M { oneof o { string a = 1; } }`, nil, nil},
+		{"two into a oneof", `message M { string a = 1; string b = 2; }`, `message M { oneof o { string a = 1; string b = 2; } }`, []string{"MULTIPLE_FIELDS_MOVED_TO_ONEOF"}, nil},
+		{"into an old oneof", `message M { oneof o { string a = 1; } string b = 2; }`, `message M { oneof o { string a = 1; string b = 2; } }`, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}, []string{"ONEOF_FIELD_REMOVED"}},
+		{"oneof field removed", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof o { string a = 1; } }`, []string{"ONEOF_FIELD_REMOVED"}, nil},
+		{"optional is no oneof", `message M { string a = 1; string b = 2; }`, `message M { optional string a = 1; optional string b = 2; }`, nil, nil},
+		{"map values", `message M { map<string, int32> a = 1; }`, `message M { map<string, string> a = 1; }`, []string{"FIELD_SCALAR_KIND_CHANGED"}, []string{"FIELD_SCALAR_KIND_CHANGED"}},
+		{"map and list", `message M { map<string, int32> a = 1; }`, `message M { repeated string a = 1; }`, []string{"FIELD_KIND_CHANGED"}, []string{"FIELD_KIND_CHANGED"}},
+		{"recursive", `message M { M a = 1; int32 b = 2; }`, `message M { M a = 1; float b = 2; }`, []string{"FIELD_SCALAR_KIND_CHANGED"}, []string{"FIELD_SCALAR_KIND_CHANGED"}},
+	})
+	two := func(s string) string { return "syntax = \"proto2\";\n" + s }
+	compareAll(t, protobufFormat, two, []comparison{
+		{"required added", `message M { optional string a = 1; }`, `message M { optional string a = 1; required string b = 2; }`, []string{"REQUIRED_FIELD_ADDED"}, []string{"REQUIRED_FIELD_REMOVED"}},
+		{"package", `package a; message M {}`, `package b; message M {}`, []string{"PACKAGE_CHANGED"}, []string{"PACKAGE_CHANGED"}},
+	})
+}
+
+// TestJSONSchemaReads follows the rules of Confluent's json.diff.
+func TestJSONSchemaReads(t *testing.T) {
+	t.Parallel()
+	object := func(properties, more string) string {
+		return `{"type":"object","properties":{` + properties + `}` + more + `}`
+	}
+	const closed = `,"additionalProperties":false`
+	a, b := `"a":{"type":"string"}`, `"b":{"type":"string"}`
+	compareAll(t, jsonFormat, func(s string) string { return s }, []comparison{
+		{"anything", `{}`, `true`, nil, nil},
+		{"title", `{"type":"string","title":"x"}`, `{"type":"string","title":"y","description":"z"}`, nil, nil},
+		{"type", `{"type":"string"}`, `{"type":"number"}`, []string{"TYPE_CHANGED"}, []string{"TYPE_CHANGED"}},
+		{"to anything", `{"type":"string"}`, `{}`, nil, []string{"TYPE_CHANGED"}},
+		{"integer to number", `{"type":"integer"}`, `{"type":"number"}`, nil, []string{"TYPE_NARROWED"}},
+		{"limits of text", `{"type":"string","maxLength":5}`, `{"type":"string","maxLength":6,"minLength":1}`, []string{"MIN_LENGTH_ADDED"}, []string{"MAX_LENGTH_DECREASED"}},
+		{"pattern", `{"type":"string","pattern":"a"}`, `{"type":"string","pattern":"b"}`, []string{"PATTERN_CHANGED"}, []string{"PATTERN_CHANGED"}},
+		{"limits of numbers", `{"type":"number","minimum":1}`, `{"type":"number","minimum":2}`, []string{"MINIMUM_INCREASED"}, nil},
+		{"multiple", `{"type":"number","multipleOf":4}`, `{"type":"number","multipleOf":2}`, nil, []string{"MULTIPLE_OF_EXPANDED"}},
+		{"nullable", `{"type":"string"}`, `{"type":["null","string"]}`, nil, []string{"TYPE_CHANGED"}},
+		{"one of", `{"type":"string"}`, `{"oneOf":[{"type":"null"},{"type":"string"}]}`, nil, []string{"TYPE_CHANGED"}},
+		{"one of narrowed", `{"oneOf":[{"type":"null"},{"type":"string"}]}`, `{"oneOf":[{"type":"null"}]}`, []string{"SUM_TYPE_NARROWED"}, nil},
+		{"all of extended", `{"allOf":[{"type":"string"}]}`, `{"allOf":[{"type":"string"},{"maxLength":3}]}`, []string{"PRODUCT_TYPE_EXTENDED"}, nil},
+		{"enum", `{"enum":["a"]}`, `{"enum":["a","b"]}`, nil, []string{"ENUM_ARRAY_NARROWED"}},
+		{"typed enum", `{"type":"string","enum":["a"]}`, `{"type":"string","enum":["b"]}`, []string{"COMBINED_TYPE_SUBSCHEMAS_CHANGED"}, []string{"COMBINED_TYPE_SUBSCHEMAS_CHANGED"}},
+		{"const", `{"const":1}`, `{"enum":[1,2]}`, nil, []string{"ENUM_ARRAY_NARROWED"}},
+		{"not", `{"not":{"type":"string"}}`, `{"not":{"type":["string","null"]}}`, []string{"NOT_TYPE_EXTENDED"}, nil},
+		{"into an open object", object(a, ""), object(a+","+b, ""), []string{"OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL"}, nil},
+		{"into a closed object", object(a, closed), object(a+","+b, closed), nil, []string{"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL"}},
+		{"required into a closed one", object(a, closed), object(a+","+b, closed+`,"required":["b"]`), []string{"REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL"}, []string{"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL"}},
+		{"required", object(a, ""), object(a, `,"required":["a"]`), []string{"REQUIRED_ATTRIBUTE_ADDED"}, nil},
+		{"closed", object(a, ""), object(a, closed), []string{"ADDITIONAL_PROPERTIES_REMOVED"}, nil},
+		{"partly open", object(a, ""), object(a, `,"additionalProperties":{"type":"string"}`), []string{"ADDITIONAL_PROPERTIES_NARROWED"}, nil},
+		{"covered", object(a, `,"additionalProperties":{"type":"string"}`), object(a+","+b, `,"additionalProperties":{"type":"string"}`), nil, nil},
+		{"not covered", object(a, `,"additionalProperties":{"type":"number"}`), object(a+","+b, `,"additionalProperties":{"type":"number"}`), []string{"PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"}, []string{"PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"}},
+		{"items", `{"type":"array","items":{"type":"integer"}}`, `{"type":"array","items":{"type":"number"}}`, nil, []string{"TYPE_NARROWED"}},
+		{"items added", `{"type":"array"}`, `{"type":"array","items":{"type":"number"}}`, []string{"SCHEMA_ADDED"}, nil},
+		{"unique", `{"type":"array"}`, `{"type":"array","uniqueItems":true}`, []string{"UNIQUE_ITEMS_ADDED"}, nil},
+		{"tuple", `{"type":"array","items":[{"type":"string"}],"additionalItems":false}`, `{"type":"array","items":[{"type":"string"},{"type":"null"}],"additionalItems":false}`, nil, []string{"ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL"}},
+		{
+			"through references", `{"type":"object","properties":{"x":{"$ref":"#/definitions/x"}},"definitions":{"x":{"type":"string"}}}`,
+			`{"type":"object","properties":{"x":{"$ref":"#/definitions/y"}},"definitions":{"y":{"type":"number"}}}`, []string{"TYPE_CHANGED"}, []string{"TYPE_CHANGED"},
+		},
+		{
+			"recursive", `{"type":"object","properties":{"v":{"type":"integer"},"next":{"$ref":"#"}}}`,
+			`{"type":"object","properties":{"v":{"type":"number"},"next":{"$ref":"#"}}}`, nil, []string{"TYPE_NARROWED"},
+		},
+		{"dependencies", object(a, ""), object(a, `,"dependencies":{"a":["b"]}`), []string{"DEPENDENCY_ARRAY_ADDED"}, nil},
+	})
+}
+
+// TestLevels registers a third version that fits the second but not the first, in every level.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	narrow := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`
+	wide := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}`
+	bare := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}`
+	cases := []struct {
+		level    level
+		versions []string
+		fits     bool
+	}{
+		{levelNone, []string{narrow, `"int"`}, true},
+		{levelBackward, []string{narrow, wide, bare}, true},
+		{levelBackwardTransitive, []string{narrow, wide, bare}, false},
+		{levelForward, []string{bare, wide, narrow}, true},
+		{levelForwardTransitive, []string{bare, wide, narrow}, false},
+		{levelFull, []string{narrow, wide, bare}, true},
+		{levelFullTransitive, []string{narrow, wide, bare}, false},
+		{levelFull, []string{narrow, bare}, false},
+		{levelForward, []string{narrow, bare}, true},
+		{levelBackward, []string{bare, narrow}, true},
+		{levelFull, []string{bare, narrow}, false},
+	}
+	for i, c := range cases {
+		var before []older
+		for n, text := range c.versions {
+			s, err := parse(avroFormat, text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n < len(c.versions)-1 {
+				before = append(before, older{&version{schemaValue: schemaValue{Version: n + 1, Schema: text}}, s})
+				continue
+			}
+			why := fits(s, avroFormat, before, c.level)
+			if (len(why) == 0) != c.fits {
+				t.Errorf("case %d, %s: got %v, want that it fits: %v", i, c.level, why, c.fits)
+			}
+		}
+	}
+}
+
+// TestMessages holds what is said of a schema that does not fit, in Confluent's words.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const first = `{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}]}"}`
+	const second = `{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"string\"},{\"name\":\"b\",\"type\":\"int\"}]}"}`
+	r.register(t, "s", first)
+	_, _, got := r.call(t, "POST", "/subjects/s/versions", "", []byte(second))
+	want := `{"error_code":409,"message":"Schema being registered is incompatible with an earlier schema for subject \"s\", details: [` +
+		`{errorType:'TYPE_MISMATCH', description:'The type (path '/fields/0/type') of a field in the new schema does not match with the old schema', additionalInfo:'reader type: STRING not compatible with writer type: INT'}, ` +
+		`{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'b' at path '/fields/1' in the new schema has no default value and is missing in the old schema', additionalInfo:'b'}, ` +
+		`{oldSchemaVersion: 1}, {oldSchema: '{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}]}'}, {validateFields: 'false', compatibility: 'BACKWARD'}]"}`
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for _, c := range []struct{ subject, old, fresh, want string }{
+		{
+			"pb", `{"schemaType":"PROTOBUF","schema":"syntax = \"proto3\"; message M { int32 a = 1; }"}`,
+			`{"schemaType":"PROTOBUF","schema":"syntax = \"proto3\"; message M { string a = 1; }"}`,
+			`{errorType:\"FIELD_SCALAR_KIND_CHANGED\", description:\"The kind of a SCALAR field at path '#/M/1' in the new schema does not match its kind in the old schema\"}`,
+		},
+		{
+			"js", `{"schemaType":"JSON","schema":"{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"}}}"}`,
+			`{"schemaType":"JSON","schema":"{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"integer\"}}}"}`,
+			`{errorType:\"TYPE_CHANGED\", description:\"A type at path '#/properties/id' is different between the new schema and the old schema\"}`,
+		},
+	} {
+		r.register(t, c.subject, c.old)
+		_, _, got := r.call(t, "POST", "/compatibility/subjects/"+c.subject+"/versions/latest?verbose=true", "", []byte(c.fresh))
+		if !strings.Contains(string(got), c.want) || !strings.HasPrefix(string(got), `{"is_compatible":false,"messages":[`) {
+			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
+	}
+}
+
+// TestComparisonsEnd compares what grows out of all proportion: the budget ends it, and the schema is refused.
+func TestComparisonsEnd(t *testing.T) {
+	t.Parallel()
+	wide := func(symbol string) string {
+		var branches []string
+		for i := range 700 {
+			branches = append(branches, fmt.Sprintf(`{"type":"record","name":"%s%d","fields":[]}`, symbol, i))
+		}
+		return "[" + strings.Join(branches, ",") + "]"
+	}
+	old, err := parse(avroFormat, wide("A"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := parse(avroFormat, wide("B"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := fits(fresh, avroFormat, []older{{&version{}, old}}, levelBackward)
+	if !slices.Contains(why, errTooComplex.Error()) {
+		t.Errorf("got %d reasons, want %q among them", len(why), errTooComplex)
+	}
+}

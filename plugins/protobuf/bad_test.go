@@ -186,6 +186,29 @@ func TestInterleaved(t *testing.T) {
 	}
 }
 
+// TestWide: empty messages of many fields are bounded together.
+func TestWide(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString(`syntax = "proto3"; message M { repeated Wide a = 1; } message Wide {`)
+	for i := range 1000 {
+		fmt.Fprintf(&text, " int32 f%d = %d;", i, i+1)
+	}
+	text.WriteString("}")
+	for n, ok := range map[int]bool{1000: true, 6000: false} {
+		message := append([]byte{0}, strings.Repeat("\x0a\x00", n)...)
+		d, err := read(t, nil, text.String(), message...)
+		switch {
+		case ok && (err != nil || len(d.Value.Elements()[0].Elements()) != n):
+			t.Errorf("%d: %v", n, errorsOf(err))
+		case !ok:
+			if err := fails(err, "more fields than its size allows"); err != nil {
+				t.Errorf("%d: %v", n, err)
+			}
+		}
+	}
+}
+
 // TestLarge: ten megabytes of text there and back.
 func TestLarge(t *testing.T) {
 	t.Parallel()

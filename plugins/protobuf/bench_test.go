@@ -2,6 +2,7 @@ package protobuf_test
 
 import (
 	"math/big"
+	"strconv"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -70,6 +71,29 @@ func TestAllocProtobuf(t *testing.T) {
 		}
 	}); n > 3 {
 		t.Errorf("reading allocates %v times, want 3 at most: a decimal, its number and the number's digits", n)
+	}
+}
+
+// TestAllocMap: a map of many entries costs no more than a small one.
+func TestAllocMap(t *testing.T) {
+	s := record.Build(record.Struct).Named("M").
+		Field("a", record.BuildMap(record.Required(record.String), record.Required(record.Int64)).Named("a").MustBuild()).
+		Field("b", record.BuildMap(record.Required(record.Int32), record.Required(record.Int64)).Named("b").MustBuild()).MustBuild()
+	var texts, numbers []record.Value
+	for i := range 100 {
+		texts = append(texts, record.OfString("key "+strconv.Itoa(i)), record.OfInt64(int64(i)))
+		numbers = append(numbers, record.OfInt32(int32(i)), record.OfInt64(int64(i)))
+	}
+	c := newCodec(t, record.Datum{Schema: s, Value: record.OfStruct([]record.Value{record.OfMap(texts), record.OfMap(numbers)})})
+	var a record.Arena
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(100, func() {
+		a.Reset()
+		if _, err := c.ReadMessage(ctx, &a, &c.m, c.message); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("reading allocates %v times, want none", n)
 	}
 }
 

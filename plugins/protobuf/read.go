@@ -22,7 +22,7 @@ type decoder struct {
 
 // Read reads a message.
 func (d *decoder) Read(a *record.Arena, src []byte) (record.Datum, error) {
-	d.r.arena, d.r.depth, d.r.state = a, 0, d.r.state[:0]
+	d.r.arena, d.r.depth, d.r.state, d.r.left = a, 0, d.r.state[:0], mostFields+fieldsOfByte*len(src)
 	values := a.Extend(d.plan.template, 0)
 	err := d.r.message(d.plan, values, src)
 	d.r.arena = nil
@@ -39,14 +39,31 @@ func (d *decoder) Read(a *record.Arena, src []byte) (record.Datum, error) {
 type reading struct {
 	arena *record.Arena
 	depth int
+	left  int // how many fields of embedded messages may still be made
 	// state has, for each message on the way to here, how many elements of its lists are read (untouched: none here yet),
 	// and whether its required fields were seen.
 	state []int
-	keys  map[string]int // of a large map, while doubles are looked for
-	buf   []byte
+	// Of a large map, while doubles are looked for.
+	texts   map[string]int
+	numbers map[int64]int
 }
 
 const untouched = -1
+
+// An empty message takes two bytes and becomes a struct with all its fields. These bound how many fields a message may come
+// to: so many, and so many more for each of its bytes.
+const (
+	mostFields   = 1 << 22
+	fieldsOfByte = 64
+)
+
+// fresh lends the fields of an empty message.
+func (r *reading) fresh(p *messagePlan) ([]record.Value, error) {
+	if r.left -= len(p.template); r.left < 0 {
+		return nil, errSizes
+	}
+	return r.arena.Extend(p.template, 0), nil
+}
 
 // message reads fields into values, which hold defaults or what an earlier part of the same message gave.
 func (r *reading) message(p *messagePlan, values []record.Value, src []byte) error {
@@ -172,7 +189,11 @@ func (r *reading) embedded(f *readField, values []record.Value, src []byte) erro
 	}
 	slot := r.slot(f, values)
 	if slot.IsNull() || unsafe.SliceData(slot.Elements()) == unsafe.SliceData(f.message.template) {
-		*slot = record.OfStruct(r.arena.Extend(f.message.template, 0))
+		fields, err := r.fresh(f.message)
+		if err != nil {
+			return err
+		}
+		*slot = record.OfStruct(fields)
 	}
 	err := r.message(f.message, slot.Elements(), src)
 	r.depth--
@@ -388,7 +409,10 @@ func (r *reading) item(f *readField, all []record.Value, used int, src []byte, p
 		copy(entry, f.message.template)
 		return used + 2, next, r.message(f.message, entry, b)
 	}
-	fields := r.arena.Extend(f.message.template, 0)
+	fields, err := r.fresh(f.message)
+	if err != nil {
+		return used, 0, err
+	}
 	all[used] = record.OfStruct(fields)
 	return used + 1, next, r.message(f.message, fields, b)
 }
@@ -485,33 +509,57 @@ const fewKeys = 16
 // distinct takes out all but the last entry of a key, in place. The entry keeps the place of the first one.
 func (r *reading) distinct(pairs []record.Value) []record.Value {
 	n := 0
-	if len(pairs) <= 2*fewKeys {
-		for i := 0; i < len(pairs); i += 2 {
-			at := n
-			for j := 0; j < n; j += 2 {
-				if pairs[j].Equal(pairs[i]) {
-					at = j
-					break
-				}
-			}
-			pairs[at], pairs[at+1] = pairs[i], pairs[i+1]
-			n = max(n, at+2)
+	many := len(pairs) > 2*fewKeys
+	if many {
+		if r.texts == nil {
+			r.texts, r.numbers = map[string]int{}, map[int64]int{}
 		}
-		return pairs[:n]
+		defer func() { clear(r.texts); clear(r.numbers) }()
 	}
-	if r.keys == nil {
-		r.keys = map[string]int{}
-	}
-	defer clear(r.keys)
 	for i := 0; i < len(pairs); i += 2 {
-		r.buf = pairs[i].AppendCanonical(r.buf[:0])
-		at, ok := r.keys[string(r.buf)]
-		if !ok {
-			at = n
-			r.keys[string(r.buf)] = n
+		at := -1
+		if many {
+			at = r.placed(pairs[i], n)
+		} else {
+			at = placeOf(pairs[:n], pairs[i])
+		}
+		if at < 0 {
+			at, n = n, n+2
 		}
 		pairs[at], pairs[at+1] = pairs[i], pairs[i+1]
-		n = max(n, at+2)
 	}
 	return pairs[:n]
+}
+
+// placeOf is where an entry of a key is; -1: nowhere.
+func placeOf(pairs []record.Value, key record.Value) int {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i].Equal(key) {
+			return i
+		}
+	}
+	return -1
+}
+
+// placed is placeOf for a map of many entries, of which it remembers the keys: a new one will be at the place that is given.
+func (r *reading) placed(key record.Value, next int) int {
+	switch key.Kind() {
+	case record.String:
+		if at, ok := r.texts[key.Text()]; ok {
+			return at
+		}
+		r.texts[key.Text()] = next // the text lives as long as the message
+	case record.Int8, record.Int16, record.Int32, record.Int64:
+		if at, ok := r.numbers[key.Int()]; ok {
+			return at
+		}
+		r.numbers[key.Int()] = next
+	default: // as only messages have that are maps by their looks
+		text := string(key.AppendCanonical(nil))
+		if at, ok := r.texts[text]; ok {
+			return at
+		}
+		r.texts[text] = next
+	}
+	return -1
 }

@@ -14,6 +14,7 @@ var (
 	errType    = errors.New("a field of the message has a wire type that there is none of")
 	errEnd     = errors.New("a group of the message ends that did not begin")
 	errDeep    = errors.New("the message nests deeper than 100 levels")
+	errSizes   = errors.New("the message comes to more fields than its size allows")
 	errUTF8    = errors.New("a string of the message is no UTF-8")
 	errEndless = errors.New("data nest deeper than they can be unrolled")
 )

@@ -288,7 +288,7 @@ func besideLibrary(t *testing.T, rt *rapid.T, config plugin.Config) {
 	reg := srfake.New()
 	defer reg.Close()
 	name := 0
-	s := drawStruct(rt, 3, &name).MustBuild()
+	s := drawStruct(rt, 2, &name).MustBuild()
 	d := record.Datum{Schema: s, Value: drawValue(rt, s, true)}
 	conv := converter(t, reg.URL(), config)
 	message, err := conv.AppendData([]byte{}, "t", d)

@@ -517,7 +517,7 @@ func (r *reading) distinct(pairs []record.Value) []record.Value {
 		defer func() { clear(r.texts); clear(r.numbers) }()
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		at := -1
+		var at int
 		if many {
 			at = r.placed(pairs[i], n)
 		} else {

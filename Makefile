@@ -54,7 +54,7 @@ bench-code: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite golden files from what the code says now
-	$(GO) test ./hcl ./engine/config ./engine/graph -update
+	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diff ./plugins/protobuf -update
 
 reference: ## rewrite docs/reference from the plugins, codes and commands
 	$(GO) test ./cmd/engine -run TestReferenceIsFresh -update

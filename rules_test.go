@@ -77,6 +77,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
+	"engine/internal/clustertest":     {},
 	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
 	"engine/internal/leader/model": {
 		"engine/config", "engine/graph", "engine/internal/leader", "engine/internal/member", "engine/internal/task",

@@ -56,7 +56,7 @@ mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFil
 ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
 	-rapid.checks="${AVRO_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
 mvn -q -f testdata/java/protobuf/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/protobuf.classpath"
-ENGINE_TEST_PROTOBUF=$(cat "$work/protobuf.classpath") go test -v -count=1 -timeout 180m -run BesideJava ./plugins/protobuf \
+ENGINE_TEST_PROTOBUF=$(cat "$work/protobuf.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/protobuf \
 	-rapid.checks="${PROTOBUF_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"

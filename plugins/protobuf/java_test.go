@@ -86,30 +86,8 @@ func TestBesideJava(t *testing.T) {
 	conv := converter(t, reg.URL(), nil)
 	rapid.Check(t, func(rt *rapid.T) {
 		javaReads(t, rt, e, rapid.SampledFrom([]string{"false", "true"}).Draw(rt, "optional"))
-		m := dynamicpb.NewMessage(all.Messages().ByName("All"))
-		drawMessage(rt, m, 2)
-		message, err := proto.Marshal(m)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		own, err := conv.ReadData(new(record.Arena), "t", frame(1, append([]byte{0}, message...)...))
-		if err != nil {
-			rt.Fatal(errorsOf(err))
-		}
-		answer, err := e.ask(all, message)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		var theirs []byte
-		if _, err := fmt.Sscanf(answer+" ", "%x ", &theirs); err != nil && answer != "" {
-			rt.Fatal(answer)
-		}
-		d, err := conv.ReadData(new(record.Arena), "t", frame(1, append([]byte{0}, theirs...)...))
-		if err != nil {
-			rt.Fatal(errorsOf(err))
-		}
-		if err := vector.CompareValue(own.Value, d.Value); err != nil {
-			rt.Fatalf("%x and %x: %v", message, theirs, err)
+		for range values {
+			libraryToJava(rt, e, conv, all)
 		}
 	})
 	if err := in.Close(); err != nil {
@@ -120,23 +98,59 @@ func TestBesideJava(t *testing.T) {
 	}
 }
 
+// values is how many values are tried of each schema, on each way.
+const values = 25
+
 // javaReads writes random data here, and wants the same bytes from Java.
 func javaReads(t *testing.T, rt *rapid.T, e *echo, optional string) {
 	reg := srfake.New()
 	defer reg.Close()
 	name := 0
 	s := drawStruct(rt, 3, &name).MustBuild()
-	d := record.Datum{Schema: s, Value: drawValue(rt, s, true)}
-	message, err := converter(t, reg.URL(), plugin.Config{"optional.for.nullables": optional}).AppendData([]byte{}, "t", d)
-	if err != nil {
-		rt.Fatal(errorsOf(err))
+	conv := converter(t, reg.URL(), plugin.Config{"optional.for.nullables": optional})
+	var file protoreflect.FileDescriptor
+	for range values {
+		message, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: s, Value: drawValue(rt, s, true)})
+		if err != nil {
+			rt.Fatal(errorsOf(err))
+		}
+		if file == nil {
+			stored, _ := reg.GetSchema("t-value", 1)
+			if file, err = compileStrictly(t, stored.Schema.Schema); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if got, err := e.ask(file, message[6:]); err != nil || got != fmt.Sprintf("%x", message[6:]) {
+			rt.Fatalf("got  %s (%v)\nwant %x", got, err, message[6:])
+		}
 	}
-	stored, _ := reg.GetSchema("t-value", 1)
-	file, err := compileStrictly(t, stored.Schema.Schema)
+}
+
+// libraryToJava has the library write a message and Java write it again, and wants the same data of both.
+func libraryToJava(rt *rapid.T, e *echo, conv plugin.Converter, all protoreflect.FileDescriptor) {
+	m := dynamicpb.NewMessage(all.Messages().ByName("All"))
+	drawMessage(rt, m, 2)
+	message, err := proto.Marshal(m)
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if got, err := e.ask(file, message[6:]); err != nil || got != fmt.Sprintf("%x", message[6:]) {
-		rt.Fatalf("got  %s (%v)\nwant %x of\n%s", got, err, message[6:], stored.Schema.Schema)
+	own, err := conv.ReadData(new(record.Arena), "t", frame(1, append([]byte{0}, message...)...))
+	if err != nil {
+		rt.Fatal(errorsOf(err))
+	}
+	answer, err := e.ask(all, message)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	var theirs []byte
+	if _, err := fmt.Sscanf(answer+" ", "%x ", &theirs); err != nil && answer != "" {
+		rt.Fatal(answer)
+	}
+	d, err := conv.ReadData(new(record.Arena), "t", frame(1, append([]byte{0}, theirs...)...))
+	if err != nil {
+		rt.Fatal(errorsOf(err))
+	}
+	if err := vector.CompareValue(own.Value, d.Value); err != nil {
+		rt.Fatalf("%x and %x: %v", message, theirs, err)
 	}
 }

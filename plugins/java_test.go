@@ -3,7 +3,6 @@ package plugins_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -325,8 +324,13 @@ func (p *pair) run(chain []plugin.Transform, in input) map[string]any {
 	for _, h := range in.Headers {
 		r.Headers = append(r.Headers, record.Header{Key: h.Key, Datum: p.read(b, h.Value)})
 	}
+	return p.through(chain, b)
+}
+
+// through takes the record of a batch through a chain.
+func (p *pair) through(chain []plugin.Transform, b *record.Batch) map[string]any {
 	for i, t := range chain {
-		if err := t.Apply(context.Background(), b); err != nil {
+		if err := t.Apply(p.t.Context(), b); err != nil {
 			p.t.Fatal(err)
 		}
 		if f := b.Failures(); len(f) > 0 {
@@ -340,7 +344,10 @@ func (p *pair) run(chain []plugin.Transform, in input) map[string]any {
 }
 
 func (p *pair) written(r *record.Record) map[string]any {
-	out := map[string]any{"topic": r.Topic, "partition": json.Number(strconv.Itoa(int(r.Partition))), "timestamp": nil}
+	out := map[string]any{"topic": r.Topic, "partition": nil, "timestamp": nil}
+	if r.Partition >= 0 {
+		out["partition"] = json.Number(strconv.Itoa(int(r.Partition)))
+	}
 	if r.Timestamp != record.NoTimestamp {
 		out["timestamp"] = json.Number(strconv.FormatInt(r.Timestamp, 10))
 	}

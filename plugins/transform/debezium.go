@@ -413,11 +413,12 @@ type logicalTableConfig struct {
 	Unique      bool   `cfg:"key.enforce.uniqueness" importance:"low" doc:"Whether the key gets a field that tells the physical tables apart."`
 	KeyName     string `cfg:"key.field.name" importance:"low" doc:"Name of that field."`
 	KeyRegex    string `cfg:"key.field.regex" importance:"low" doc:"Regular expression that the whole topic matches, for the content of that field. Without it, it is the topic."`
+	Adjustment  string `cfg:"schema.name.adjustment.mode" oneof:"none" importance:"low" doc:"How names of schemas are changed for converters that do not take them as they are: not at all."`
 	KeyReplace  string `cfg:"key.field.replacement" importance:"low" doc:"The content of that field; $1 and ${name} are groups."`
 }
 
 //nolint:gochecknoglobals // a literal
-var logicalTableDefaults = logicalTableConfig{Unique: true, KeyName: "__dbz__physicalTableIdentifier"}
+var logicalTableDefaults = logicalTableConfig{Unique: true, KeyName: "__dbz__physicalTableIdentifier", Adjustment: "none"}
 
 const updatePurpose = "Updating schema"
 

@@ -7,15 +7,19 @@ import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.json.JsonConverter;
+import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.sink.SinkRecord;
+import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.transforms.Transformation;
 
 /**
  * Takes records through chains of Kafka Connect's own transforms. A line that is an array is a chain, [{"class", "config"}];
- * one that is an object is a record for the newest chain: topic, partition, offset, timestamp, key, value and headers, of
+ * one that is an object is a record for the newest chain: topic, partition, offset, timestamp, key, value and headers (and
+ * "source", for a record of a source), of
  * which data are texts in the form of JsonConverter with schemas. Each line is answered with one: what came out in the same
  * form, or {"dropped"}, {"failed": number of the transform}, {"encode"}; for a chain {"ok"} or {"configure"}.
  */
+@SuppressWarnings({"rawtypes", "unchecked"})
 public class Chains {
     static final ObjectMapper mapper = new ObjectMapper();
     static final JsonConverter json = new JsonConverter();
@@ -24,7 +28,7 @@ public class Chains {
         json.configure(Map.of("schemas.enable", "true", "converter.type", "value"));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16), false, "UTF-8");
-        List<Transformation<SinkRecord>> chain = new ArrayList<>();
+        List<Transformation> chain = new ArrayList<>();
         for (String line; (line = in.readLine()) != null; ) {
             if (line.isEmpty()) {
                 out.flush();
@@ -36,14 +40,13 @@ public class Chains {
         out.flush();
     }
 
-    @SuppressWarnings("unchecked")
-    static String configure(JsonNode stages, List<Transformation<SinkRecord>> chain) {
+    static String configure(JsonNode stages, List<Transformation> chain) {
         chain.clear();
         int i = 0;
         try {
             for (JsonNode stage : stages) {
                 Class<?> c = Class.forName(stage.get("class").asText());
-                Transformation<SinkRecord> t = (Transformation<SinkRecord>) c.getDeclaredConstructor().newInstance();
+                Transformation t = (Transformation) c.getDeclaredConstructor().newInstance();
                 t.configure(mapper.convertValue(stage.get("config"), Map.class));
                 chain.add(t);
                 i++;
@@ -58,18 +61,19 @@ public class Chains {
         return json.toConnectData("t", text == null || text.isNull() ? null : text.asText().getBytes(StandardCharsets.UTF_8));
     }
 
-    static String run(JsonNode r, List<Transformation<SinkRecord>> chain) {
+    static String run(JsonNode r, List<Transformation> chain) {
         SchemaAndValue key = read(r.get("key")), value = read(r.get("value"));
         Long timestamp = r.get("timestamp").isNull() ? null : r.get("timestamp").asLong();
-        SinkRecord record = new SinkRecord(r.get("topic").asText(), r.get("partition").asInt(), key.schema(), key.value(), value.schema(),
+        ConnectRecord record = r.has("source") ? new SourceRecord(Map.of(), Map.of(), r.get("topic").asText(), null, key.schema(), key.value(),
+            value.schema(), value.value(), timestamp) : new SinkRecord(r.get("topic").asText(), r.get("partition").asInt(), key.schema(), key.value(), value.schema(),
             value.value(), r.get("offset").asLong(), timestamp, timestamp == null ? TimestampType.NO_TIMESTAMP_TYPE : TimestampType.CREATE_TIME);
         for (JsonNode h : r.get("headers")) {
             record.headers().add(h.get("key").asText(), read(h.get("value")));
         }
         int i = 0;
         try {
-            for (Transformation<SinkRecord> t : chain) {
-                record = t.apply(record);
+            for (Transformation t : chain) {
+                record = (ConnectRecord) t.apply(record);
                 if (record == null) {
                     return "{\"dropped\":true}";
                 }
@@ -86,7 +90,8 @@ public class Chains {
             write(out, "key", json.fromConnectData("t", record.keySchema(), record.key()));
             write(out, "value", json.fromConnectData("t", record.valueSchema(), record.value()));
             ArrayNode headers = out.putArray("headers");
-            for (Header h : record.headers()) {
+            for (Object o : record.headers()) {
+                Header h = (Header) o;
                 write(headers.addObject().put("key", h.key()), "value", json.fromConnectData("t", h.schema(), h.value()));
             }
         } catch (Exception e) {

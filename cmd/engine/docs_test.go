@@ -104,7 +104,11 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 			write(t, dir, "example.hcl", wrapped(block[1]))
 			var said bytes.Buffer
 			p := process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
-			if _, err := p.load([]string{dir}, variables{}); err != nil {
+			load := func() error { _, err := p.load([]string{dir}, variables{}); return err }
+			if strings.Contains(block[1], "group_id") { // one of a cluster
+				load = func() error { return (&clustered{process: p}).load([]string{dir}) }
+			}
+			if err := load(); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}
 		}

@@ -310,7 +310,7 @@ type row struct {
 	worker string
 }
 
-var rowPattern = regexp.MustCompile(`\{"id":"?(\d+)"?,"worker":"(\d+/\d+)"\}`) //nolint:gochecknoglobals // a literal
+var rowPattern = regexp.MustCompile(`\{"id":"?(\d+)"?,"worker":"(\d+/\d+)"\}`)
 
 func (l *load) parse(value []byte) row {
 	m := rowPattern.FindSubmatch(value)

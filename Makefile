@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden reference kafka kafka-stop compat cluster-test clean
+.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-cluster bench-programs bench-code golden reference kafka kafka-stop compat cluster-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-start: bench-programs ## from exec to the first record and to REST, and me
 
 bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven
 	bin/bench/run $(BENCH) compare
+
+bench-cluster: ## three workers, and three of a genuine Kafka Connect: writes, additions, kills; needs Java and Maven
+	@CLUSTER_FIGURES=1 scripts/cluster.sh -run '^TestFigures$$'
 
 bench-programs:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bench/ ./bench/broker ./bench/host ./bench/limit ./bench/run ./cmd/engine

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,6 +58,9 @@ func (c *caller) ask(ctx context.Context, w *worker, method, path string, body a
 		}
 		if !slices.Contains([]int{404, 409, 412, 500, 503, 504}, a.status) {
 			c.t.Errorf("worker %d: %s %s: %s", w.number, method, path, a)
+		}
+		if a.status >= 500 && method == http.MethodGet && !strings.HasSuffix(path, "/offsets") {
+			c.t.Errorf("worker %d: GET %s, which needs no broker, was refused: %s", w.number, path, a)
 		}
 		if a.status >= 500 {
 			kind += " " + refused.Message[:min(len(refused.Message), 90)]

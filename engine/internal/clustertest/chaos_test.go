@@ -310,7 +310,7 @@ type row struct {
 	worker string
 }
 
-var rowPattern = regexp.MustCompile(`\{"id":"?(\d+)"?,"worker":"(\d+/\d+)"\}`) //nolint:gochecknoglobals // a literal
+var rowPattern = regexp.MustCompile(`\{"id":"?(\d+)"?,"worker":"(\d+/\d+)"\}`)
 
 func (l *load) parse(value []byte) row {
 	m := rowPattern.FindSubmatch(value)
@@ -354,7 +354,9 @@ func (l *load) check(tr *trouble) {
 		total, repeats = total+len(records), repeats+len(records)-len(times)
 		for task, o := range owners {
 			late += o.late(l.t, tr, topic, task)
-			o.check(l.t, topic, task, history[fmt.Sprintf("%s %d", topic, task)])
+			if is := o.contradicts(history[fmt.Sprintf("%s %d", topic, task)]); is != "" {
+				l.t.Errorf("%s, task %d: %s", topic, task, is)
+			}
 		}
 		l.sunk(topic, times)
 	}
@@ -468,9 +470,9 @@ type tenures struct{ records []made } // in the order of the log
 
 func (o *tenures) add(worker string, at time.Time) { o.records = append(o.records, made{worker, at}) }
 
-// check demands that the order in which workers made records of a task is the one in which it was placed on them: two that
-// run it at a time take turns more often than the plan says.
-func (o *tenures) check(t *testing.T, topic string, task int, placed []string) {
+// contradicts says how the order in which workers made records of a task differs from the one in which it was placed on
+// them, "" when it does not: two that run it at a time take turns more often than the plan says.
+func (o *tenures) contradicts(placed []string) string {
 	sorted := slices.Clone(o.records)
 	slices.SortStableFunc(sorted, func(a, b made) int { return a.at.Compare(b.at) })
 	var turns []made
@@ -484,10 +486,36 @@ func (o *tenures) check(t *testing.T, topic string, task int, placed []string) {
 	for _, turn := range turns {
 		i := slices.Index(rest, turn.worker)
 		if i < 0 {
-			t.Errorf("%s, task %d: made by %v in turn, and placed on %v: worker %s did so at %s", topic, task, turns, placed, turn.worker, turn.at)
-			return
+			return fmt.Sprintf("made by %v in turn, and placed on %v: worker %s did so at %s", turns, placed, turn.worker, turn.at)
 		}
 		rest = rest[i+1:]
+	}
+	return ""
+}
+
+// TestTwoOwnersAreSeen: what is looked for after a run is found when it is there.
+func TestTwoOwnersAreSeen(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		made   string // a record a letter, a worker each, in the order of making
+		placed string
+		ok     bool
+	}{
+		{"aaabbb", "ab", true},
+		{"aaabbb", "cabca", true},
+		{"aabbaa", "aba", true},
+		{"ababab", "ab", false},
+		{"aabbab", "ab", false},
+		{"aac", "ab", false},
+		{"", "ab", true},
+	} {
+		var o tenures
+		for i, worker := range c.made {
+			o.add(string(worker)+"/1", time.UnixMilli(int64(i)))
+		}
+		if is := o.contradicts(strings.Split(c.placed, "")); (is == "") != c.ok {
+			t.Errorf("made by %s, placed on %s: got %q", c.made, c.placed, is)
+		}
 	}
 }
 

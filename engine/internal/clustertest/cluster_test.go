@@ -156,8 +156,19 @@ type worker struct {
 func (w *worker) address() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }
 func (w *worker) log() string     { return filepath.Join(w.dir, fmt.Sprintf("worker-%d.log", w.number)) }
 
-// launch starts a process. What it says of itself on records is the number of the worker and of its life.
+// launch starts a process of ours. What it says of itself on records is the number of the worker and of its life.
 func (w *worker) launch() {
+	w.t.Helper()
+	command := exec.Command(os.Getenv(binaryEnvironment), "worker", "-var", fmt.Sprintf("port=%d", w.port), filepath.Join(w.dir, "worker.hcl")) //nolint:noctx,gosec // ended by end
+	w.mu.Lock()
+	w.lives++
+	command.Env = append(os.Environ(), fmt.Sprintf("WORKER=%d/%d", w.number, w.lives))
+	w.mu.Unlock()
+	w.start(command)
+}
+
+// start starts a process, whose output goes to the worker's log.
+func (w *worker) start(command *exec.Cmd) {
 	w.t.Helper()
 	out, err := os.OpenFile(w.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -165,12 +176,9 @@ func (w *worker) launch() {
 		return
 	}
 	defer out.Close() //nolint:errcheck // the process has its own
+	command.Stdout, command.Stderr = out, out
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lives++
-	command := exec.Command(os.Getenv(binaryEnvironment), "worker", "-var", fmt.Sprintf("port=%d", w.port), filepath.Join(w.dir, "worker.hcl")) //nolint:noctx,gosec // ended by end
-	command.Stdout, command.Stderr = out, out
-	command.Env = append(os.Environ(), fmt.Sprintf("WORKER=%d/%d", w.number, w.lives))
 	if err := command.Start(); err != nil {
 		w.t.Error(err)
 		return

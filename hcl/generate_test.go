@@ -211,6 +211,7 @@ func TestGeneratedConditions(t *testing.T) {
 func TestGeneratedTextIsExact(t *testing.T) {
 	t.Parallel()
 	r := registry(t)
+	file := filepath.Join(t.TempDir(), "a.hcl")
 	rapid.Check(t, func(rt *rapid.T) {
 		m := nasty(rt)
 		kind := rapid.SampledFrom([]string{"source", "sink", "unknown"}).Draw(rt, "kind")
@@ -222,11 +223,10 @@ func TestGeneratedTextIsExact(t *testing.T) {
 		for _, s := range secrets {
 			env[s.Variable] = m[s.Property]
 		}
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			rt.Fatal(err)
 		}
-		p, found := hcl.Load(dir, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+		p, found := hcl.Load(file, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
 		if found.HasErrors() || len(p.Pipelines) != 1 {
 			rt.Fatalf("%v\n%s", found.Err(), text)
 		}

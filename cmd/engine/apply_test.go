@@ -285,10 +285,22 @@ func TestACertificateMustBeTrusted(t *testing.T) {
 
 // oddNames are names that a path, a shell or HCL could take for something else.
 func oddNames() []string {
-	return []string{"a/b", "50%", "%2F", "a b", "🚀", "q?x=1#y", `back\slash`, `"quoted"`, "${x}", "é", "..", "a+b", "semi;colon", "a&b"}
+	return []string{"a b", "🚀", "q?x=1#y", `"quoted"`, "${x}", "é", "a+b", "semi;colon", "a&b", "[c]", "d:e"}
 }
 
-// TestNamesOfAllKinds: plan, apply, import and export know a connector by any name.
+// TestNamesThatKafkaConnectCannotBeAskedAbout are refused before anything is created that nobody can delete.
+func TestNamesThatKafkaConnectCannotBeAskedAbout(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a/b", "50%", "%2F", `back\\slash`, "..", "tab\\t"} {
+		c := newConnect()
+		dir := shopOn(t, c, strings.Replace(shopFile, `state = "paused"`, `name = "`+name+`"`, 1))
+		if status, said := engineIn(t, "", "apply", "-auto-approve", dir); status != 1 || !strings.Contains(said, "[E404]") || !strings.Contains(said, "shop.hcl:22:1") || len(c.writes) > 0 {
+			t.Errorf("%s: got %d, %v and\n%s", name, status, c.writes, said)
+		}
+	}
+}
+
+// TestNamesOfAllKinds: plan, apply, import and export know a connector by any other name.
 func TestNamesOfAllKinds(t *testing.T) {
 	t.Parallel()
 	c := newConnect()

@@ -63,6 +63,9 @@ func (c *connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case c.dies < 0:
 		panic(http.ErrAbortHandler)
+	case slices.ContainsFunc(names(r), func(name string) bool { return !addressable(name) }):
+		w.WriteHeader(http.StatusBadRequest) // as Kafka Connect 4.3.1 does, with a page
+		return
 	}
 	if c.changed != nil && r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/connectors") {
 		parts := names(r)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine/config"
@@ -35,6 +36,26 @@ func (p *planned) tooOld() diag.List {
 		}
 	}
 	return found
+}
+
+// unaddressable refuses to touch connectors that a genuine Kafka Connect could create and never be asked about again: its
+// HTTP server refuses paths in which a part has certain characters, however they are escaped.
+func (p *planned) unaddressable() diag.List {
+	var found diag.List
+	for _, e := range p.document.Entries {
+		if !p.cluster.genuine() || !e.Changed() || addressable(e.Name) && (e.From == "" || addressable(e.From)) {
+			continue
+		}
+		found = append(found, diag.New(diag.InvalidName, p.placeOf(e.Name),
+			"%s runs %s, which cannot be asked about a connector with /, %%, \\ or control characters in its name: it could not be changed or deleted by anybody. Choose another name for %q.",
+			p.cluster.URL(), p.cluster.kind(), e.Name))
+	}
+	return found
+}
+
+// addressable reports whether Kafka Connect 4.3.1 answers to a name in a path.
+func addressable(name string) bool {
+	return name != "." && name != ".." && !strings.ContainsFunc(name, func(r rune) bool { return strings.ContainsRune(`/%\`, r) || unicode.IsControl(r) })
 }
 
 // placeOf is where a connector is declared.

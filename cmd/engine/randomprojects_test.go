@@ -38,6 +38,7 @@ type aProject struct {
 	made      int
 }
 
+// newAProject makes the project of a seed; its pipelines are those of its id.
 func newAProject(seed uint64, id, folder, topic string) *aProject {
 	p := &aProject{r: rand.New(rand.NewPCG(seed, 1)), id: id, folder: folder, topic: topic} //nolint:gosec // a seed repeats a test
 	for range 1 + p.r.IntN(6) {
@@ -48,7 +49,7 @@ func newAProject(seed uint64, id, folder, topic string) *aProject {
 
 func (p *aProject) add() {
 	p.made++
-	names := []string{"p%d", "P %d", "p.%d", "p/%d", "p%%%d", "ü-%d", `p"%d`}
+	names := []string{"p%d", "P %d", "p.%d", "p?%d", "p&%d", "ü-%d", `p"%d`}
 	n := &aPipeline{name: p.id + "-" + fmt.Sprintf(names[p.r.IntN(len(names))], p.made), each: p.r.IntN(4) == 0}
 	p.change(n)
 	n.sink = p.r.IntN(4) == 0

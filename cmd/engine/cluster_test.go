@@ -145,6 +145,27 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	})
 }
 
+// TestPlacementsTellWhatIsStillToCome, and nothing of what has come about.
+func TestPlacementsTellWhatIsStillToCome(t *testing.T) {
+	t.Parallel()
+	address := map[string]string{"a/1": "a", "b/1": "b"}
+	for _, c := range []struct {
+		placement api.PlanPlacement
+		there     bool
+		want      []string
+	}{
+		{api.PlanPlacement{Connector: "c", Task: store.Instance, Member: "a/1"}, true, []string{"c", "-", "a", ""}},
+		{api.PlanPlacement{Connector: "c", Task: 1, Member: "a/1", Follows: "b/1"}, false, []string{"c", "1", "a", "is to be taken over from b"}},
+		{api.PlanPlacement{Connector: "c", Task: 1, Member: "a/1", Follows: "b/1"}, true, []string{"c", "1", "a", ""}},
+		{api.PlanPlacement{Connector: "c", Task: 0, Member: "a/1", Leaving: true}, true, []string{"c", "0", "a", "stopping"}},
+		{api.PlanPlacement{Connector: "c", Task: 0, Member: "gone/1"}, false, []string{"c", "0", "gone/1", "gone; others wait for it to come back"}},
+	} {
+		if got := placed(c.placement, address, c.there); !slices.Equal(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
 // plan is GET /plan.
 func plan(t *testing.T, w *restWorker) *api.Plan {
 	t.Helper()

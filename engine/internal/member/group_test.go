@@ -394,7 +394,7 @@ func TestWhoSpeaksAnotherProtocolIsRefused(t *testing.T) {
 func TestAGroupOfOthersIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ protocolType, protocol, want string }{
-		{"connect", "sessioned", "is used by 1 workers of Kafka Connect, on "},
+		{"connect", "sessioned", "is used by Kafka Connect, whose workers run on "},
 		{"consumer", "range", `speak the protocol "consumer"`},
 	} {
 		t.Run(c.protocolType, func(t *testing.T) {

@@ -67,13 +67,13 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a session to end")
 	}
-	topics := []string{"out"}
-	servers := startTestBroker(t, topics...)
-	settings := map[string]string{"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "scheduled.rebalance.max.delay.ms": "6000",
+	topic := "out-" + strings.ToLower(store.NewID()[:8])
+	k := startTestKafka(t, topic)
+	settings := map[string]string{"group.id": k.name("workers"), "session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "scheduled.rebalance.max.delay.ms": "6000",
 		"value.converter": "org.apache.kafka.connect.storage.StringConverter", "key.converter": "org.apache.kafka.connect.storage.StringConverter"}
 	var ws []*restWorker
 	for range 3 {
-		ws = append(ws, startShared(t, servers, settings))
+		ws = append(ws, startShared(t, k, settings))
 	}
 	eventually(t, 20*time.Second, func() (bool, string) {
 		is := plan(t, ws[0])
@@ -85,7 +85,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		name := fmt.Sprintf("in-%d", i)
 		names = append(names, name)
 		writeLines(t, dir, name, 0, 10)
-		body := fmt.Sprintf(`{"name":%q,"config":{"connector.class":"FileStreamSource","file":%q,"topic":"out"}}`, name, filepath.Join(dir, name))
+		body := fmt.Sprintf(`{"name":%q,"config":{"connector.class":"FileStreamSource","file":%q,"topic":%q}}`, name, filepath.Join(dir, name), topic)
 		if got := ws[i%3].call(t, http.MethodPost, "/connectors", body); got.status != http.StatusCreated {
 			t.Fatalf("create through worker %d: %s", i%3, got)
 		}
@@ -127,7 +127,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		name := fmt.Sprintf("late-%d", i)
 		names = append(names, name)
 		writeLines(t, dir, name, 0, 20)
-		body := fmt.Sprintf(`{"connector.class":"FileStreamSource","file":%q,"topic":"out"}`, filepath.Join(dir, name))
+		body := fmt.Sprintf(`{"connector.class":"FileStreamSource","file":%q,"topic":%q}`, filepath.Join(dir, name), topic)
 		if got := w.call(t, http.MethodPut, "/connectors/"+name+"/config", body); got.status != http.StatusCreated {
 			t.Fatalf("create after the leader has gone: %s", got)
 		}
@@ -140,7 +140,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		}
 	}
 	eventually(t, 30*time.Second, func() (bool, string) {
-		missing := missingFrom(t, servers, want)
+		missing := missingFrom(t, k.servers, topic, want)
 		return len(missing) == 0, fmt.Sprintf("%d lines are missing, such as %v", len(missing), missing[:min(3, len(missing))])
 	})
 }
@@ -195,11 +195,11 @@ func writeLines(t *testing.T, dir, name string, from, to int) {
 	}
 }
 
-// missingFrom reads the topic out from its start and says which lines are not there.
-func missingFrom(t *testing.T, servers string, want map[string]bool) []string {
+// missingFrom reads a topic from its start and says which lines are not there.
+func missingFrom(t *testing.T, servers, topic string, want map[string]bool) []string {
 	t.Helper()
 	found := map[string]bool{}
-	for _, v := range readAll(t, servers, "out") {
+	for _, v := range readAll(t, servers, topic) {
 		found[v] = true
 	}
 	var missing []string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -232,6 +233,53 @@ func readAll(t *testing.T, servers, topic string) []string {
 		})
 	}
 	return values
+}
+
+// TestTopicsThatAWorkerMustNotUse are refused with the setting that names them and what to do.
+func TestTopicsThatAWorkerMustNotUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, policy, plan, code, place, want string }{
+		{"cleanup policy", "delete", "", "E013", ":2:", "cleanup.policy=compact"},
+		{"another cluster's", "compact", `{"version":1,"group.id":"theirs","epoch":1}`, "E920", ":2:", "take its group.id"},
+		{"a later version's", "compact", `{"version":9,"group.id":"g","epoch":1}`, "E205", ":2:", "Start the version that wrote it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			k := startTestKafka(t)
+			configs := k.name("refused-" + strings.ToLower(store.NewID()[:8]))
+			client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
+			admin := kadm.NewClient(client)
+			if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &c.policy}, configs); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_, _ = admin.DeleteTopics(context.Background(), configs, configs+"-offsets", configs+"-status")
+			}) // of a broker that goes
+			if c.plan != "" {
+				if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: configs, Key: []byte("plan"), Value: []byte(c.plan)}).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			name := filepath.Join(t.TempDir(), "worker.properties")
+			text := fmt.Sprintf("bootstrap.servers=%[1]s\nconfig.storage.topic=%[2]s\ngroup.id=g%[3]s\noffset.storage.topic=%[2]s-offsets\nstatus.storage.topic=%[2]s-status\n"+
+				"config.storage.replication.factor=-1\noffset.storage.replication.factor=-1\nstatus.storage.replication.factor=-1\nlisteners=http://127.0.0.1:0\n", k.servers, configs, k.suffix)
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var told bytes.Buffer
+			code := execute(t.Context(), process{args: []string{"worker", name}, out: t.Output(), err: &told, env: func(string) (string, bool) { return "", false }})
+			said := strings.Join(strings.Fields(told.String()), " ")
+			for _, want := range []string{c.code, "worker.properties" + c.place, c.want} {
+				if code != 1 || !strings.Contains(said, want) {
+					t.Errorf("ended with %d and does not say %q:\n%s", code, want, told.String())
+				}
+			}
+		})
+	}
 }
 
 func TestTheDevelopmentBrokerServesNoCluster(t *testing.T) {

@@ -44,11 +44,13 @@ set -a
 . "$work/environment"
 set +a
 
-mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | sort -u)
+# Of the commands' tests most need no Kafka.
+mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | grep -vx ./cmd/engine | sort -u)
 echo "compat: ${packages[*]}"
 echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 failed=0
 go test -v -count=1 -p 1 -shuffle=on -timeout 3m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1
+go test -v -count=1 -timeout 3m -run '^(TestRecordedCasesOfACluster|TestThreeWorkersShareTheirWork|TestTopicsThatAWorkerMustNotUse)$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	grep -v '^=== \|^ *--- \(PASS\|SKIP\)\|needs a fake Kafka\|\[rapid\]' "$work/suites.log" || true
 	for log in broker worker; do

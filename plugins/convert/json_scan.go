@@ -287,6 +287,7 @@ type number struct {
 	digits   int    // all digits but leading zeros
 	point    int    // digits behind the point
 	exp      int64
+	length   int // digits as Jackson counts them for its limit: those of the exponent too, if there is a fraction or one
 }
 
 // number reads a number that begins at pos.
@@ -302,12 +303,13 @@ func (s *scanner) number() (n number, err error) {
 		s.pos = i
 		return n, s.fail("a digit")
 	}
-	n.integral = true
+	n.integral, n.length = true, max(n.digits, 1)
 	if i < len(src) && src[i] == '.' {
 		n.integral = false
 		first = i + 1
 		i = n.take(src, first)
 		n.point = i - first
+		n.length += n.point
 		if n.point == 0 {
 			s.pos = i
 			return n, s.fail("a digit")
@@ -322,9 +324,9 @@ func (s *scanner) number() (n number, err error) {
 	n.text = src[s.pos:i]
 	s.pos = i
 	switch {
-	case n.digits > maxDigits:
+	case n.length > maxDigits:
 		return n, s.fail("a number of at most 1000 digits")
-	case s.depth == 0 && i < len(src) && src[i] > ' ':
+	case s.depth == 0 && i < len(src) && src[i] != ' ' && src[i] != '\n' && src[i] != '\t' && src[i] != '\r':
 		return n, s.fail("white space after a number")
 	}
 	return n, nil
@@ -357,6 +359,7 @@ func (s *scanner) exponent(n *number, i int) (int, error) {
 		s.pos = i
 		return i, s.fail("a digit")
 	}
+	n.length += i - first
 	if negative {
 		n.exp = -n.exp
 	}
@@ -522,4 +525,41 @@ func continues(b []byte) bool {
 		return c|0x20 >= 'a' && c|0x20 <= 'z' || c-'0' <= 9 || c == '_' || c == 0x7F
 	}
 	return true
+}
+
+// transcoded is a message in UTF-8. Jackson knows UTF-16 and UTF-32 by a byte order mark, or by the zeros of a first character
+// that is ASCII (ByteSourceJsonBootstrapper).
+func transcoded(a *record.Arena, src []byte) ([]byte, error) {
+	var head [4]byte
+	marks := copy(head[:], src) == 4 // shorter ones are not looked at for marks
+	zeros := [4]bool{head[0] == 0, head[1] == 0, head[2] == 0, head[3] == 0}
+	switch {
+	case marks && string(head[:3]) == "\xEF\xBB\xBF":
+		return src[3:], nil
+	case marks && (string(head[:]) == "\x00\x00\xFE\xFF" || zeros == [4]bool{true, true, true, zeros[3]}):
+		return transcoded32(a, src, utf32BEEncoding)
+	case marks && (string(head[:]) == "\xFF\xFE\x00\x00" || zeros == [4]bool{zeros[0], true, true, true}):
+		return transcoded32(a, src, utf32LEEncoding)
+	case marks && (string(head[:]) == "\x00\x00\xFF\xFE" || string(head[:]) == "\xFE\xFF\x00\x00" || zeros == [4]bool{true, false, true, true} || zeros == [4]bool{true, true, false, true}):
+		return nil, &syntaxError{0, "an order of bytes that UTF-32 has"}
+	case marks && string(head[:2]) == "\xFE\xFF":
+		return utf16BEEncoding.decode(a, src[2:]), nil
+	case marks && string(head[:2]) == "\xFF\xFE":
+		return utf16LEEncoding.decode(a, src[2:]), nil
+	case zeros[0]:
+		return utf16BEEncoding.decode(a, src), nil
+	case zeros[1]:
+		return utf16LEEncoding.decode(a, src), nil
+	}
+	return src, nil
+}
+
+// transcoded32 refuses what the decoder of Java would replace.
+func transcoded32(a *record.Arena, src []byte, e encoding) ([]byte, error) {
+	for i := 0; i < len(src); i += 4 {
+		if len(src)-i < 4 || codePoint(src[i:], e == utf32LEEncoding) > utf8.MaxRune {
+			return nil, &syntaxError{i, "a character of UTF-32"}
+		}
+	}
+	return e.decode(a, src), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"unsafe"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -346,7 +347,7 @@ func (r *jsonReader) typed(p *readPlan) (record.Value, error) {
 		}
 		return r.members(p.elem)
 	case formPairs:
-		if c != '[' {
+		if c != '[' || r.missing {
 			return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of tuples, but found %s", r.nodeType(c))
 		}
 		return r.pairs(p)
@@ -453,7 +454,11 @@ func (r *jsonReader) pairs(p *readPlan) (record.Value, error) {
 			return record.Value{}, err
 		}
 	}
-	r.uniquePairs(base)
+	var shared record.Value
+	if p.key != nil {
+		shared = p.key.null
+	}
+	r.uniquePairs(base, shared)
 	return record.OfMap(r.pop(base)), nil
 }
 
@@ -509,14 +514,14 @@ func (s *scanner) count() (n int, err error) {
 	return n, nil
 }
 
-// uniquePairs is unique for keys of any kind. Byte arrays are never the same key in Java.
-func (r *jsonReader) uniquePairs(base int) {
+// uniquePairs is unique for keys of any kind.
+func (r *jsonReader) uniquePairs(base int, shared record.Value) {
 	pairs := r.stack[base:]
 	seen := map[string]int{}
 	kept := 0
 	for i := 0; i < len(pairs); i += 2 {
 		at := kept
-		if pairs[i].Kind() != record.Bytes {
+		if !identity(pairs[i]) || sameBytes(pairs[i], shared) {
 			id := string(pairs[i].AppendCanonical(nil))
 			if first, ok := seen[id]; ok {
 				at = first
@@ -530,6 +535,25 @@ func (r *jsonReader) uniquePairs(base int) {
 		pairs[at], pairs[at+1] = pairs[i], pairs[i+1]
 	}
 	r.stack = r.stack[:base+kept]
+}
+
+// identity reports whether a value equals nothing but itself in Java. Byte arrays do, but for the empty one, which Jackson
+// has only once, and for those in a struct, which compares them by content.
+func identity(v record.Value) bool {
+	switch v.Kind() {
+	case record.Bytes:
+		return len(v.Bytes()) > 0
+	case record.Array, record.Map:
+		return slices.ContainsFunc(v.Elements(), identity)
+	case record.Struct:
+		return slices.ContainsFunc(v.Elements(), func(f record.Value) bool { return f.Kind() != record.Bytes && identity(f) })
+	}
+	return false
+}
+
+// sameBytes reports whether two values are one byte array, such as the default that stands for every null.
+func sameBytes(v, w record.Value) bool {
+	return v.Kind() == record.Bytes && w.Kind() == record.Bytes && unsafe.SliceData(v.Bytes()) == unsafe.SliceData(w.Bytes())
 }
 
 // structure reads the members that the schema has fields for. Fields come in any order, the usual one is the schema's.

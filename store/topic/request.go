@@ -31,6 +31,7 @@ type putConnector struct {
 	Target config.Target  `json:"target,omitempty"`
 	Create bool           `json:"create,omitempty"`
 	If     store.Revision `json:"if,omitempty"`
+	Mark   store.Mark     `json:"mark,omitzero"`
 }
 
 type deleteConnector struct {

@@ -117,19 +117,23 @@ func (d *draft) put(p *store.PutConnector) *refusal {
 		return refuse(store.Invalid, "%q is no state that a connector can be asked to be in.", p.Target)
 	case exists && p.Create:
 		return refuse(store.Exists, "Connector %s already exists", p.Name)
-	case p.If != 0 && c.Revision != p.If:
+	case p.If != 0 && c.Written() != p.If:
 		return changed(p.Name, exists)
 	case !exists:
 		c = store.Connector{Name: p.Name, Target: p.Target}
 		if c.Target == "" {
 			c.Target = config.Started
 		}
-	case maps.Equal(c.Config, p.Config):
-		return nil // and its tasks go on running
+	case maps.Equal(c.Config, p.Config): // and its tasks go on running
+		if c.Mark != p.Mark {
+			c.Mark, c.Marked = p.Mark, store.ThisCommit
+			d.set(c)
+		}
+		return nil
 	}
 	// The tasks of the older configuration stay until the instance has made others, so that they keep their places and a
 	// number; but they are TasksFor an older revision, and a worker runs only those of the present one (invariant 4).
-	c.Config, c.Revision = p.Config, 0
+	c.Config, c.Revision, c.Mark, c.Marked = p.Config, 0, p.Mark, 0
 	d.set(c)
 	return nil
 }
@@ -139,7 +143,7 @@ func (d *draft) delete(p *store.DeleteConnector) *refusal {
 	switch {
 	case !exists:
 		return notFound(p.Name)
-	case p.If != 0 && c.Revision != p.If:
+	case p.If != 0 && c.Written() != p.If:
 		return changed(p.Name, true)
 	}
 	d.request[p.Name] = nil

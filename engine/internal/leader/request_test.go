@@ -39,6 +39,7 @@ func with(change func(c *store.Connector)) *store.Connector {
 
 func TestOperations(t *testing.T) {
 	t.Parallel()
+	mark := store.Mark{Project: "p", Source: "a.hcl:1", Digest: "d"}
 	same, other := a().Config, config.Map{"name": "a", "x": "2"}
 	type changes = map[string]*store.Connector
 	updated := changes{"a": with(func(c *store.Connector) { c.Config, c.Revision = other, 0 })} // target and older tasks stay
@@ -66,6 +67,13 @@ func TestOperations(t *testing.T) {
 		{"update of none at a revision", put(store.PutConnector{Name: "n", Config: other, If: 20}), store.Conflict, nil},
 		{"equal update", put(store.PutConnector{Name: "a", Config: same, If: 20}), "", nil},
 		{"equal update at another revision", put(store.PutConnector{Name: "a", Config: same, If: 19}), store.Conflict, nil},
+		{"update with a mark", put(store.PutConnector{Name: "a", Config: other, Mark: mark}), "", changes{
+			"a": with(func(c *store.Connector) { c.Config, c.Revision, c.Mark = other, 0, mark }),
+		}},
+		{"another mark alone", put(store.PutConnector{Name: "a", Config: same, Mark: mark, If: 20}), "", changes{
+			"a": with(func(c *store.Connector) { c.Mark, c.Marked = mark, store.ThisCommit }),
+		}},
+		{"another mark at another revision", put(store.PutConnector{Name: "a", Config: same, Mark: mark, If: 19}), store.Conflict, nil},
 		{"put without a name", put(store.PutConnector{Config: other}), store.Invalid, nil},
 		{"put without a configuration", put(store.PutConnector{Name: "n"}), store.Invalid, nil},
 		{"put with a wrong target", put(store.PutConnector{Name: "n", Config: other, Target: "RUNNING"}), store.Invalid, nil},

@@ -195,8 +195,8 @@ func (s *Server) list(c *call) (answer, error) {
 		return ok(names)
 	}
 	var beyond map[string]*Beyond
-	if slices.Contains(expand, expandEngine) && s.Beyond != nil {
-		if beyond, err = s.Beyond(c.Context()); err != nil {
+	if slices.Contains(expand, expandEngine) {
+		if beyond, err = s.beyond(c.Context(), v); err != nil {
 			return answer{}, err
 		}
 	}
@@ -226,6 +226,7 @@ func (s *Server) connector(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.header.Set("ETag", tag(conn))
 	return ok(s.info(conn))
 }
 
@@ -234,6 +235,7 @@ func (s *Server) config(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.header.Set("ETag", tag(conn))
 	return ok(conn.Config)
 }
 
@@ -247,9 +249,11 @@ func (s *Server) status(c *call) (answer, error) {
 		return answer{}, failure(http.StatusNotFound, "No status found for connector %s", c.name())
 	}
 	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
-		if is.Beyond, err = s.beyond(c.Context(), c.name()); err != nil {
+		all, err := s.beyond(c.Context(), v)
+		if err != nil {
 			return answer{}, err
 		}
+		is.Beyond = all[c.name()]
 	}
 	return ok(is)
 }
@@ -341,10 +345,14 @@ func (s *Server) resetTopics(c *call) (answer, error) {
 
 func (s *Server) root(c *call) (answer, error) {
 	body := struct {
-		Version string  `json:"version"`
-		Commit  string  `json:"commit"`
-		Cluster *string `json:"kafka_cluster_id"`
+		Version string      `json:"version"`
+		Commit  string      `json:"commit"`
+		Cluster *string     `json:"kafka_cluster_id"`
+		Engine  *EngineInfo `json:"engine,omitempty"` // for who asks
 	}{Version: Version, Commit: s.Commit}
+	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
+		body.Engine = &EngineInfo{Mode: s.mode(), Version: s.Commit, Folder: s.Folder}
+	}
 	if id := s.ClusterID(c.Context()); id != "" {
 		body.Cluster = &id
 	}

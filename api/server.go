@@ -45,7 +45,8 @@ type Offsets interface {
 type Configurer interface {
 	// Put creates a connector, or changes its configuration. With a revision it is refused unless the connector is at that.
 	Put(ctx context.Context, p store.PutConnector) error
-	Delete(ctx context.Context, connector string) error
+	// Delete deletes one. With a revision it is refused unless the connector is at that.
+	Delete(ctx context.Context, d store.DeleteConnector) error
 	// Sync returns once Snapshot has all that was committed before the call.
 	Sync(ctx context.Context) error
 }
@@ -65,6 +66,7 @@ type Settings struct {
 
 	Commit   string // of this build
 	WorkerID string // host:port under which others reach this worker
+	Folder   string // of the project that a standalone worker runs, absolute; "": none
 	Loopback bool   // every listener is on a loopback address, so that GET may act
 
 	// ClusterID is the id of the Kafka cluster, "" as long as it is not known; it must not wait for long.
@@ -136,6 +138,19 @@ func New(s Settings) (*Server, error) {
 	server.public = server.front(router(routes), true)
 	server.admin = server.front(router(server.adminRoutes()), false)
 	return server, nil
+}
+
+// The modes of a worker.
+const (
+	standalone  = "standalone"
+	distributed = "distributed"
+)
+
+func (s *Server) mode() string {
+	if s.Configurer == nil {
+		return standalone
+	}
+	return distributed
 }
 
 // ServeHTTP answers a request on a public listener.

@@ -113,8 +113,8 @@ func (e *Engine) Put(ctx context.Context, p store.PutConnector) error {
 }
 
 // Delete takes a connector away; what runs of it stops afterwards. A refusal is a *[store.RefusedError].
-func (e *Engine) Delete(ctx context.Context, name string) error {
-	return e.submit(ctx, store.Op{Delete: &store.DeleteConnector{Name: name}})
+func (e *Engine) Delete(ctx context.Context, d store.DeleteConnector) error {
+	return e.submit(ctx, store.Op{Delete: &d})
 }
 
 // Sync returns once Snapshot has all that was committed before the call (decision D3).

@@ -220,7 +220,7 @@ func beyondOf(e *engine.Engine, source func(connector string) string) func(conte
 		}
 		all := map[string]*api.Beyond{}
 		for _, p := range is.Pipelines {
-			b := &api.Beyond{Source: source(p.Name), Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
+			b := &api.Beyond{Mark: api.Mark{Source: source(p.Name)}, Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
 			for _, t := range p.Tasks {
 				b.Tasks = append(b.Tasks, progressOf(t))
 			}

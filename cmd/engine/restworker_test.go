@@ -262,7 +262,7 @@ func (w *restWorker) wipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range s.Names() {
-			if err := w.engine.Delete(t.Context(), name); err != nil {
+			if err := w.engine.Delete(t.Context(), store.DeleteConnector{Name: name}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 type Beyond struct {
 	Mark                    // whose it is; standalone, Source is the file, line and block that declare it
 	Revision  string        `json:"revision,omitempty"` // of the configuration and its mark: what ETag and If-Match hold
+	Current   bool          `json:"current"`            // nothing of an older configuration is left to be replaced
 	Target    config.Target `json:"target"`             // what was asked for
 	Connector Failures      `json:"connector,omitzero"`
 	Tasks     []Progress    `json:"tasks,omitzero"` // by number; nil: this worker does not tell, as one of a cluster
@@ -62,6 +63,7 @@ func (s *Server) beyond(ctx context.Context, v view) (map[string]*Beyond, error)
 			c.Mark.Source = b.Source
 		}
 		b.Mark, b.Revision, b.Target = c.Mark, revisionOf(c), c.Target
+		b.Current = c.Target != config.Started || c.Tasks != nil && c.TasksFor == c.Revision
 		all[name] = &b
 	}
 	return all, nil

@@ -193,9 +193,17 @@ func (r *run) serve(ctx context.Context, e *engine.Engine, ready <-chan struct{}
 func (r *run) apiOf(e *engine.Engine, ready func() bool) api.Settings {
 	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: r.project().registry, Worker: r.project().worker, Loggers: r.loggers,
-		Commit: version, ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
+		Commit: version, Folder: r.folder(), ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
 		Reload: r.reloads.answer, Configuration: r.book.configuration, Beyond: beyondOf(e, r.fileOf),
 	}
+}
+
+// folder is that of the project, "" where there are properties files.
+func (r *run) folder() string {
+	if r.project().properties != nil {
+		return ""
+	}
+	return real(r.project().Folder)
 }
 
 // fileOf is where a connector is declared, or would be.

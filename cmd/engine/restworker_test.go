@@ -6,8 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,9 +49,8 @@ func startTestBroker(t *testing.T, topics ...string) string {
 	return strings.Join(k.ListenAddrs(), ",")
 }
 
-// startShared starts a worker of a cluster, as `engine worker` wires it.
-func startShared(t *testing.T, servers string, settings map[string]string) *restWorker {
-	t.Helper()
+// sharedSettings are the properties of a worker of a cluster.
+func sharedSettings(servers string, settings map[string]string) string {
 	all := map[string]string{
 		"bootstrap.servers": servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
 		"config.storage.topic": "connect-configs", "offset.storage.topic": "connect-offsets", "status.storage.topic": "connect-status",
@@ -68,16 +65,24 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 	for k, v := range all {
 		fmt.Fprintf(&file, "%s=%s\n", k, v)
 	}
-	name := filepath.Join(t.TempDir(), "connect-distributed.properties")
-	if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return file.String()
+}
+
+// startShared starts a worker of a cluster, as `engine worker` wires it.
+func startShared(t *testing.T, servers string, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
+	t.Helper()
+	name := write(t, t.TempDir(), "connect-distributed.properties", sharedSettings(servers, settings))
 	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
 	w.loggers = api.NewLoggers(testLog(t), slog.LevelInfo)
 	w.log = w.loggers.Logger(engineLogger)
 	if err := w.load([]string{name}); err != nil {
 		t.Fatal(err)
 	}
+	registry, err := plugin.NewRegistry(append(plugins.All(), beside...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.project.registry = registry
 	if err := w.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

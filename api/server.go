@@ -77,6 +77,8 @@ type Settings struct {
 	// Membership says since when this worker tries to become a member of its cluster; zero: it is one. Nil: there is no
 	// cluster, or nothing to wait for.
 	Membership func() (since time.Time)
+	// Level gives a logger a level on all workers of the cluster; nil: there is only this one.
+	Level func(ctx context.Context, logger, level string) error
 	// Plan answers GET /plan; nil: there is none.
 	Plan func(ctx context.Context) (*Plan, error)
 

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins"
+	"github.com/penstock/penstock/store/topic"
 )
 
 // clustered is one `engine worker`: a process of a cluster.
@@ -198,7 +199,7 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 			w.log.Error("failed", "pipeline", f.Pipeline, "task", f.Task, "error", f.Err)
 		},
 	})
-	served, err := serveREST(ctx, w.sockets, w.apiOf(e, address))
+	served, err := serveREST(ctx, w.sockets, w.apiOf(e, st, address))
 	if err != nil {
 		return err
 	}
@@ -219,11 +220,11 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 }
 
 // apiOf is the API of a worker.
-func (w *clustered) apiOf(e *engine.Engine, address string) api.Settings {
+func (w *clustered) apiOf(e *engine.Engine, st *topic.Store, address string) api.Settings {
 	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Configurer: e, Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers,
 		Commit: version, ClusterID: e.ClusterID, Metrics: e.Metrics(), Logger: w.loggers.Logger(restLogger),
-		WorkerID: address, Plan: planOf(e), Membership: e.Membership,
+		WorkerID: address, Plan: planOf(e), Membership: e.Membership, Level: st.SetLevel,
 	}
 }
 

@@ -368,7 +368,11 @@ func (s *Server) health(c *call) (answer, error) {
 		Degraded string `json:"degraded,omitempty"`
 	}
 	if s.Ready != nil && !s.Ready() {
-		return answer{status: http.StatusServiceUnavailable, body: body{Status: "starting", Message: "Worker is still starting up."}}, nil
+		message := stillStarting
+		if !s.Reading.IsZero() {
+			message += " The worker is currently initializing and reading to the end of internal topics, which began at " + instant(s.Reading) + "."
+		}
+		return answer{status: http.StatusServiceUnavailable, body: body{Status: "starting", Message: message}}, nil
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
@@ -376,7 +380,7 @@ func (s *Server) health(c *call) (answer, error) {
 	if s.Membership != nil {
 		if since := s.Membership(); !since.IsZero() {
 			return answer{status: http.StatusInternalServerError, body: body{Status: "unhealthy", Message: fmt.Sprintf(
-				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", since.UTC().Format(time.RFC3339Nano))}}, nil
+				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", instant(since))}}, nil
 		}
 	}
 	is := body{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
@@ -385,6 +389,8 @@ func (s *Server) health(c *call) (answer, error) {
 	}
 	return ok(is)
 }
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // graph answers GET /graph, an addition: how systems, pipelines and topics hang together.
 func (s *Server) graph(c *call) (answer, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -86,6 +87,8 @@ type Settings struct {
 	File func(connector string) string
 	// Ready reports that what was declared runs; nil: always.
 	Ready func() bool
+	// Reading is since when a worker that is not ready reads its topics; zero: it does something else. See [Starting].
+	Reading time.Time
 	// Beyond tells of each connector what Kafka Connect's API has no place for; nil: nothing is told.
 	Beyond func(ctx context.Context) (map[string]*Beyond, error)
 	// Configuration tells which configuration runs; nil: there is no GET /config.
@@ -107,6 +110,7 @@ type Server struct {
 	routes  []route // of the public listeners
 	public  http.Handler
 	admin   http.Handler
+	next    atomic.Pointer[Server] // see Yield
 }
 
 // New makes a server of settings; the error names a setting of the worker that it cannot understand.
@@ -156,7 +160,18 @@ func (s *Server) mode() string {
 }
 
 // ServeHTTP answers a request on a public listener.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.public.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.newest().public.ServeHTTP(w, r) }
+
+// Yield lets another server answer from now on, on the listeners of this one. Calls that are under way end as they began.
+func (s *Server) Yield(to *Server) { s.next.Store(to) }
+
+// newest is the server that answers.
+func (s *Server) newest() *Server {
+	if next := s.next.Load(); next != nil {
+		return next
+	}
+	return s
+}
 
 // Routes lists what the public listeners answer, as a method and a path with its variables in braces: "GET /connectors/{n}".
 func (s *Server) Routes() []string {
@@ -171,7 +186,9 @@ func (s *Server) Routes() []string {
 }
 
 // Admin answers requests on the listeners of admin.listeners.
-func (s *Server) Admin() http.Handler { return s.admin }
+func (s *Server) Admin() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.newest().admin.ServeHTTP(w, r) })
+}
 
 // Bounds of what one client, and all of them, may hold.
 const (
@@ -207,7 +224,7 @@ func (s *Server) Serve(ctx context.Context, public, admin []net.Listener) error 
 		}
 		return server
 	}
-	servers := []*http.Server{start(s.public, public), start(s.admin, admin)}
+	servers := []*http.Server{start(s, public), start(s.Admin(), admin)}
 	<-life.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()

@@ -141,12 +141,30 @@ func (s *sockets) workerID(w *config.Worker) string {
 
 // rest is the REST API while it is served.
 type rest struct {
-	stop  func()
-	ended chan struct{}
+	server *api.Server
+	stop   func()
+	ended  chan struct{}
 }
 
 // serveREST serves the API of an engine until it is closed. What ends it before is told to the log: the pipelines go on.
 func serveREST(ctx context.Context, s *sockets, settings api.Settings) (*rest, error) {
+	server, err := s.server(settings)
+	if err != nil {
+		return nil, err
+	}
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r := &rest{server: server, ended: make(chan struct{}), stop: stop}
+	go func() {
+		defer close(r.ended)
+		if err := server.Serve(life, s.public, s.admin); err != nil {
+			settings.Logger.Error("the REST API has ended", "error", err)
+		}
+	}()
+	return r, nil
+}
+
+// server makes a server for the sockets.
+func (s *sockets) server(settings api.Settings) (*api.Server, error) {
 	if settings.WorkerID == "" {
 		settings.WorkerID = s.workerID(settings.Worker)
 	}
@@ -155,15 +173,7 @@ func serveREST(ctx context.Context, s *sockets, settings api.Settings) (*rest, e
 	if err != nil {
 		return nil, refusal(diag.New(diag.InvalidValue, diag.Place{}, "%s.", err))
 	}
-	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r := &rest{ended: make(chan struct{}), stop: stop}
-	go func() {
-		defer close(r.ended)
-		if err := server.Serve(life, s.public, s.admin); err != nil {
-			settings.Logger.Error("the REST API has ended", "error", err)
-		}
-	}()
-	return r, nil
+	return server, nil
 }
 
 // close lets the calls under way end. It is harmless when repeated, and on a nil rest.

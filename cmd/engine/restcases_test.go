@@ -174,8 +174,6 @@ func unavailable(c restCase, mode string) string {
 		return "not recorded in this mode"
 	case c.Profile == "exactly-once":
 		return "exactly-once sources are not there yet"
-	case c.Profile == "starting" || c.Profile == "joining":
-		return "the broker would have to be stopped on the way"
 	case mode == "distributed" && (c.Profile == "auth" || c.Profile == "auth-admin" || c.NeedsPlugin != ""):
 		return "run in standalone mode, where it makes no difference"
 	case c.Profile == "versions":
@@ -514,8 +512,15 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 	if mode == "standalone" {
 		w = startWorker(t, settings, beside...)
 	} else {
-		servers := startTestBroker(t, "test", "o-"+run)
-		w = startShared(t, servers, settings)
+		k := newTestBroker(t, "test", "o-"+run)
+		withhold(k, profile)
+		servers := strings.Join(k.ListenAddrs(), ",")
+		settings["bootstrap.servers"] = servers
+		if profile == "starting" {
+			w, _, _ = launchShared(t, servers, settings)
+		} else {
+			w = startShared(t, servers, settings)
+		}
 		if profile == "cluster" {
 			other = startShared(t, servers, settings)
 			eventually(t, time.Minute, func() (bool, string) {

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -41,12 +43,54 @@ func testLog(t *testing.T) slog.Handler {
 // startTestBroker gives a test a broker that has transactions, which the development broker refuses, with topics.
 func startTestBroker(t *testing.T, topics ...string) string {
 	t.Helper()
+	return strings.Join(newTestBroker(t, topics...).ListenAddrs(), ",")
+}
+
+func newTestBroker(t *testing.T, topics ...string) *kfake.Cluster {
+	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	return strings.Join(k.ListenAddrs(), ",")
+	return k
+}
+
+// withhold makes a broker put off workers with an error that passes, for as long as it lives: those that look where a topic
+// ends, or those that look for their group.
+func withhold(k *kfake.Cluster, what string) {
+	switch what {
+	case "starting":
+		k.ControlKey(int16(kmsg.ListOffsets), func(q kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			asked, _ := q.(*kmsg.ListOffsetsRequest)
+			answer, _ := q.ResponseKind().(*kmsg.ListOffsetsResponse)
+			for _, t := range asked.Topics {
+				to := kmsg.NewListOffsetsResponseTopic()
+				to.Topic = t.Topic
+				for _, p := range t.Partitions {
+					at := kmsg.NewListOffsetsResponseTopicPartition()
+					at.Partition, at.ErrorCode = p.Partition, kerr.OffsetNotAvailable.Code
+					to.Partitions = append(to.Partitions, at)
+				}
+				answer.Topics = append(answer.Topics, to)
+			}
+			return answer, nil, true
+		})
+	case "joining":
+		k.ControlKey(int16(kmsg.FindCoordinator), func(q kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			asked, _ := q.(*kmsg.FindCoordinatorRequest)
+			answer, _ := q.ResponseKind().(*kmsg.FindCoordinatorResponse)
+			answer.ErrorCode = kerr.CoordinatorNotAvailable.Code
+			for _, key := range asked.CoordinatorKeys {
+				to := kmsg.NewFindCoordinatorResponseCoordinator()
+				to.Key, to.ErrorCode = key, kerr.CoordinatorNotAvailable.Code
+				answer.Coordinators = append(answer.Coordinators, to)
+			}
+			return answer, nil, true
+		})
+	}
 }
 
 // sharedSettings are the properties of a worker of a cluster.
@@ -68,8 +112,20 @@ func sharedSettings(servers string, settings map[string]string) string {
 	return file.String()
 }
 
-// startShared starts a worker of a cluster, as `engine worker` wires it.
+// startShared starts a worker of a cluster, as `engine worker` wires it, and waits until it has read its topics.
 func startShared(t *testing.T, servers string, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
+	t.Helper()
+	r, started, ended := launchShared(t, servers, settings, beside...)
+	select {
+	case r.engine = <-started:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	return r
+}
+
+// launchShared starts a worker of a cluster, whose API answers.
+func launchShared(t *testing.T, servers string, settings map[string]string, beside ...plugin.Descriptor) (*restWorker, <-chan *engine.Engine, <-chan error) {
 	t.Helper()
 	name := write(t, t.TempDir(), "connect-distributed.properties", sharedSettings(servers, settings))
 	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
@@ -97,17 +153,12 @@ func startShared(t *testing.T, servers string, settings map[string]string, besid
 	r.end = func(t *testing.T) {
 		t.Helper()
 		end()
-		if err := <-ended; err != nil {
+		if err := w.told(life, <-ended); err != nil {
 			t.Error(err)
 		}
 	}
 	t.Cleanup(func() { r.end(t) })
-	select {
-	case r.engine = <-started:
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	return r
+	return r, started, ended
 }
 
 // startWorker starts one with the built-in plugins and others beside them.
@@ -258,6 +309,9 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 // wipe takes all connectors away.
 func (w *restWorker) wipe(t *testing.T) {
 	t.Helper()
+	if w.engine == nil {
+		return // it has not read any
+	}
 	if w.shared {
 		if err := w.engine.Sync(t.Context()); err != nil {
 			t.Fatal(err)

@@ -26,6 +26,8 @@ type Connector struct {
 	// TaskTarget is what was asked of single tasks, by number: Paused holds one task while the connector runs. It lasts
 	// until the task is asked to run again, is no more, or the connector is stopped. nil: nothing was asked.
 	TaskTarget map[int]config.Target
+
+	Hold Hold // who changes its offsets
 }
 
 // Written is the revision of the last write of Config or Mark: what callers compare with, see [PutConnector].If. It is 0
@@ -43,6 +45,13 @@ type Mark struct {
 	Project string `json:"project,omitempty"`
 	Source  string `json:"source,omitempty"` // where the project declares the connector
 	Digest  string `json:"digest,omitempty"` // of what was sent
+}
+
+// Hold keeps a stopped connector stopped while somebody changes its offsets: it is neither started nor deleted, and nobody else
+// may hold it, until it is let go or Until has passed by the leader's clock. The zero value is nobody's.
+type Hold struct {
+	By    string    `json:"by"`
+	Until time.Time `json:"until"` // UTC, in milliseconds
 }
 
 // Instance is the task number that stands for the instance itself in placements and statuses.
@@ -109,6 +118,7 @@ type Op struct {
 	Restart *Restart
 	Tasks   *PutTasks
 	Task    *SetTaskTarget
+	Hold    *HoldConnector
 }
 
 // PutConnector creates or updates a connector. Equal configurations change nothing.
@@ -140,6 +150,14 @@ type SetTaskTarget struct {
 	Target config.Target
 }
 
+// HoldConnector makes a [Hold] of a stopped connector, and refuses as Invalid when it is not stopped and as Busy when another
+// has one. For of 0 lets go of what By holds, if that is so still.
+type HoldConnector struct {
+	Name string
+	By   string
+	For  time.Duration
+}
+
 // Restart asks for the instance, some tasks, or both to be started anew.
 type Restart struct {
 	Name     string
@@ -167,6 +185,7 @@ const (
 	Expired  Refusal = "expired"    // the deadline had passed before the leader saw it
 	Invalid  Refusal = "invalid"    // it makes no sense, whatever the state
 	Unstored Refusal = "not stored" // carrying it out failed with ErrNotStored; the reason says why
+	Busy     Refusal = "busy"       // its offsets are being changed; the same may be carried out later
 	TooLarge Refusal = "too large"  // a record that it makes is larger than the log takes; the reason says which
 )
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest"
 )
 
@@ -178,6 +179,57 @@ func TestAMarkAloneRestartsNothing(t *testing.T) {
 		t.Fatal(got)
 	}
 	eventually(t, 20*time.Second, func() (bool, string) { return starts() > before, "no restart is seen" })
+}
+
+// TestOffsetsAndStateChangeOneAfterTheOther: while one worker changes the offsets of a stopped connector, which may take as long
+// as the connector's say in it, no other starts or deletes it (invariants 1 and 5).
+func TestOffsetsAndStateChangeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}, 1), make(chan struct{})
+	source := &plugintest.ScriptedSource{OnAlter: func(plugin.Config, []plugin.OffsetChange) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	}}
+	servers := startTestBroker(t, "out")
+	ws := []*restWorker{startShared(t, servers, textConverters(), source.Descriptor()), startShared(t, servers, textConverters(), source.Descriptor())}
+	body := `{"name":"p","config":{"connector.class":"penstock.ScriptedSource"}}`
+	if got := ws[0].call(t, http.MethodPost, "/connectors", body); got.status != http.StatusCreated {
+		t.Fatal(got)
+	}
+	eventually(t, 30*time.Second, func() (bool, string) { return ws[1].running(t, "p") })
+	offsets := `{"offsets":[{"partition":{"p":"1"},"offset":{"o":7}}]}`
+	if got := ws[1].call(t, http.MethodPatch, "/connectors/p/offsets", offsets); got.status != http.StatusBadRequest || !strings.Contains(got.body, "STOPPED") {
+		t.Errorf("while it runs: got %s", got)
+	}
+	if got := ws[0].call(t, http.MethodPut, "/connectors/p/stop", ""); got.status != http.StatusNoContent {
+		t.Fatal(got)
+	}
+	changed := make(chan reply, 1)
+	go func() {
+		got, _ := ask(ws[1].address, restRequest{Method: http.MethodPatch, Path: "/connectors/p/offsets", Body: &offsets}, func(s string) string { return s })
+		changed <- got
+	}()
+	select {
+	case <-entered:
+	case got := <-changed:
+		t.Fatalf("right after the stop: got %s", got)
+	}
+	for _, c := range [][2]string{{http.MethodPut, "/connectors/p/resume"}, {http.MethodDelete, "/connectors/p"}, {http.MethodDelete, "/connectors/p/offsets"}} {
+		if got := ws[0].call(t, c[0], c[1], ""); got.status != http.StatusConflict || !strings.Contains(got.body, "being changed") {
+			t.Errorf("meanwhile %v: got %s", c, got)
+		}
+	}
+	close(release)
+	if got := <-changed; got.status != http.StatusOK {
+		t.Errorf("the change: got %s", got)
+	}
+	if got := ws[0].call(t, http.MethodGet, "/connectors/p/offsets", ""); !strings.Contains(got.body, `"offset":{"o":7}`) {
+		t.Errorf("afterwards: got %s", got)
+	}
+	if got := ws[0].call(t, http.MethodPut, "/connectors/p/resume", ""); got.status != http.StatusAccepted {
+		t.Errorf("afterwards: got %s", got)
+	}
 }
 
 // workerProcess is `engine worker` as a process of its own.

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"RevisionsAreTheCommits":            revisionsAreTheCommits,
 		"SnapshotsNeverChange":              snapshotsNeverChange,
 		"MarksAreKept":                      marksAreKept,
+		"HoldsAreKept":                      holdsAreKept,
 		"DeleteTakesAway":                   deleteTakesAway,
 		"PlanIsReplaced":                    planIsReplaced,
 		"ClaimFencesTheFormerLeader":        claimFences,
@@ -141,6 +142,19 @@ func marksAreKept(t *testing.T, s store.Store) {
 	got = snapshot(t, s).Connectors["a"]
 	equal(t, "mark of a write without", got.Mark, store.Mark{})
 	equal(t, "written without a mark", got.Written(), third)
+}
+
+func holdsAreKept(t *testing.T, s store.Store) {
+	l := claim(t, s)
+	l.commit(put(connector("a")))
+	held := snapshot(t, s).Connectors["a"]
+	held.Hold = store.Hold{By: "x", Until: time.Date(2100, 1, 2, 3, 4, 5, 6e6, time.UTC)}
+	l.commit(put(&held))
+	equal(t, "held", snapshot(t, s).Connectors["a"], held)
+	free := held
+	free.Hold = store.Hold{}
+	l.commit(put(&free))
+	equal(t, "let go", snapshot(t, s).Connectors["a"], free)
 }
 
 func snapshotsNeverChange(t *testing.T, s store.Store) {

@@ -180,13 +180,13 @@ func (d *draft) asked(was, to store.Connector) error {
 		d.put(restartPrefix+d.name, fmt.Appendf(nil, `{"include-tasks":%t,"only-failed":false}`, tasks),
 			kgo.RecordHeader{Key: restartsHeader, Value: h})
 	}
-	if maps.Equal(was.TaskTarget, to.TaskTarget) {
+	if maps.Equal(was.TaskTarget, to.TaskTarget) && was.Hold.By == to.Hold.By && was.Hold.Until.Equal(to.Hold.Until) {
 		return nil
 	}
 	var value []byte
-	if len(to.TaskTarget) > 0 {
+	if len(to.TaskTarget) > 0 || to.Hold.By != "" {
 		var err error
-		if value, err = marshal(targets{to.Incarnation, to.TaskTarget}); err != nil {
+		if value, err = marshal(targets{to.Incarnation, to.TaskTarget, to.Hold}); err != nil {
 			return err
 		}
 	}

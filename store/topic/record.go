@@ -28,7 +28,7 @@ const (
 	requestPrefix = "request-" // and the id: a request; its tombstone carries the answer
 	planPrefix    = "plan-"    // and a member: what it has in the plan
 	headKey       = "plan"     // the plan as a whole; the last record of each commit
-	targetsPrefix = "targets-" // and a connector: what was asked of single tasks
+	targetsPrefix = "targets-" // and a connector: what was asked of single tasks, and who holds it
 )
 
 // The headers that tell what Kafka Connect's values have no place for. Kafka Connect ignores headers.
@@ -156,6 +156,7 @@ type restarts struct {
 type targets struct {
 	Incarnation store.Revision        `json:"incarnation"`
 	Tasks       map[int]config.Target `json:"tasks"`
+	Hold        store.Hold            `json:"hold,omitzero"`
 }
 
 // planVersion is the version of what this package writes of a plan. Who reads another one stops: it cannot know what it

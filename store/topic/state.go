@@ -363,7 +363,7 @@ func (c *records) connector(name string) store.Connector {
 		to.Restarts, to.TaskRestart = c.restarts.Instance, c.restarts.Tasks
 	}
 	if c.targets.Incarnation == to.Incarnation {
-		to.TaskTarget = c.targets.Tasks
+		to.TaskTarget, to.Hold = c.targets.Tasks, c.targets.Hold
 	}
 	return to
 }

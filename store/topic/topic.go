@@ -5,7 +5,7 @@
 //	connector-<name>, task-<name>-<n>, commit-<name>, target-state-<name>, restart-connector-<name>   see record.go
 //	request-<id>         what a worker asks the leader for; the tombstone's header holds the answer
 //	plan-<member>, plan  what a member has in the plan, and the plan's head, the last record of each commit
-//	targets-<name>       what was asked of single tasks
+//	targets-<name>       what was asked of single tasks, and who holds the connector
 //	logger-cluster-<name>  the level of a logger on all workers, see level.go
 //
 // A revision is the offset after a record, as Kafka Connect counts its config offset, since offsets begin at 0 and

@@ -181,6 +181,57 @@ func TestDeleteAndCreateMakeAnotherIncarnation(t *testing.T) {
 	}
 }
 
+// TestAHoldKeepsAConnectorStopped until it is let go or its time is over.
+func TestAHoldKeepsAConnectorStopped(t *testing.T) {
+	t.Parallel()
+	hold := func(name, by string, d time.Duration) store.Op {
+		return store.Op{Hold: &store.HoldConnector{Name: name, By: by, For: d}}
+	}
+	until := now.Add(time.Minute)
+	stopped := base().Connectors["s"]
+	held := stopped
+	held.Hold = store.Hold{By: "x", Until: until}
+	over := stopped
+	over.Hold = store.Hold{By: "x", Until: now}
+	started := over
+	started.Target = config.Started
+	taken := stopped
+	taken.Hold = store.Hold{By: "y", Until: until}
+	type changes = map[string]*store.Connector
+	for _, c := range []struct {
+		name    string
+		is      store.Connector
+		op      store.Op
+		refusal store.Refusal
+		want    changes
+	}{
+		{"hold", stopped, hold("s", "x", time.Minute), "", changes{"s": &held}},
+		{"hold what runs", stopped, hold("a", "x", time.Minute), store.Invalid, nil},
+		{"hold none", stopped, hold("n", "x", time.Minute), store.NotFound, nil},
+		{"hold for nobody", stopped, hold("s", "", time.Minute), store.Invalid, nil},
+		{"hold what is held", held, hold("s", "y", time.Minute), store.Busy, nil},
+		{"hold after the time", over, hold("s", "y", time.Minute), "", changes{"s": &taken}},
+		{"let go", held, hold("s", "x", 0), "", changes{"s": &stopped}},
+		{"let go what another holds", held, hold("s", "y", 0), "", nil},
+		{"let go what nobody holds", stopped, hold("s", "x", 0), "", nil},
+		{"start what is held", held, target("s", config.Started), store.Busy, nil},
+		{"pause what is held", held, target("s", config.Paused), store.Busy, nil},
+		{"stop what is held", held, target("s", config.Stopped), "", nil},
+		{"delete what is held", held, store.Op{Delete: &store.DeleteConnector{Name: "s"}}, store.Busy, nil},
+		{"start after the time", over, target("s", config.Started), "", changes{"s": &started}},
+	} {
+		s := base()
+		s.Connectors["s"] = c.is
+		got := decide(asked(s, c.op))
+		if got.Answers[0].Refusal != c.refusal {
+			t.Errorf("%s: got the refusal %q, want %q", c.name, got.Answers[0].Refusal, c.refusal)
+		}
+		if len(c.want) > 0 || len(got.Connectors) > 0 {
+			equal(t, c.name, got.Connectors, c.want)
+		}
+	}
+}
+
 func TestARequestIsCarriedOutWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	got := decide(asked(base(),

@@ -34,6 +34,12 @@ type taskInfo struct {
 	Config config.Map `json:"config"`
 }
 
+// wholeTask is a task with its status, an addition.
+type wholeTask struct {
+	taskInfo
+	Status taskStatus `json:"status"`
+}
+
 // status is how a connector is (Kafka Connect: ConnectorStateInfo).
 type status struct {
 	Name      string       `json:"name"`
@@ -305,10 +311,7 @@ func (s *Server) taskWhole(c *call) (answer, error) {
 		return answer{}, standard(http.StatusNotFound) // as where there is no such path
 	}
 	i := s.taskInfo(v.Connectors[c.name()], n)
-	return ok(struct {
-		taskInfo
-		Status taskStatus `json:"status"`
-	}{i, is})
+	return ok(wholeTask{i, is})
 }
 
 func (s *Server) taskStatus(c *call) (answer, error) {
@@ -343,13 +346,16 @@ func (s *Server) resetTopics(c *call) (answer, error) {
 	return answer{status: http.StatusAccepted}, s.Connectors.ResetTopics(c.Context(), c.name())
 }
 
+// server is what answers (Kafka Connect: ServerInfo).
+type server struct {
+	Version string      `json:"version"`
+	Commit  string      `json:"commit"`
+	Cluster *string     `json:"kafka_cluster_id"`
+	Engine  *EngineInfo `json:"engine,omitempty"` // for who asks
+}
+
 func (s *Server) root(c *call) (answer, error) {
-	body := struct {
-		Version string      `json:"version"`
-		Commit  string      `json:"commit"`
-		Cluster *string     `json:"kafka_cluster_id"`
-		Engine  *EngineInfo `json:"engine,omitempty"` // for who asks
-	}{Version: Version, Commit: s.Commit}
+	body := server{Version: Version, Commit: s.Commit}
 	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
 		body.Engine = &EngineInfo{Mode: s.mode(), Version: s.Commit, Folder: s.Folder}
 	}
@@ -359,31 +365,33 @@ func (s *Server) root(c *call) (answer, error) {
 	return ok(body)
 }
 
+// health is how the worker is (Kafka Connect: WorkerStatus).
+type health struct {
+	Status   string `json:"status"`
+	Message  string `json:"message"`
+	Degraded string `json:"degraded,omitempty"`
+}
+
 // health says whether the store answers (KIP-1017). While an older configuration than that of the files runs, the answer
 // has a member that says so.
 func (s *Server) health(c *call) (answer, error) {
-	type body struct {
-		Status   string `json:"status"`
-		Message  string `json:"message"`
-		Degraded string `json:"degraded,omitempty"`
-	}
 	if s.Ready != nil && !s.Ready() {
 		message := stillStarting
 		if !s.Reading.IsZero() {
 			message += " The worker is currently initializing and reading to the end of internal topics, which began at " + instant(s.Reading) + "."
 		}
-		return answer{status: http.StatusServiceUnavailable, body: body{Status: "starting", Message: message}}, nil
+		return answer{status: http.StatusServiceUnavailable, body: health{Status: "starting", Message: message}}, nil
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
 	}
 	if s.Membership != nil {
 		if since := s.Membership(); !since.IsZero() {
-			return answer{status: http.StatusInternalServerError, body: body{Status: "unhealthy", Message: fmt.Sprintf(
+			return answer{status: http.StatusInternalServerError, body: health{Status: "unhealthy", Message: fmt.Sprintf(
 				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", instant(since))}}, nil
 		}
 	}
-	is := body{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
+	is := health{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
 	if s.Configuration != nil {
 		is.Degraded = s.Configuration().Degraded()
 	}

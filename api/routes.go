@@ -81,6 +81,7 @@ func (s *Server) connectorRoutes() []route {
 		{path: "/connector-plugins", methods: m{"GET": get(s.plugins)}},
 		{path: "/connector-plugins/{p}/config", methods: m{"GET": get(s.pluginConfig)}},
 		{path: "/connector-plugins/{p}/config/validate", methods: m{"PUT": body(s.validate)}},
+		{path: "/openapi.json", methods: m{"GET": get(s.openapi)}, plain: true},
 		{path: "/graph", methods: m{"GET": get(s.graph)}, plain: true, text: true},
 	}
 	if s.Metrics != nil {

@@ -103,14 +103,15 @@ type Settings struct {
 // Server answers requests. It is safe for concurrent use.
 type Server struct {
 	Settings
-	read    barrier
-	headers []headerRule
-	cors    cors
-	logins  *logins // nil: nobody has to log in
-	routes  []route // of the public listeners
-	public  http.Handler
-	admin   http.Handler
-	next    atomic.Pointer[Server] // see Yield
+	read      barrier
+	headers   []headerRule
+	cors      cors
+	logins    *logins // nil: nobody has to log in
+	routes    []route // of the public listeners
+	described []byte  // the API, see openapi.go
+	public    http.Handler
+	admin     http.Handler
+	next      atomic.Pointer[Server] // see Yield
 }
 
 // New makes a server of settings; the error names a setting of the worker that it cannot understand.
@@ -141,6 +142,9 @@ func New(s Settings) (*Server, error) {
 		routes[i].logins = server.logins // what stands on listeners of its own asks for none, as in Kafka Connect
 	}
 	server.routes = routes
+	if server.described, err = server.describe(routes); err != nil {
+		return nil, err
+	}
 	server.public = server.front(router(routes), true)
 	server.admin = server.front(router(server.adminRoutes()), false)
 	return server, nil

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/diff"
 	"github.com/penstock/penstock/hcl"
+	"github.com/penstock/penstock/store"
 )
 
 // cluster is one that a project is compared with and applied to: workers of ours, or of a genuine Kafka Connect. It is a
@@ -80,6 +82,36 @@ func (c *cluster) kind() string {
 func (c *cluster) genuine() bool { return c.info.Engine == nil }
 func (c *cluster) standalone() bool {
 	return c.info.Engine != nil && c.info.Engine.Mode == "standalone"
+}
+
+// runs refuses to compare a standalone worker with a folder that it does not run: a reload would not read it.
+func (c *cluster) runs(dir string) error {
+	if !c.standalone() {
+		return nil
+	}
+	theirs := c.info.Engine.Folder
+	if theirs == "" {
+		return refusal(diag.New(diag.Usage, diag.Place{}, "The worker at %s was started with properties files, so that it does not read a folder. Change those files, or name another worker with -url.", c.URL()))
+	}
+	here := real(dir)
+	if theirs == here {
+		return nil
+	}
+	return refusal(diag.New(diag.Usage, diag.Place{}, "The worker at %s runs the project in %s, and these are the files in %s. Give that folder, or name another worker with -url.", c.URL(), theirs, here))
+}
+
+// real is the one name of a folder, or of that which a file is in, as far as the file system tells.
+func real(path string) string {
+	if strings.HasSuffix(path, ".hcl") {
+		path = filepath.Dir(path)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	return path
 }
 
 // read is everything that runs there.
@@ -156,6 +188,10 @@ func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) 
 	out := diff.Status{State: string(s.Connector.State), Trace: s.Connector.Trace, Stored: true}
 	for _, t := range s.Tasks {
 		out.Tasks = append(out.Tasks, diff.TaskStatus{ID: t.ID, State: string(t.State.State), Trace: t.Trace})
+	}
+	if b := s.Beyond; b != nil && !b.Current && out.State != string(store.StateFailed) {
+		out.Stored = false // what runs is of an older configuration
+		return out, nil
 	}
 	c.mu.Lock()
 	want, wrote := c.put[name]

@@ -112,6 +112,9 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	if is.cluster, err = pl.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	if err := is.cluster.runs(dir); err != nil {
+		return nil, err
+	}
 	if is.live, err = is.cluster.read(ctx); err != nil {
 		return nil, err
 	}
@@ -221,12 +224,13 @@ func released(version string) string {
 	return v
 }
 
-// project is what the comparison needs of the files. A standalone worker's project is all that it runs.
+// project is what the comparison needs of the files. A standalone worker's project is all that it runs, and a reload knows
+// neither new names for old connectors nor connectors that are let go.
 func (pl *planning) project(is *planned) diff.Project {
 	f := is.files
 	p := diff.Project{ID: f.ID, Owns: owns(f.Cluster), Pipelines: f.Pipelines, Moved: f.Moved, Removed: f.Removed}
 	if is.cluster.standalone() {
-		p.Owns = func(string) bool { return true }
+		p.Owns, p.Moved, p.Removed = func(string) bool { return true }, nil, nil
 	}
 	return p
 }

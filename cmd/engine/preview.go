@@ -48,7 +48,9 @@ development broker's data folder, if no other process works on it.`,
   engine preview -n 1 -json access-log pipelines/quickstart
   engine preview -timeout 30s orders`,
 		Args: takes("a pipeline, and a folder", 1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error { return v.preview(cmd.Context(), args[0], folder(args[1:])) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return v.preview(cmd.Context(), args[0], folder(args[1:]))
+		},
 	}
 	c.Flags().IntVarP(&v.most, "n", "n", 5, "read up to `NUMBER` records")
 	c.Flags().DurationVar(&v.timeout, "timeout", 10*time.Second, "end after `TIME` with what there is by then")

@@ -185,6 +185,12 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	// It answers before the topics are read, that it starts.
+	served, err := serveREST(ctx, w.sockets, api.Starting(w.settingsOfAPI(address), time.Now()))
+	if err != nil {
+		return err
+	}
+	defer served.close()
 	st, err := w.openTopics(ctx, address)
 	if err != nil {
 		return err
@@ -200,10 +206,11 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 			w.log.Error("failed", "pipeline", f.Pipeline, "task", f.Task, "error", f.Err)
 		},
 	})
-	served, err := serveREST(ctx, w.sockets, w.apiOf(e, address))
+	server, err := w.sockets.server(w.apiOf(e, st, address))
 	if err != nil {
 		return err
 	}
+	served.server.Yield(server)
 	// The calls that are under way end before what they ask of does.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -220,13 +227,20 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 	})
 }
 
-// apiOf is the API of a worker.
-func (w *clustered) apiOf(e *engine.Engine, address string) api.Settings {
+// settingsOfAPI are those that need nothing of the topics.
+func (w *clustered) settingsOfAPI(address string) api.Settings {
 	return api.Settings{
-		Connectors: e, Operator: e, Offsets: e, Configurer: e, Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers,
-		Commit: version, ClusterID: e.ClusterID, Metrics: e.Metrics(), Logger: w.loggers.Logger(restLogger),
-		WorkerID: address, Plan: planOf(e), Membership: e.Membership,
+		Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers, Commit: version, Logger: w.loggers.Logger(restLogger), WorkerID: address,
+		ClusterID: func(ctx context.Context) string { return engine.ClusterID(ctx, w.settings, w.log) },
 	}
+}
+
+// apiOf is the API of a worker.
+func (w *clustered) apiOf(e *engine.Engine, st *topic.Store, address string) api.Settings {
+	s := w.settingsOfAPI(address)
+	s.Connectors, s.Operator, s.Offsets, s.Configurer, s.ClusterID, s.Metrics = e, e, e, e, e.ClusterID, e.Metrics()
+	s.Plan, s.Membership, s.Level = planOf(e), e.Membership, st.SetLevel
+	return s
 }
 
 // planOf answers GET /plan.

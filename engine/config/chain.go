@@ -129,7 +129,7 @@ func (c *checker) predicate(name string) {
 // demands warns of fields without which a predicate fails.
 func (c *checker) demands(prefix string, d plugin.Demander) {
 	var list []*plugin.ConfigError
-	if err := guard(func() error { list = d.Demands(); return nil }); err != nil {
+	if err := Ask(func() error { list = d.Demands(); return nil }); err != nil {
 		return // a doubt that cannot be told is no error
 	}
 	for _, e := range list {

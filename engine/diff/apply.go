@@ -159,6 +159,35 @@ func Apply(ctx, soft context.Context, d *Document, c Cluster, how How) *Done {
 	return a.done
 }
 
+// Await lets carry, such as a reload of the files that a document was made of, do at once what the document says, and then
+// waits until each connector is as it says. The error is that of carry. soft and ctx are as those of [Apply].
+func Await(ctx, soft context.Context, d *Document, c Cluster, how How, carry func(context.Context) error) (*Done, error) {
+	a := &applying{How: how, cluster: c, soft: soft, done: &Done{Carried: map[Action]int{}, Of: map[Action]int{}}}
+	if a.Parallel == 0 {
+		a.Parallel = 4
+	}
+	a.Canary = false // all has been carried out
+	var changed []*Entry
+	before := map[*Entry]error{}
+	for i := range d.Entries {
+		if e := &d.Entries[i]; e.Changed() {
+			changed = append(changed, e)
+			before[e] = a.failedBefore(ctx, e)
+			a.done.Of[e.Action]++
+		}
+	}
+	if err := carry(ctx); err != nil {
+		return nil, err
+	}
+	a.all(ctx, changed, func(ctx context.Context, e *Entry) (string, error) {
+		if e.Action == Delete {
+			return "deleted", nil
+		}
+		return a.await(ctx, e, before[e])
+	})
+	return a.done, nil
+}
+
 type applying struct {
 	How
 	cluster Cluster

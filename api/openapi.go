@@ -44,7 +44,7 @@ type creation struct {
 }
 
 // flatBody is a configuration: numbers and booleans stand for their texts, null for nothing.
-var flatBody = schema{"type": "object", "additionalProperties": schema{"type": []string{"string", "number", "boolean", "null"}}} //nolint:gochecknoglobals // a literal
+var flatBody = schema{"type": "object", "additionalProperties": schema{"type": []string{"string", "number", "boolean", "null"}}}
 
 // operations describe the routes, by method and path; a test holds them against the table of routes.
 func operations() map[string]operation {
@@ -109,7 +109,7 @@ func operations() map[string]operation {
 // openapi answers GET /openapi.json, an addition.
 func (s *Server) openapi(*call) (answer, error) { return ok(json.RawMessage(s.described)) }
 
-var variable = regexp.MustCompile(`\{([a-z])\}`) //nolint:gochecknoglobals // a literal
+var variable = regexp.MustCompile(`\{([a-z])\}`)
 
 // describe makes the OpenAPI 3.1 document of routes.
 func (s *Server) describe(routes []route) ([]byte, error) {
@@ -199,7 +199,7 @@ func typeSchema(t reflect.Type) schema {
 	case reflect.TypeFor[Diagnostics]():
 		return typeSchema(reflect.TypeFor[[]message]())
 	}
-	switch t.Kind() { //nolint:exhaustive // what no body of this API has ends in the panic
+	switch t.Kind() {
 	case reflect.String:
 		return schema{"type": "string"}
 	case reflect.Bool:

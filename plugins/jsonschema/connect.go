@@ -157,8 +157,12 @@ func (c *connector) finish(d *draft, s *shape, version int, optional bool) error
 		d.name = s.title
 	}
 	d.version = version
-	if s.hasVersion {
-		d.version = s.version
+	if s.version != nil {
+		own, err := s.version.whole("connect.version")
+		if err != nil {
+			return err
+		}
+		d.version = own
 	}
 	d.doc = s.doc
 	for _, p := range s.params {
@@ -241,7 +245,11 @@ func (c *connector) object(s *shape) (*draft, error) {
 	}
 	d := &draft{kind: record.Struct}
 	c.known[s] = d
-	for _, p := range inOrder(s.fields) {
+	fields, err := inOrder(s.fields)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range fields {
 		optional := c.set.OptionalRest && !slices.Contains(s.required, p.name)
 		field, err := c.schema(p.shape, 0, optional)
 		if err != nil {
@@ -262,12 +270,15 @@ func within(name string, err error) error {
 
 // inOrder sorts properties by their index. One without an index has the number of those before it, and a later one of the
 // same index takes the place of an earlier one, which is lost: so it is in Confluent's converter.
-func inOrder(fields []property) []property {
+func inOrder(fields []property) ([]property, error) {
 	places := map[int]property{}
 	for _, p := range fields {
 		at := len(places)
-		if p.shape.hasIndex {
-			at = p.shape.index
+		if p.shape.index != nil {
+			var err error
+			if at, err = p.shape.index.whole("connect.index"); err != nil {
+				return nil, err
+			}
 		}
 		places[at] = p
 	}
@@ -280,7 +291,7 @@ func inOrder(fields []property) []property {
 	for i, at := range order {
 		out[i] = places[at]
 	}
-	return out
+	return out, nil
 }
 
 func (c *connector) reference(s *shape, version int, optional bool) (*draft, error) {

@@ -177,8 +177,8 @@ func inHash(ms []member) []member {
 	return hashed(ms, func(m member) string { return m.name }, usual)
 }
 
-// respelt spells numbers as org.json and then Jackson do: without zeros at the end of a fraction, and with the exponent of a
-// BigDecimal.
+// respelt spells texts without needless escapes and numbers as org.json and then Jackson do: without zeros at the end of a
+// fraction, and with the exponent of a BigDecimal.
 func (n *node) respelt() *node {
 	c := &node{raw: n.raw}
 	for _, m := range n.members {
@@ -187,10 +187,10 @@ func (n *node) respelt() *node {
 	for _, item := range n.items {
 		c.items = append(c.items, item.respelt())
 	}
-	if n.kind() != '0' {
-		return c
-	}
 	switch {
+	case n.kind() == '"':
+		c.raw = appendPlain(nil, n.text())
+	case n.kind() != '0':
 	case bytes.ContainsAny(n.raw, "eE"):
 		if dec, err := record.ParseDecimal(string(n.raw)); err == nil {
 			c.raw = record.AppendDecimal(nil, dec)

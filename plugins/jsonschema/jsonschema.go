@@ -209,11 +209,15 @@ func (d *decoder) Read(a *record.Arena, src []byte) (record.Datum, error) {
 		}
 	}
 	d.r.begin(a, src)
+	if d.r.blanks(); d.r.pos == len(src) {
+		d.r.begin(a, []byte("[]"))
+		d.r.missing = true
+	}
 	v, err := d.r.value(d.plan)
 	if err == nil {
 		return record.Datum{Schema: d.schema, Value: v}, nil
 	}
-	rest := scanner{src: src}
+	rest := scanner{src: d.r.src}
 	if wrong := rest.skip(); wrong != nil {
 		return record.Datum{}, wrong
 	}

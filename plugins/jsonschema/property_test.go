@@ -140,12 +140,15 @@ func (t *drawn) plain(s *record.Schema) record.Value {
 	case record.Int64:
 		return record.OfInt64(rapid.Int64().Draw(t.T, "v"))
 	case record.Float32:
-		return record.OfFloat32(rapid.Float32Range(0.01, 1e30).Draw(t.T, "v"))
+		return record.OfFloat32(float32(rapid.IntRange(-1e6, 1e6).Draw(t.T, "v")) / 8)
 	case record.Float64:
-		return record.OfFloat64(rapid.Float64Range(0.01, 1e300).Draw(t.T, "v"))
+		return record.OfFloat64(float64(rapid.IntRange(-1e9, 1e9).Draw(t.T, "v")) / 64)
 	case record.Boolean:
 		return record.OfBool(rapid.Bool().Draw(t.T, "v"))
 	case record.String:
+		if len(s.Params) > 1 && s.Params[0].Key == "io.confluent.connect.json.Enum" {
+			return record.OfString(rapid.SampledFrom(s.Params[1:]).Draw(t.T, "symbol").Value)
+		}
 		return record.OfString(rapid.String().Draw(t.T, "v"))
 	case record.Bytes:
 		return record.OfBytes(rapid.SliceOf(rapid.Byte()).Draw(t.T, "v"))

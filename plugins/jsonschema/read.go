@@ -64,16 +64,18 @@ type reading struct {
 
 	stack []record.Value // elements of the composites that are under way
 	dups  map[string]int // of the object that ends, see unique
-	// hollow says that a null stands where a string was expected and something else was found, or where a map's key or value
-	// is missing. Confluent's converter puts such nulls into arrays and maps, but refuses those in a struct.
-	hollow bool
+	// hollow says that the value has something in it that the model does not allow: a null where a string was expected and
+	// something else was found, or where something that is required is missing, or a number for bytes. Confluent's converter
+	// makes such values, and refuses them as soon as they are put into a struct.
+	hollow  bool
+	missing bool // there is no text at all; it is read as an empty array, which converts as nothing does, but for its name
 }
 
 func (r *reading) begin(a *record.Arena, src []byte) {
 	r.scanner = scanner{src: src}
 	r.arena = a
 	r.stack = r.stack[:0]
-	r.hollow = false
+	r.hollow, r.missing = false, false
 }
 
 // value reads a value of a plan. A text that is not JSON gives a syntax error, one that does not fit the schema a DataError;
@@ -108,7 +110,7 @@ func (r *reading) value(p *readPlan) (record.Value, error) {
 		return r.array(p, c)
 	case formObject:
 		if c != '{' {
-			return record.Value{}, plugin.Data("Maps with string fields should be encoded as JSON objects, but found %s", nodeType(c))
+			return record.Value{}, plugin.Data("Maps with string fields should be encoded as JSON objects, but found %s", r.nodeType(c))
 		}
 		return r.members(p.elem)
 	case formPairs:
@@ -118,7 +120,10 @@ func (r *reading) value(p *readPlan) (record.Value, error) {
 }
 
 // nodeType is Jackson's name for what begins with c.
-func nodeType(c byte) string {
+func (r *reading) nodeType(c byte) string {
+	if r.missing {
+		return "MISSING"
+	}
 	switch c {
 	case '{':
 		return "OBJECT"
@@ -164,10 +169,7 @@ func (r *reading) numeric(p *readPlan, c byte) (record.Value, error) {
 
 func (r *reading) bytes(c byte) (record.Value, error) {
 	if c != '"' {
-		if err := r.skip(); err != nil {
-			return record.Value{}, err
-		}
-		return record.Value{}, plugin.Data("Invalid Java object for schema type BYTES: %s", nodeType(c))
+		return r.noBytes(c)
 	}
 	b, err := r.text(r.arena)
 	if err != nil {
@@ -178,6 +180,26 @@ func (r *reading) bytes(c byte) (record.Value, error) {
 		return record.Value{}, plugin.Data("Invalid bytes field")
 	}
 	return record.OfBytes(decoded), nil
+}
+
+// noBytes is the decimal that Confluent's converter makes of what is no text: a number as it is, anything else as zero.
+func (r *reading) noBytes(c byte) (record.Value, error) {
+	r.hollow = true
+	text := "0"
+	if startsNumber(c) {
+		n, err := r.number()
+		if err != nil {
+			return record.Value{}, err
+		}
+		text = string(n.text)
+	} else if err := r.skip(); err != nil {
+		return record.Value{}, err
+	}
+	d, err := record.ParseDecimal(text)
+	if err != nil {
+		return record.Value{}, plugin.Data("Invalid bytes field")
+	}
+	return record.OfDecimal(d.Unscaled, d.Scale), nil
 }
 
 // array reads the children of whatever there is: an object's values, nothing of a scalar.
@@ -296,8 +318,8 @@ func (r *reading) unique(base int) {
 
 // pairs reads a map that is written as an array of objects of a key and a value.
 func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
-	if c != '[' {
-		return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of objects, but found %s", nodeType(c))
+	if c != '[' || r.missing {
+		return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of objects, but found %s", r.nodeType(c))
 	}
 	if err := r.open(); err != nil {
 		return record.Value{}, err
@@ -305,7 +327,7 @@ func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
 	base := len(r.stack)
 	for more := !r.empty(']'); more; {
 		if c := r.blanks(); c != '{' {
-			return record.Value{}, plugin.Data("Found invalid map entry instead of object: %s", nodeType(c))
+			return record.Value{}, plugin.Data("Found invalid map entry instead of object: %s", r.nodeType(c))
 		}
 		k, v, err := r.entry(p)
 		if err != nil {
@@ -395,7 +417,7 @@ func (r *reading) uniquePairs(base int) {
 func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 	switch {
 	case c != '{':
-		return record.Value{}, plugin.Data("Structs should be encoded as JSON objects, but found %s", nodeType(c))
+		return record.Value{}, plugin.Data("Structs should be encoded as JSON objects, but found %s", r.nodeType(c))
 	case p.ends:
 		return record.Value{}, plugin.Data("the data nest deeper than they can be unrolled")
 	}
@@ -425,6 +447,9 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 		if more, err = r.more('}'); err != nil {
 			return record.Value{}, err
 		}
+	}
+	for i, f := range p.fields {
+		r.hollow = r.hollow || f.nullErr != nil && fields[i].IsNull()
 	}
 	return record.OfStruct(fields), failed.first()
 }
@@ -473,7 +498,7 @@ func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value
 	r.hollow = outer
 	if hollow && err == nil && !v.IsNull() { // a null by itself is a field that is not set
 		s := p.schema.Fields[i]
-		if err = nullWithin(s.Schema, v, `field: "`+s.Name+`"`); err != nil {
+		if err = misfit(s.Schema, v, `field: "`+s.Name+`"`); err != nil {
 			failed.set(i, err)
 			return v, nil
 		}
@@ -492,27 +517,39 @@ func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value
 	return record.Value{}, r.skip()
 }
 
-// nullWithin finds a null that the model does not allow within a value (Kafka Connect: ConnectSchema.validateValue).
-func nullWithin(s *record.Schema, v record.Value, where string) error {
-	switch {
-	case v.IsNull():
+// misfit finds what the model does not allow within a value (Kafka Connect: ConnectSchema.validateValue).
+func misfit(s *record.Schema, v record.Value, where string) error {
+	switch k := v.Kind(); {
+	case k == record.Null:
 		if s.Optional {
 			return nil
 		}
 		return plugin.Data("Invalid value: null used for required %s, schema type: %s", where, s.Kind)
-	case v.Kind() == record.Array:
+	case k == record.Decimal && s.Name != record.DecimalName:
+		return plugin.Data("Invalid Java object for schema with type %s: class %s for %s", s.Kind, k.JavaClass(), where)
+	case k == record.Array:
 		for _, e := range v.Elements() {
-			if err := nullWithin(s.Elem, e, "element of array "+where); err != nil {
+			if err := misfit(s.Elem, e, "element of array "+where); err != nil {
 				return err
 			}
 		}
-	case v.Kind() == record.Map:
+	case k == record.Map:
 		pairs := v.Elements()
 		for i := 0; i < len(pairs); i += 2 {
-			if err := nullWithin(s.Key, pairs[i], "key of map "+where); err != nil {
+			if err := misfit(s.Key, pairs[i], "key of map "+where); err != nil {
 				return err
 			}
-			if err := nullWithin(s.Elem, pairs[i+1], "value of map "+where); err != nil {
+			if err := misfit(s.Elem, pairs[i+1], "value of map "+where); err != nil {
+				return err
+			}
+		}
+	case k == record.Struct:
+		for i, e := range v.Elements() {
+			f := s.Fields[i]
+			if e.IsNull() && f.Schema.HasDefault {
+				continue
+			}
+			if err := misfit(f.Schema, e, `field: "`+f.Name+`"`); err != nil {
 				return err
 			}
 		}
@@ -532,7 +569,7 @@ func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
 	}
 	best, most := -1, 0
 	for i, f := range p.fields {
-		if takes(f, c, &n) {
+		if !r.missing && takes(f, c, &n) {
 			best = i
 			break
 		}
@@ -554,7 +591,13 @@ func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
 		}
 		return record.Value{}, plugin.Data("Did not find matching oneof field for data")
 	}
+	outer := r.hollow
+	r.hollow = false
 	v, err := r.value(p.fields[best])
+	if f := p.schema.Fields[best]; r.hollow && err == nil {
+		err = misfit(f.Schema, v, `field: "`+f.Name+`"`)
+	}
+	r.hollow = outer
 	if err != nil {
 		return record.Value{}, err
 	}
@@ -641,19 +684,19 @@ func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
 	switch p.form {
 	case formDate:
 		if !isNumber || !n.fitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", nodeType(c))
+			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
 		}
 		return record.OfInstant(n.int64() * dayMillis), nil
 	case formTime:
 		if !isNumber || !n.fitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", nodeType(c))
+			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
 		}
 		if t := n.int64(); t < 0 || t > dayMillis {
 			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
 		}
 	default:
 		if !isNumber || !n.integral {
-			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", nodeType(c))
+			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
 		}
 	}
 	return record.OfInstant(n.int64()), nil
@@ -669,14 +712,14 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 		}
 		d, err := record.ParseDecimal(string(n.text))
 		if err != nil {
-			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", nodeType(c))
+			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 		}
 		return record.OfDecimal(d.Unscaled, d.Scale), nil
 	case c != '"':
 		if err := r.skip(); err != nil {
 			return record.Value{}, err
 		}
-		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", nodeType(c))
+		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 	}
 	b, err := r.text(r.arena)
 	if err != nil {

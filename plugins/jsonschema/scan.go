@@ -356,15 +356,16 @@ func startsNumber(c byte) bool { return c-'0' <= 9 || c == '-' || c == 'N' || c 
 
 // special64 is a number that is a word.
 func (n *number) special64() float64 {
-	switch n.text[len(n.text)-2] {
-	case 'a':
-		return math.NaN()
-	}
-	if n.negative {
+	switch {
+	case n.text[0] == 'N':
+		return math.Float64frombits(javaNaN)
+	case n.negative:
 		return math.Inf(-1)
 	}
 	return math.Inf(1)
 }
+
+const javaNaN = 0x7ff8000000000000 // Double.NaN
 
 // saturated is what Java casts such a number to.
 func (n *number) saturated(least, most int64) int64 {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
 
@@ -68,15 +69,11 @@ type property struct {
 type common struct {
 	title, doc string
 	hasTitle   bool
-	hasDoc     bool
 	initial    *node // the default; nil without
 
-	connectType string
-	index       int // valid where hasIndex
-	hasIndex    bool
-	version     int // valid where hasVersion
-	hasVersion  bool
-	params      []record.Param
+	connectType    string
+	index, version *node // nil without
+	params         []record.Param
 }
 
 var (
@@ -93,10 +90,10 @@ type loader struct {
 	left  int              // how many shapes may still be made
 }
 
-// place is where a reference leads to.
+// place is where a reference leads to, as it is spelt: two ways to one place are two schemas, as they are for everit.
 type place struct {
-	doc    *document
-	target *node
+	doc      *document
+	fragment string
 }
 
 const mostShapes = 100_000
@@ -140,7 +137,8 @@ func (l *loader) fill(s *shape, n *node, d *document) error {
 		s.kind, s.word, s.parts = combinedShape, "allOf", parts
 	}
 	s.text = n
-	return s.annotate(n)
+	s.annotate(n)
+	return nil
 }
 
 // partsOf finds the schemas that stand beside each other in one object.
@@ -301,50 +299,41 @@ func (l *loader) object(n *node, d *document) (*shape, error) {
 }
 
 func (l *loader) reference(ref string, d *document) (*shape, error) {
+	_, fragment, _ := strings.Cut(ref, "#")
 	target, in := l.docs.resolve(ref, d)
 	if target == nil {
 		return nil, fmt.Errorf("the schema refers to %s, which is not there", ref)
 	}
-	s := &shape{kind: refShape, text: target}
-	if known, ok := l.ready[place{in, target}]; ok {
+	s, at := &shape{kind: refShape, text: target}, place{in, fragment}
+	if known, ok := l.ready[at]; ok {
 		s.target = known
 		return s, nil
 	}
 	s.target = &shape{}
-	l.ready[place{in, target}] = s.target
+	l.ready[at] = s.target
 	return s, l.fill(s.target, target, in)
 }
 
 // annotate reads what every schema may have.
-func (s *shape) annotate(n *node) error {
-	c := common{title: n.get("title").text(), doc: n.get("description").text(), initial: n.get("default"), connectType: n.get("connect.type").text()}
-	c.hasTitle, c.hasDoc = n.get("title") != nil, n.get("description") != nil
-	var err error
-	if c.index, c.hasIndex, err = whole(n, "connect.index"); err != nil {
-		return err
-	}
-	if c.version, c.hasVersion, err = whole(n, "connect.version"); err != nil {
-		return err
+func (s *shape) annotate(n *node) {
+	s.common = common{
+		title: n.get("title").text(), hasTitle: n.get("title") != nil, doc: n.get("description").text(), initial: n.get("default"),
+		connectType: n.get("connect.type").text(), index: n.get("connect.index"), version: n.get("connect.version"),
 	}
 	if params := n.get("connect.parameters"); params != nil {
 		for _, m := range params.members {
-			c.params = append(c.params, record.Param{Key: m.name, Value: javaText(m.value)})
+			s.params = append(s.params, record.Param{Key: m.name, Value: javaText(m.value)})
 		}
 	}
-	s.common = c
-	return nil
 }
 
-func whole(n *node, name string) (i int, ok bool, err error) {
-	v := n.get(name)
-	if v == nil {
-		return 0, false, nil
-	}
-	i32, err := strconv.ParseInt(string(v.raw), 10, 32)
+// whole is a value that has to be a whole number.
+func (n *node) whole(name string) (int, error) {
+	i, err := strconv.ParseInt(string(n.raw), 10, 32)
 	if err != nil {
-		return 0, false, fmt.Errorf("%s is no whole number", name)
+		return 0, plugin.Data("%s is no whole number", name)
 	}
-	return int(i32), true, nil
+	return int(i), nil
 }
 
 // javaText is a value as Java's toString has it.

@@ -100,6 +100,11 @@ func (c *connector) schema(s *shape, version int, optional bool) (*draft, error)
 		return c.reference(s, version, optional)
 	case combinedShape:
 		return c.combined(s, version, optional)
+	case objectShape:
+		// Within itself by way of a union; Confluent's converter only looks where references lead to, and never ends here.
+		if d, ok := c.known[s]; ok && !d.built {
+			return c.again(d, optional), nil
+		}
 	}
 	d, err := c.plain(s)
 	if err != nil {
@@ -127,8 +132,6 @@ func (c *connector) plain(s *shape) (*draft, error) {
 		return c.array(s)
 	case objectShape:
 		return c.object(s)
-	case anyShape:
-		return variantDraft(), nil
 	}
 	return nil, plugin.Data("Unsupported schema type %s", s.kind.everit())
 }
@@ -299,10 +302,15 @@ func (c *connector) reference(s *shape, version int, optional bool) (*draft, err
 	if !ok {
 		return c.schema(s.target, version, optional)
 	}
+	return c.again(d, optional), nil
+}
+
+// again refers to a struct that is known.
+func (c *connector) again(d *draft, optional bool) *draft {
 	c.ids++
 	d.id = "#id" + strconv.Itoa(c.ids)
 	d.shows = d.shows || !d.built || len(d.params) > 0
-	return &draft{kind: record.Struct, wraps: d, optional: optional}, nil
+	return &draft{kind: record.Struct, wraps: d, optional: optional}
 }
 
 func (c *connector) combined(s *shape, version int, optional bool) (*draft, error) {

@@ -27,6 +27,9 @@ func (d *deriver) text(s *record.Schema) (string, error) {
 	return string(d.dst), nil
 }
 
+// variantName is the schema that later versions of Confluent's converter have for {}, which takes anything.
+const variantName = "org.apache.kafka.connect.data.Variant"
+
 // noIndex is the index of what is no field.
 const noIndex = -1
 
@@ -45,21 +48,24 @@ func (d *deriver) schema(s *record.Schema, index int, ofUnion bool) error {
 	if hasID {
 		d.ids[id] = true
 	}
-	variant, union := s.Name == variantName, s.Kind == record.Struct && isUnion(s)
+	if s.Name == variantName {
+		return plugin.Data("%s has no JSON Schema here", variantName)
+	}
+	union := s.Kind == record.Struct && isUnion(s)
 	optional := s.Optional && !ofUnion
 	switch {
-	case union && !variant:
+	case union:
 		d.combined(id, index)
 		return d.members(s, optional)
 	case optional:
 		d.combined(id, index)
 		d.raw(`{"type":"null"},`)
-		if s.Kind == record.Struct && !variant {
+		if s.Kind == record.Struct {
 			id = "" // said again inside, where the struct itself is
 		}
 		plain := *s
 		plain.Optional = false
-		if err := d.one(&plain, noIndex, s.Kind == record.Struct && !variant); err != nil {
+		if err := d.one(&plain, noIndex, s.Kind == record.Struct); err != nil {
 			return err
 		}
 		d.raw("]}")
@@ -117,7 +123,6 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 	add := []addition{}
 	d.raw("{")
 	switch {
-	case s.Name == variantName:
 	case isEnum(s):
 		d.member("enum", d.symbols(s))
 	case s.Kind == record.Boolean: // says its type last
@@ -128,7 +133,7 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 			add = append(add, addition{"connect.type", `"` + connectType + `"`})
 		}
 	}
-	if s.Kind == record.Struct && s.Name != variantName && !d.set.Additional {
+	if s.Kind == record.Struct && !d.set.Additional {
 		d.member("additionalProperties", "false")
 	}
 	if err := d.described(s); err != nil {
@@ -315,7 +320,6 @@ func plainKeys(s *record.Schema) bool {
 // inside writes what a schema is made of.
 func (d *deriver) inside(s *record.Schema) error {
 	switch {
-	case s.Name == variantName:
 	case s.Kind == record.Array:
 		d.comma()
 		d.raw(`"items":`)

@@ -664,11 +664,8 @@ func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) 
 }
 
 func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
-	switch p.form {
-	case formDecimal:
+	if p.form == formDecimal {
 		return r.decimal(p, c)
-	case formVariant:
-		return r.variant()
 	}
 	var n number
 	isNumber := startsNumber(c)

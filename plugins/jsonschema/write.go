@@ -29,7 +29,6 @@ const (
 	formDate
 	formTime
 	formTimestamp
-	formVariant // a struct of two byte arrays that stand for any JSON
 )
 
 // formOf gives the form of a schema. The logical types go by name alone, as in Confluent's converter.
@@ -43,8 +42,6 @@ func formOf(s *record.Schema) form {
 		return formTime
 	case record.TimestampName:
 		return formTimestamp
-	case variantName:
-		return formVariant
 	}
 	switch s.Kind {
 	case record.Array:
@@ -320,11 +317,8 @@ func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error
 }
 
 func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	switch p.form {
-	case formDecimal:
+	if p.form == formDecimal {
 		return p.appendDecimal(dst, v, k)
-	case formVariant:
-		return p.appendVariant(dst, v, k)
 	}
 	if k != record.Instant {
 		name := p.schema.Name[strings.LastIndexByte(p.schema.Name, '.')+1:]

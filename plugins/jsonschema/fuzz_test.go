@@ -1,9 +1,6 @@
 package jsonschema_test
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"testing"
 	"unicode/utf8"
 
@@ -11,6 +8,8 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/registry"
 )
 
 // FuzzRead: no message does more harm than an error, and what was read can be written and read again.
@@ -51,20 +50,31 @@ func FuzzSchema(f *testing.F) {
 	f.Add(`{"allOf":[{"$ref":"#/definitions/a"},{"type":"object","properties":{"b":{"$ref":"#"}}}],"definitions":{"a":{"properties":{"c":{"enum":[1,"x",null]}}}}}`, []byte(`{"b":{}}`))
 	f.Add(`{"$schema":"https://json-schema.org/draft/2020-12/schema","$defs":{"a":{"$anchor":"n","type":["string","null"]}},"properties":{"x":{"$ref":"#n","title":"t"}}}`, []byte(`{"x":null}`))
 	f.Add(`{"oneOf":[{"$ref":"#"},{"type":"string"}]}`, []byte(`"x"`))
-	var text string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"id":1,"version":1,"subject":"t-value","schemaType":"JSON","schema":` + strconv.Quote(text) + `}`))
-	}))
-	f.Cleanup(server.Close)
+	format := jsonschema.Format()
 	f.Fuzz(func(t *testing.T, schema string, payload []byte) {
-		text = schema
-		conv := converter(t, server.URL, nil)
-		d, err := conv.ReadData(new(record.Arena), "t", frame(1, string(payload)))
-		if err != nil || d.Schema == nil {
+		parsed, err := format.Parse(registry.Text{Schema: schema})
+		if err != nil {
 			return
 		}
-		if _, err := conv.AppendData([]byte{}, "t", d); err != nil {
-			t.Logf("%s: %v", schema, errorsOf(err))
+		_ = parsed.Reads(parsed)
+		decoder, err := parsed.Decoder(nil, 1, nil)
+		if err != nil {
+			return
+		}
+		d, err := decoder.Read(new(record.Arena), payload)
+		if err != nil {
+			return
+		}
+		derived, err := format.Derive(d.Schema)
+		if err != nil {
+			return // such as a default that cannot be written
+		}
+		encoder, err := derived.Encoder(d.Schema)
+		if err != nil {
+			t.Fatalf("%s: %v", derived.Text().Schema, err)
+		}
+		if _, err := encoder.Append(nil, d.Value); err != nil {
+			t.Logf("%s: %v", schema, err)
 		}
 	})
 }

@@ -47,6 +47,11 @@ func (c *comparison) fits(path string, r, w *shape) error {
 	case r.kind != w.kind:
 		return differs(path, "the type differs")
 	}
+	return c.alike(path, r, w)
+}
+
+// alike compares two schemas of one kind.
+func (c *comparison) alike(path string, r, w *shape) error {
 	switch r.kind {
 	case numberShape:
 		if r.integer && !w.integer {

@@ -60,9 +60,6 @@ func (d *deriver) schema(s *record.Schema, index int, ofUnion bool) error {
 	case optional:
 		d.combined(id, index)
 		d.raw(`{"type":"null"},`)
-		if s.Kind == record.Struct {
-			id = "" // said again inside, where the struct itself is
-		}
 		plain := *s
 		plain.Optional = false
 		if err := d.one(&plain, noIndex, s.Kind == record.Struct); err != nil {

@@ -83,7 +83,6 @@ func (d *documents) resolve(ref string, in *document) (target *node, doc *docume
 			if target = anchored(in.node, address, 0); target == nil {
 				return nil, in
 			}
-			doc = in
 			if fragment == "" {
 				return target, in
 			}

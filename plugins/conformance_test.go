@@ -97,7 +97,8 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"integer":     {Config: with(), RoundTrip: true, Data: optional(record.Int32, record.OfInt32(math.MinInt32))},
 		"long":        {Config: with(), RoundTrip: true, Data: optional(record.Int64, record.OfInt64(math.MaxInt64))},
 		"float":       {Config: with(), RoundTrip: true, Data: optional(record.Float32, record.OfFloat32(1.5))},
-		"avro":        {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}}},                                                    // Config names a registry that the test starts
+		"avro":        {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}}}, // Config names a registry that the test starts
+		"protobuf":    {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}, {"skip.known.types": "false"}}},
 		"json_schema": {Fill: fillStructs, Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"decimal.format": "x"}, {"preserve.additional.properties": "true"}}}, // as avro
 		"double":      {Config: with(), RoundTrip: true, Data: optional(record.Float64, record.OfFloat64(-1e300))},
 	},

@@ -13,6 +13,7 @@ import (
 	"github.com/penstock/penstock/plugins/datagen"
 	"github.com/penstock/penstock/plugins/file"
 	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/protobuf"
 	"github.com/penstock/penstock/plugins/transform"
 )
 
@@ -25,6 +26,7 @@ func All() []plugin.Descriptor {
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
 			jsonschema.Descriptor(),
+			protobuf.Descriptor(),
 		},
 		convert.Descriptors(),
 		transform.Descriptors(),

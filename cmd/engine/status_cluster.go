@@ -1,0 +1,78 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/penstock/penstock/api"
+	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/store"
+)
+
+// showCluster prints who is in a worker's cluster and who runs what.
+func (r *remote) showCluster(ctx context.Context, c *api.Client) error {
+	p, err := c.Plan(ctx)
+	if a, ok := errors.AsType[*api.AnswerError](err); ok && a.Code == http.StatusNotFound {
+		return refusal(diag.New(diag.WorkerRefused, diag.Place{}, "The worker at %s is not one of a cluster: engine run, or a worker of Kafka Connect. \"engine status\" shows its connectors.", c.URL()))
+	}
+	if err != nil {
+		return err
+	}
+	if r.json {
+		return printJSON(r.out, p)
+	}
+	address := map[string]string{}
+	for _, m := range p.Members {
+		address[m.ID] = cmp.Or(m.Address, m.ID)
+	}
+	connectors, tasks := map[string]int{}, map[string]int{}
+	runs := [][]string{{"CONNECTOR", "TASK", "WORKER", ""}}
+	for _, pl := range p.Placements {
+		if !pl.Leaving {
+			count := tasks
+			if pl.Task == store.Instance {
+				count = connectors
+			}
+			count[pl.Member]++
+		}
+		runs = append(runs, placed(pl, address))
+	}
+	workers := [][]string{{"WORKER", "ROLE", "CONNECTORS", "TASKS"}}
+	for _, m := range p.Members {
+		role := "-"
+		if m.ID == p.Leader {
+			role = "leader"
+		}
+		workers = append(workers, []string{address[m.ID], role, strconv.Itoa(connectors[m.ID]), strconv.Itoa(tasks[m.ID])})
+	}
+	if err := table(r.out, workers); err != nil || len(runs) == 1 {
+		return err
+	}
+	if _, err := io.WriteString(r.out, "\n"); err != nil {
+		return err
+	}
+	return table(r.out, runs)
+}
+
+// placed is one line of who runs what, with what is still to come about.
+func placed(pl api.PlanPlacement, address map[string]string) []string {
+	task, note := strconv.Itoa(pl.Task), ""
+	if pl.Task == store.Instance {
+		task = "-"
+	}
+	name := func(member string) string { return cmp.Or(address[member], member) }
+	switch {
+	case pl.Leaving:
+		note = "stopping"
+	case address[pl.Member] == "":
+		note = "gone; others wait for it to come back"
+	case pl.Follows != "":
+		note = fmt.Sprintf("taken over from %s", name(pl.Follows))
+	}
+	return []string{pl.Connector, task, name(pl.Member), note}
+}

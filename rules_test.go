@@ -60,6 +60,8 @@ var rooms = map[string][]string{
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 
+	"plugins/jsonschema": append([]string{"plugins/registry"}, pluginRoom...),
+
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
 		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory", "store/topic",

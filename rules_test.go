@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
 	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
-	"engine/internal/member": {"engine/internal/kafka", "store"},
+	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
 	"engine/internal/worker": {"engine/config", "engine/diag", "engine/graph", "engine/internal/member", "engine/internal/task", "engine/plugin", "store"},
@@ -58,10 +58,11 @@ var rooms = map[string][]string{
 	// What every converter with a schema registry shares.
 	"plugins/registry": pluginRoom,
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
-		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory",
+		"engine/record", "engine/registry", "hcl", "plugins", "store", "store/file", "store/memory", "store/topic",
 	},
 
 	// The benchmark: measuring programs, not part of the binary.
@@ -76,6 +77,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
+	"engine/internal/clustertest":     {},
 	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
 	"engine/internal/leader/model": {
 		"engine/config", "engine/graph", "engine/internal/leader", "engine/internal/member", "engine/internal/task",

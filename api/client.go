@@ -21,7 +21,7 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-// Client calls the REST API of a worker: one of ours, or of Kafka Connect, whose calls all but [Client.Reload] are. Errors
+// Client calls the REST API of a worker: one of ours, or of Kafka Connect, whose calls all but [Client.Plan] and [Client.Reload] are. Errors
 // are an [*AnswerError] when the worker refuses, an [*UnreachableError] when there is none. It is safe for concurrent use.
 type Client struct {
 	base  *url.URL
@@ -270,6 +270,12 @@ func (c *Client) SetLoggerLevel(ctx context.Context, logger, level string) ([]st
 	}
 	var changed []string
 	return changed, c.call(ctx, http.MethodPut, "/admin/loggers/"+url.PathEscape(logger), body, &changed)
+}
+
+// Plan says who is in the worker's cluster and who runs what. Kafka Connect has no such call.
+func (c *Client) Plan(ctx context.Context) (*Plan, error) {
+	p := &Plan{}
+	return p, c.call(ctx, http.MethodGet, "/plan", nil, p)
 }
 
 // Reload lets the worker read its project again.

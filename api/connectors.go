@@ -2,10 +2,11 @@ package api
 
 import (
 	"encoding/json"
-	"maps"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/graph"
@@ -76,6 +77,14 @@ type view struct {
 	statuses map[string][]store.Status // by connector, the instance first
 }
 
+// fresh is the view after the read barrier.
+func (s *Server) fresh(c *call) (view, error) {
+	if err := s.sync(c); err != nil {
+		return view{}, err
+	}
+	return s.view(c)
+}
+
 func (s *Server) view(c *call) (view, error) {
 	snapshot, err := s.Connectors.Snapshot(c.Context())
 	if err != nil {
@@ -94,6 +103,9 @@ func (s *Server) view(c *call) (view, error) {
 
 // stored finds the connector that a call names.
 func (s *Server) stored(c *call) (store.Connector, error) {
+	if err := s.sync(c); err != nil {
+		return store.Connector{}, err
+	}
 	snapshot, err := s.Connectors.Snapshot(c.Context())
 	if err != nil {
 		return store.Connector{}, err
@@ -132,7 +144,7 @@ func (s *Server) statusOf(v view, name string) *status {
 	if !exists || len(sts) == 0 || sts[0].Task != store.Instance {
 		return nil
 	}
-	is := &status{Name: name, Connector: s.state(c, sts[0]), Tasks: []taskStatus{}, Type: s.kind(c)}
+	is := &status{Name: name, Connector: s.state(v, c, sts[0]), Tasks: []taskStatus{}, Type: s.kind(c)}
 	for n := range c.Tasks {
 		at := slices.IndexFunc(sts, func(st store.Status) bool { return st.Task == n })
 		st := store.Status{Connector: name, Task: n, State: store.StateUnassigned}
@@ -142,14 +154,26 @@ func (s *Server) statusOf(v view, name string) *status {
 		if st.State == store.StateUnassigned && c.Target == config.Paused {
 			st.State = store.StatePaused // it was made of an older configuration and waits for the connector to resume
 		}
-		is.Tasks = append(is.Tasks, taskStatus{n, s.state(c, st)})
+		is.Tasks = append(is.Tasks, taskStatus{n, s.state(v, c, st)})
 	}
 	return is
 }
 
-func (s *Server) state(c store.Connector, st store.Status) state {
+func (s *Server) state(v view, c store.Connector, st store.Status) state {
 	d, known := s.pluginOf(c)
-	return state{State: st.State, WorkerID: s.WorkerID, Version: version{known, d.Version}, Trace: st.Trace}
+	return state{State: st.State, WorkerID: s.workerID(v.Plan, st.Member), Version: version{known, d.Version}, Trace: st.Trace}
+}
+
+// workerID is host:port of a member, which a standalone worker has no name but its own for.
+func (s *Server) workerID(p store.Plan, member string) string {
+	if s.Configurer == nil || member == "" {
+		return s.WorkerID
+	}
+	if address := p.Addresses[member]; address != "" {
+		return address
+	}
+	address, _, _ := strings.Cut(member, "/") // one that is no member any more, or a worker of Kafka Connect
+	return address
 }
 
 // expandEngine is the value of expand that asks for [Beyond].
@@ -158,7 +182,7 @@ const expandEngine = "engine"
 // list answers GET /connectors.
 func (s *Server) list(c *call) (answer, error) {
 	expand, asked := c.URL.Query()["expand"]
-	v, err := s.view(c)
+	v, err := s.fresh(c)
 	switch {
 	case err != nil:
 		return answer{}, err
@@ -236,22 +260,12 @@ func (s *Server) tasks(c *call) (answer, error) {
 	}
 	infos := []taskInfo{}
 	for n := range conn.Tasks {
-		infos = append(infos, s.taskInfo(conn, n))
+		infos = append(infos, taskInfoOf(conn, n))
 	}
 	return ok(infos)
 }
 
-// taskInfo adds the class of the task, which is named after that of the connector.
-func (s *Server) taskInfo(c store.Connector, n int) taskInfo {
-	m := maps.Clone(c.Tasks[n])
-	if m == nil {
-		m = config.Map{}
-	}
-	if d, known := s.pluginOf(c); known {
-		m["task.class"] = strings.TrimSuffix(d.Class, "Connector") + "Task"
-	}
-	return taskInfo{taskID{c.Name, n}, m}
-}
+func taskInfoOf(c store.Connector, n int) taskInfo { return taskInfo{taskID{c.Name, n}, c.Tasks[n]} }
 
 // task finds one task of the connector that a call names, with its status.
 func (s *Server) task(c *call) (view, int, taskStatus, error) {
@@ -275,7 +289,7 @@ func (s *Server) taskWhole(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, standard(http.StatusNotFound) // as where there is no such path
 	}
-	i := s.taskInfo(v.Connectors[c.name()], n)
+	i := taskInfoOf(v.Connectors[c.name()], n)
 	return ok(struct {
 		taskInfo
 		Status taskStatus `json:"status"`
@@ -294,7 +308,10 @@ func (s *Server) topics(c *call) (answer, error) {
 	if !s.Worker.TopicTracking {
 		return answer{}, failure(http.StatusForbidden, "Topic tracking is disabled.")
 	}
-	topics := s.Connectors.Topics(c.name())
+	topics, err := s.Connectors.Topics(c.Context(), c.name())
+	if err != nil {
+		return answer{}, err
+	}
 	if topics == nil {
 		topics = []string{}
 	}
@@ -308,8 +325,7 @@ func (s *Server) resetTopics(c *call) (answer, error) {
 	case !s.Worker.TopicReset:
 		return answer{}, failure(http.StatusForbidden, "Topic tracking reset is disabled.")
 	}
-	s.Connectors.ResetTopics(c.name())
-	return answer{status: http.StatusAccepted}, nil
+	return answer{status: http.StatusAccepted}, s.Connectors.ResetTopics(c.Context(), c.name())
 }
 
 func (s *Server) root(c *call) (answer, error) {
@@ -337,6 +353,12 @@ func (s *Server) health(c *call) (answer, error) {
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
+	}
+	if s.Membership != nil {
+		if since := s.Membership(); !since.IsZero() {
+			return answer{status: http.StatusInternalServerError, body: body{Status: "unhealthy", Message: fmt.Sprintf(
+				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", since.UTC().Format(time.RFC3339Nano))}}, nil
+		}
 	}
 	is := body{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
 	if s.Configuration != nil {

@@ -52,8 +52,12 @@ func (f *fake) Statuses(context.Context) ([]store.Status, error) {
 	}, nil
 }
 
-func (f *fake) Topics(string) []string { return nil }
-func (f *fake) ResetTopics(c string)   { f.note("reset topics of %s", c) }
+func (f *fake) Topics(context.Context, string) ([]string, error) { return nil, nil }
+
+func (f *fake) ResetTopics(_ context.Context, c string) error {
+	f.note("reset topics of %s", c)
+	return nil
+}
 
 func (f *fake) Graph(_ context.Context, w io.Writer, format graph.Format) error {
 	if f.boom {

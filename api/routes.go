@@ -16,7 +16,8 @@ import (
 // call is a request on its way to a handler.
 type call struct {
 	*http.Request
-	vars map[string]string // of the path, decoded
+	vars   map[string]string // of the path, decoded
+	header http.Header       // of the answer
 }
 
 func (c *call) name() string { return c.vars["n"] }
@@ -85,6 +86,9 @@ func (s *Server) connectorRoutes() []route {
 	if s.Metrics != nil {
 		routes = append(routes, route{path: "/metrics", methods: m{"GET": get(s.metrics)}, plain: true, text: true})
 	}
+	if s.Plan != nil {
+		routes = append(routes, route{path: "/plan", methods: m{"GET": get(s.plan)}, plain: true})
+	}
 	if s.Configuration != nil {
 		routes = append(routes, route{path: "/config", methods: m{"GET": get(s.configuration)}, plain: true})
 	}
@@ -119,11 +123,11 @@ func router(routes []route) http.Handler {
 
 // ServeHTTP checks a request in the order in which JAX-RS does: method, content type, Accept; then it calls the handler.
 func (r route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	a, err := r.answer(req)
+	a, err := r.answer(w, req)
 	send(w, a, err)
 }
 
-func (r route) answer(req *http.Request) (answer, error) {
+func (r route) answer(w http.ResponseWriter, req *http.Request) (answer, error) {
 	e, known := r.methods[req.Method]
 	if req.Method == http.MethodHead {
 		e, known = r.methods[http.MethodGet]
@@ -149,7 +153,7 @@ func (r route) answer(req *http.Request) (answer, error) {
 	if asks {
 		return r.options(req), nil
 	}
-	c := &call{Request: req, vars: map[string]string{}}
+	c := &call{Request: req, vars: map[string]string{}, header: w.Header()}
 	for k, v := range mux.Vars(req) {
 		text, err := url.PathUnescape(v)
 		if err != nil {

@@ -22,8 +22,8 @@ import (
 type Connectors interface {
 	Snapshot(ctx context.Context) (*store.Snapshot, error)
 	Statuses(ctx context.Context) ([]store.Status, error)
-	Topics(connector string) []string
-	ResetTopics(connector string)
+	Topics(ctx context.Context, connector string) ([]string, error)
+	ResetTopics(ctx context.Context, connector string) error
 	Graph(ctx context.Context, w io.Writer, f graph.Format) error
 }
 
@@ -41,10 +41,20 @@ type Offsets interface {
 	ResetOffsets(ctx context.Context, connector string) (agreed bool, err error)
 }
 
+// Configurer is how the API changes configurations where files do not hold them. A refusal is a *[store.RefusedError].
+type Configurer interface {
+	// Put creates a connector, or changes its configuration. With a revision it is refused unless the connector is at that.
+	Put(ctx context.Context, p store.PutConnector) error
+	Delete(ctx context.Context, connector string) error
+	// Sync returns once Snapshot has all that was committed before the call.
+	Sync(ctx context.Context) error
+}
+
 // Version is that of the Kafka Connect whose API this is; clients choose by it what they ask for.
 const Version = "4.3.1"
 
-// Settings is what a server is made of. All but Ready, Beyond, Configuration, Reload, Metrics and Logger are needed.
+// Settings is what a server is made of. All but Ready, Beyond, Configuration, Reload, Metrics, Membership, Plan and Logger are
+// needed, and one of Configurer and File.
 type Settings struct {
 	Connectors Connectors
 	Operator   Operator
@@ -59,6 +69,14 @@ type Settings struct {
 
 	// ClusterID is the id of the Kafka cluster, "" as long as it is not known; it must not wait for long.
 	ClusterID func(ctx context.Context) string
+
+	// Configurer changes configurations: the worker is one of a cluster. Nil: files do, and File names them.
+	Configurer Configurer
+	// Membership says since when this worker tries to become a member of its cluster; zero: it is one. Nil: there is no
+	// cluster, or nothing to wait for.
+	Membership func() (since time.Time)
+	// Plan answers GET /plan; nil: there is none.
+	Plan func(ctx context.Context) (*Plan, error)
 
 	// File names the file to edit for a connector, or for one that does not exist yet, the place for it.
 	File func(connector string) string
@@ -78,6 +96,7 @@ type Settings struct {
 // Server answers requests. It is safe for concurrent use.
 type Server struct {
 	Settings
+	read    barrier
 	headers []headerRule
 	cors    cors
 	logins  *logins // nil: nobody has to log in

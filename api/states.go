@@ -26,7 +26,10 @@ func isNotFound(err error) bool {
 
 func (s *Server) stop(c *call) (answer, error) {
 	err := s.Operator.SetTarget(c.Context(), c.name(), config.Stopped)
-	if isNotFound(err) {
+	switch {
+	case isNotFound(err) && s.Configurer != nil:
+		return answer{}, failure(http.StatusNotFound, "Unknown connector %s", c.name())
+	case isNotFound(err):
 		return answer{}, failure(http.StatusInternalServerError, "No connector `%s` configured", c.name())
 	}
 	return answer{status: http.StatusNoContent}, err
@@ -36,7 +39,7 @@ func (s *Server) stop(c *call) (answer, error) {
 // for it; with flags the answer is what will restart.
 func (s *Server) restart(c *call) (answer, error) {
 	includeTasks, onlyFailed := c.flag("includeTasks"), c.flag("onlyFailed")
-	v, err := s.view(c)
+	v, err := s.fresh(c)
 	if err != nil {
 		return answer{}, err
 	}
@@ -44,7 +47,7 @@ func (s *Server) restart(c *call) (answer, error) {
 		return answer{}, failure(http.StatusNotFound, "Unknown connector: %s", c.name())
 	}
 	if !includeTasks && !onlyFailed {
-		return answer{status: http.StatusNoContent}, s.Operator.Restart(c.Context(), c.name(), true, nil)
+		return answer{status: http.StatusNoContent}, s.restartInstance(c)
 	}
 	is := s.statusOf(v, c.name())
 	if is == nil {
@@ -72,6 +75,15 @@ func (s *Server) restart(c *call) (answer, error) {
 	return answer{status: http.StatusAccepted, body: is}, nil
 }
 
+// restartInstance restarts the connector alone, and fails when that fails.
+func (s *Server) restartInstance(c *call) error {
+	err := s.Operator.Restart(c.Context(), c.name(), true, nil)
+	if _, refused := errors.AsType[*store.RefusedError](err); err == nil || refused || s.Configurer == nil {
+		return err
+	}
+	return failure(http.StatusInternalServerError, "Failed to start connector: %s", c.name())
+}
+
 // restartSome restarts what the answer names. That an instance fails again is seen in its status, not in the answer.
 func (s *Server) restartSome(c *call, instance bool, tasks []int) error {
 	err := s.Operator.Restart(c.Context(), c.name(), instance, tasks)
@@ -90,16 +102,18 @@ func (s *Server) restartTask(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	snapshot, err := s.Connectors.Snapshot(c.Context())
+	v, err := s.fresh(c)
 	if err != nil {
 		return answer{}, err
 	}
-	conn, exists := snapshot.Connectors[c.name()]
+	conn, exists := v.Connectors[c.name()]
 	switch {
-	case !exists && c.Method == http.MethodGet:
+	case !exists && (c.Method == http.MethodGet || s.Configurer != nil):
 		return answer{}, failure(http.StatusNotFound, "Unknown connector: %s", c.name())
 	case !exists:
 		return answer{}, failure(http.StatusInternalServerError, "Failed to start task %s-%d since it is not a recognizable type (source or sink)", c.name(), n)
+	case (n < 0 || n >= len(conn.Tasks)) && s.Configurer != nil:
+		return answer{}, failure(http.StatusNotFound, "Unknown task: %s-%d", c.name(), n)
 	case n < 0 || n >= len(conn.Tasks):
 		return answer{}, failure(http.StatusNotFound, "Task %s-%d not found", c.name(), n)
 	}

@@ -145,6 +145,7 @@ func (s *Server) judgeResolved(m map[string]*string) (*verdict, error) {
 	}
 	own := ownKeys(d)
 	bases := j.bases(own)
+	j.cluster()
 	j.nulls(bases, own)
 	for _, k := range bases {
 		j.key("", k)
@@ -304,6 +305,20 @@ func (j *judge) checkVersion(class, version string, d plugin.Descriptor, wanted 
 		j.wrong[class], j.wrong[version] = reason, reason
 	}
 }
+
+// cluster checks what only a worker of a cluster demands: a sink does not consume as the group of the workers, and nobody
+// needs exactly-once sources.
+func (j *judge) cluster() {
+	w := j.server.Worker.Distributed
+	if w != nil && j.plugin.Role() == plugin.SourceRole && strings.EqualFold(strings.TrimSpace(j.get(config.ExactlyOnceSupport)), "required") {
+		j.wrong[config.ExactlyOnceSupport] = "This worker does not have exactly-once source support enabled."
+	}
+	if w != nil && j.plugin.Role() == plugin.SinkRole && j.get(config.ConsumerPrefix+groupID) == "" && "connect-"+j.get(config.Name) == w.Group {
+		j.wrong[config.Name] = fmt.Sprintf("Consumer group for sink connector named %s conflicts with Connect worker group %s", j.get(config.Name), w.Group)
+	}
+}
+
+const groupID = "group.id"
 
 // nulls lists null values of keys that nobody declares.
 func (j *judge) nulls(bases, own []key) {
@@ -622,6 +637,10 @@ func (j *judge) overrides() error {
 			}
 			if !j.server.Worker.Allows(name) {
 				v.Errors = []string{fmt.Sprintf("The '%s' policy does not allow '%s' to be overridden in the connector configuration.", j.server.Worker.OverridePolicy, name)}
+				j.verdict.ErrorCount++
+			}
+			if w := j.server.Worker.Distributed; w != nil && prefix == config.ConsumerPrefix && name == groupID && text == w.Group {
+				v.Errors = append(v.Errors, fmt.Sprintf("Consumer group %s conflicts with Connect worker group %s", text, w.Group))
 				j.verdict.ErrorCount++
 			}
 			j.add(def, v)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -31,6 +32,10 @@ type Settings struct {
 	CreateTopics bool
 	// Failed hears of each instance and task that fails, from the goroutine of what failed; it must not wait. May be nil.
 	Failed func(Failure)
+	// Clients makes the clients of a worker that shares its work, see [StoreClients].
+	Clients kafka.Maker
+	// Address is host:port under which others reach the REST interface of a worker that shares its work.
+	Address string
 	// Loads says how the declared configuration was loaded, for /metrics; nil: nobody loads it again.
 	Loads func() Loads
 }
@@ -54,9 +59,12 @@ type Failure struct {
 // Engine compiles what the store holds and runs what the plan gives to this process. Several can live in one process.
 type Engine struct {
 	Settings
-	member *member.Alone
+	member membership
+	views  member.Watch
+	alone  atomic.Int64 // of a worker that shares its work: Unix nanoseconds since when it is no member; 0: it is
 	meters meters
 	topics usedTopics
+	lists  topicLists // where the store keeps lists of topics; nil: topics has them
 	fails  failureBook
 	held   held
 	id     clusterID
@@ -64,10 +72,28 @@ type Engine struct {
 	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
 }
 
+// membership is how an engine knows who is here: *member.Alone or *member.Group.
+type membership interface {
+	ID() string
+	Run(ctx context.Context, changed func(member.View)) error
+	Confirm(ctx context.Context) error
+	Lease() member.Lease
+}
+
 // New makes an engine; nothing runs yet.
 func New(s Settings) *Engine {
 	s.Logger = slog.New(&maskedLog{s.Logger.Handler(), s.Worker.Providers()})
-	return &Engine{Settings: s, member: member.NewAlone(member.Member{})}
+	e := &Engine{Settings: s}
+	if s.Worker.Distributed == nil {
+		e.member = member.NewAlone(member.Member{})
+	} else {
+		e.member = e.newGroup()
+		e.alone.Store(time.Now().UnixNano())
+		if lists, ok := s.Store.Statuses().(topicLists); ok && s.Worker.TopicTracking {
+			e.lists, e.topics.wake = lists, make(chan struct{}, 1)
+		}
+	}
+	return e
 }
 
 // Run works until ctx is done, then stops everything cleanly and returns nil; or returns the first failure of the engine
@@ -86,11 +112,12 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 			}
 		})
 	}
-	views := &member.Watch{}
-	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, views.Set) })
-	serve("leader", func(ctx context.Context) error {
-		return leader.Run(ctx, leader.Settings{Store: e.Store, Views: views, Confirm: e.member.Confirm, Logger: e.Logger})
-	})
+	serve("member", func(ctx context.Context) error { return e.member.Run(ctx, e.seen) })
+	serve("leader", func(ctx context.Context) error { return leader.Run(ctx, e.leaderSettings()) })
+
+	if e.lists != nil {
+		running.Go(func() { e.keepTopics(services, e.lists) })
+	}
 
 	err := prepare(life)
 	if err == nil {
@@ -105,8 +132,13 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 }
 
 func (e *Engine) newWorker() *worker.Worker {
+	var lease func() member.Lease // nil: nobody to hand anything over to
+	if e.Worker.Distributed != nil {
+		lease = e.member.Lease
+	}
 	return worker.New(worker.Settings{
-		Member: member.AloneID, Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
+		Lease:  lease,
+		Member: e.member.ID(), Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
 		StopBudget: e.Worker.StopTimeout,
 		Compile: func(name string, m config.Map) (*graph.Instance, error) {
 			i, found := graph.CompileOne(name, m, e.Worker, e.Registry)
@@ -143,6 +175,9 @@ func report(t worker.Task, r task.Report) {
 
 // newTask makes a task with a meter of its own. What it gets has secrets in the place of references.
 func (e *Engine) newTask(t worker.Task) worker.Runner {
+	if e.lists != nil {
+		e.topics.forget(t.Instance.Name) // somebody may have emptied the list meanwhile
+	}
 	clients, err := e.clients()
 	settings, missing := e.Worker.Providers().Resolve(config.Map(t.Config))
 	if err = errors.Join(err, (*config.Declared)(nil).Missing("", missing).Err()); err != nil {
@@ -155,7 +190,7 @@ func (e *Engine) newTask(t worker.Task) worker.Runner {
 		CreateMissing: e.CreateTopics || e.Worker.TopicCreation && t.Instance.Task.Creation != nil,
 		Report:        func(r task.Report) { report(t, r) }, Holds: t.Holds,
 		Logger: e.Logger.With("pipeline", t.Instance.Name, "task", t.Number),
-		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, topic) },
+		Meter:  e.meters.of(t.Instance.Name, t.Number), UsesTopic: func(topic string) { e.topics.saw(t.Instance.Name, t.Number, topic) },
 	})
 }
 

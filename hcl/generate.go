@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -35,6 +36,36 @@ type Secret struct {
 type Generation struct {
 	Registry *plugin.Registry
 	Inline   bool // write secrets as they are
+
+	// Taken is what earlier texts of the same project use, and is added to; nil: this is the only one.
+	Taken *Taken
+}
+
+// Taken are the labels of pipelines and the variables of secrets that are in use. The zero value is empty.
+type Taken struct{ labels, variables map[string]bool }
+
+// free is a name, or the first of those with a number behind it, that is not in use.
+func free(name, mark string, taken ...map[string]bool) string {
+	for n, try := 2, name; ; n++ {
+		if !slices.ContainsFunc(taken, func(t map[string]bool) bool { return t[try] }) {
+			return try
+		}
+		try = name + mark + strconv.Itoa(n)
+	}
+}
+
+// take remembers what a text uses.
+func (t *Taken) take(label string, secrets []Secret) {
+	if t == nil {
+		return
+	}
+	if t.labels == nil {
+		t.labels, t.variables = map[string]bool{}, map[string]bool{}
+	}
+	t.labels[label] = true
+	for _, s := range secrets {
+		t.variables[s.Variable] = true
+	}
 }
 
 // Generate writes a connector as a pipeline block, such that loading the block gives the very same map: it loads what it has
@@ -51,6 +82,7 @@ func Generate(c Imported, g Generation) (text string, secrets []Secret, err erro
 		text = w.write()
 		wrong := w.differs(text)
 		if len(wrong) == 0 {
+			g.Taken.take(w.label(), w.secrets)
 			return text, w.secrets, nil
 		}
 		if !w.retreat(wrong) {
@@ -269,17 +301,29 @@ func groupOf(key string) string {
 	return ""
 }
 
-var plainLabel = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var (
+	plainLabel = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	notLabel   = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+)
+
+// label is the connector's name as a label, or something like it.
+func (w *generator) label() string {
+	label := w.m[config.Name]
+	if !plainLabel.MatchString(label) {
+		label = cmp.Or(strings.Trim(notLabel.ReplaceAllString(label, "-"), "-."), "imported")
+	}
+	if w.Taken != nil {
+		return free(label, "-", w.Taken.labels)
+	}
+	return label
+}
 
 // write writes the pipeline, in the order in which people read: name, framework, connector, converters, chain, errors.
 func (w *generator) write() string {
 	w.out.Reset()
 	w.secrets, w.taken = nil, map[string]bool{config.Name: true, config.ConnectorClass: true}
 	name := w.m[config.Name]
-	label := name
-	if !plainLabel.MatchString(name) {
-		label = "imported"
-	}
+	label := w.label()
 	fmt.Fprintf(&w.out, "pipeline %s {\n", quoted(label))
 	if label != name {
 		fmt.Fprintf(&w.out, "name = %s\n", literal(name))
@@ -553,10 +597,7 @@ func (w *generator) value(key, text string) string {
 	case m != nil:
 		return "secret(" + quoted(m[1]) + ")"
 	case !w.Inline && text != "" && (w.types(key) == plugin.PasswordType || config.Sensitive(key)) && !config.Refers(text) && representable(text):
-		s := Secret{Connector: w.m[config.Name], Property: key, Variable: variableName(w.m[config.Name], key)}
-		if i := slices.IndexFunc(w.secrets, func(o Secret) bool { return o.Variable == s.Variable }); i >= 0 {
-			s.Variable += "_" + strconv.Itoa(len(w.secrets))
-		}
+		s := Secret{Connector: w.m[config.Name], Property: key, Variable: w.variable(key)}
 		w.secrets = append(w.secrets, s)
 		return "env(" + quoted(s.Variable) + ")"
 	case text == "true" || text == "false" || wholeNumber.MatchString(text):
@@ -596,6 +637,18 @@ var notVariable = regexp.MustCompile(`[^A-Za-z0-9]+`)
 // variableName is such as SHOP_ORDERS_CONNECTION_PASSWORD.
 func variableName(connector, key string) string {
 	return strings.ToUpper(strings.Trim(notVariable.ReplaceAllString(connector+"_"+key, "_"), "_"))
+}
+
+// variable is a name for a secret's variable that nothing else has.
+func (w *generator) variable(key string) string {
+	here, before := map[string]bool{}, map[string]bool(nil)
+	for _, s := range w.secrets {
+		here[s.Variable] = true
+	}
+	if w.Taken != nil {
+		before = w.Taken.variables
+	}
+	return free(variableName(w.m[config.Name], key), "_", here, before)
 }
 
 // SecretVariables lists the variables that generated text needs, sorted, each once.

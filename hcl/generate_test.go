@@ -211,6 +211,7 @@ func TestGeneratedConditions(t *testing.T) {
 func TestGeneratedTextIsExact(t *testing.T) {
 	t.Parallel()
 	r := registry(t)
+	file := filepath.Join(t.TempDir(), "a.hcl")
 	rapid.Check(t, func(rt *rapid.T) {
 		m := nasty(rt)
 		kind := rapid.SampledFrom([]string{"source", "sink", "unknown"}).Draw(rt, "kind")
@@ -222,11 +223,10 @@ func TestGeneratedTextIsExact(t *testing.T) {
 		for _, s := range secrets {
 			env[s.Variable] = m[s.Property]
 		}
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			rt.Fatal(err)
 		}
-		p, found := hcl.Load(dir, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+		p, found := hcl.Load(file, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
 		if found.HasErrors() || len(p.Pipelines) != 1 {
 			rt.Fatalf("%v\n%s", found.Err(), text)
 		}
@@ -234,6 +234,36 @@ func TestGeneratedTextIsExact(t *testing.T) {
 			rt.Fatalf("(-want +got):\n%s\n%s", diff, text)
 		}
 	})
+}
+
+// TestGeneratedTextsStandTogether: labels and variables of secrets that would be the same are told apart.
+func TestGeneratedTextsStandTogether(t *testing.T) {
+	t.Parallel()
+	g := hcl.Generation{Registry: registry(t), Taken: &hcl.Taken{}}
+	var all strings.Builder
+	env := map[string]string{}
+	want := map[string]config.Map{}
+	for i, name := range []string{"a b", "a-b", "a.b", "a/b", "🚀", "✓", "a-b-2"} {
+		m := config.Map{"name": name, "connector.class": "com.acme.Source", "db.password": "p" + strings.Repeat("x", i)}
+		text, secrets, err := hcl.Generate(hcl.Imported{Config: m}, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(text)
+		for _, s := range secrets {
+			env[s.Variable] = m[s.Property]
+		}
+		want[name] = m
+	}
+	dir := folder(t, map[string]string{"a.hcl": all.String()})
+	p, found := hcl.Load(dir, hcl.Options{Registry: g.Registry, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+	got := map[string]config.Map{}
+	for _, d := range p.Pipelines {
+		got[d.Name()] = d.Map
+	}
+	if diff := cmp.Diff(want, got); diff != "" || found.HasErrors() {
+		t.Errorf("%v (-want +got):\n%s\n%s", found.Err(), diff, all.String())
+	}
 }
 
 func TestWhatCannotBeWrittenIsRefused(t *testing.T) {

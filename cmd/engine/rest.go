@@ -147,7 +147,10 @@ type rest struct {
 
 // serveREST serves the API of an engine until it is closed. What ends it before is told to the log: the pipelines go on.
 func serveREST(ctx context.Context, s *sockets, settings api.Settings) (*rest, error) {
-	settings.WorkerID, settings.Loopback = s.workerID(settings.Worker), s.loopback()
+	if settings.WorkerID == "" {
+		settings.WorkerID = s.workerID(settings.Worker)
+	}
+	settings.Loopback = s.loopback()
 	server, err := api.New(settings)
 	if err != nil {
 		return nil, refusal(diag.New(diag.InvalidValue, diag.Place{}, "%s.", err))

@@ -44,7 +44,9 @@ type restStep struct {
 	Worker           string
 	Expect           map[string]any
 	ExpectStandalone map[string]any `json:"expect_standalone"`
+	ExpectShared     map[string]any `json:"expect_distributed"`
 	ExpectPenstock   map[string]any `json:"expect_penstock"`
+	Connector        string
 	Retry            float64
 	MaxSeconds       float64 `json:"max_seconds"`
 	Stable           int
@@ -53,10 +55,12 @@ type restStep struct {
 		Path, Text string
 		Append     bool
 	}
-	Remove   string
-	Sleep    float64
-	OnlyMode string `json:"only_mode"`
-	Hammer   json.RawMessage
+	Remove    string
+	Sleep     float64
+	OnlyMode  string `json:"only_mode"`
+	Hammer    json.RawMessage
+	Allowed   []any
+	Meanwhile []restStep
 }
 
 type restRequest struct {
@@ -66,10 +70,10 @@ type restRequest struct {
 }
 
 // expectation is what this server shall answer: the recorded answer of the mode, with the members that differ on purpose.
-func (s restStep) expectation() map[string]any {
+func (s restStep) expectation(mode string) map[string]any {
 	want := s.Expect
-	if s.ExpectStandalone != nil {
-		want = s.ExpectStandalone
+	if of := map[string]map[string]any{"standalone": s.ExpectStandalone, "distributed": s.ExpectShared}[mode]; of != nil {
+		want = of
 	}
 	if s.ExpectPenstock == nil {
 		return want
@@ -127,8 +131,9 @@ func readCases(t *testing.T) []restCase {
 	return all
 }
 
-// deviations reads from docs/deviations.md which cases end otherwise, and which are calls that files take the place of.
-func deviations(t *testing.T) (differ, files map[string]string) {
+// deviations reads from docs/deviations.md which cases end otherwise in a mode, and which are calls that files take the place
+// of when there is no cluster.
+func deviations(t *testing.T, mode string) (differ, files map[string]string) {
 	t.Helper()
 	b, err := os.ReadFile("../../docs/deviations.md")
 	if err != nil {
@@ -136,14 +141,15 @@ func deviations(t *testing.T) (differ, files map[string]string) {
 	}
 	differ, files = map[string]string{}, map[string]string{}
 	item := regexp.MustCompile(`^(\d+)\. `)
-	list := regexp.MustCompile(`Recorded cases( that become 405)?: ([C0-9, ]+)\.`)
+	list := regexp.MustCompile(`Recorded cases( that become 405|, standalone|, distributed)?: ([C0-9, ]+)\.`)
 	number, text := "", ""
 	flush := func() {
 		for _, m := range list.FindAllStringSubmatch(strings.Join(strings.Fields(text), " "), -1) {
 			for id := range strings.SplitSeq(m[2], ",") {
-				if m[1] != "" {
+				switch m[1] {
+				case " that become 405":
 					files[strings.TrimSpace(id)] = number
-				} else {
+				case "", ", " + mode:
 					differ[strings.TrimSpace(id)] = number
 				}
 			}
@@ -162,10 +168,16 @@ func deviations(t *testing.T) (differ, files map[string]string) {
 }
 
 // unavailable says which cases this version cannot run, and why.
-func unavailable(c restCase) string {
+func unavailable(c restCase, mode string) string {
 	switch {
-	case !slices.Contains(c.Modes, "standalone") || len(c.Steps) == 0:
-		return "not recorded in standalone mode"
+	case !slices.Contains(c.Modes, mode) || len(c.Steps) == 0:
+		return "not recorded in this mode"
+	case c.Profile == "exactly-once":
+		return "exactly-once sources are not there yet"
+	case c.Profile == "starting" || c.Profile == "joining":
+		return "the broker would have to be stopped on the way"
+	case mode == "distributed" && (c.Profile == "auth" || c.Profile == "auth-admin" || c.NeedsPlugin != ""):
+		return "run in standalone mode, where it makes no difference"
 	case c.Profile == "versions":
 		return "two versions of one plugin cannot be built in"
 	case c.Profile == "boot":
@@ -485,22 +497,38 @@ func (m matcher) body(want string, compare any, got reply) error {
 // caseRunner runs the cases of one profile.
 type caseRunner struct {
 	*restWorker
+	mode     string
+	other    *restWorker // of the profile with two workers
 	known    matcher
 	patience time.Duration // most that a step is repeated
 }
 
-func newCaseRunner(t *testing.T, profile string, beside ...plugin.Descriptor) *caseRunner {
+func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descriptor) *caseRunner {
 	t.Helper()
 	settings := profileSettings(t, profile)
 	if settings["rest.extension.classes"] != "" {
 		settings[config.BasicAuthFile] = write(t, t.TempDir(), "users.properties", "user=password\n")
 	}
-	w := startWorker(t, settings, beside...)
+	run := strings.ToLower(store.NewID()[:8])
+	var w, other *restWorker
+	if mode == "standalone" {
+		w = startWorker(t, settings, beside...)
+	} else {
+		k := startTestKafka(t, "test", "o-"+run)
+		w = startShared(t, k, settings)
+		if profile == "cluster" {
+			other = startShared(t, k, settings)
+			eventually(t, time.Minute, func() (bool, string) {
+				is := plan(t, w)
+				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
+			})
+		}
+	}
 	tmp := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &caseRunner{restWorker: w, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": strings.ToLower(store.NewID()[:8])}}
+	return &caseRunner{restWorker: w, other: other, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": run}}
 }
 
 // run returns what is wrong with a case, nil when nothing is. fileDriven says that its calls that change the configuration
@@ -532,7 +560,7 @@ func (r *caseRunner) run(t *testing.T, c restCase, fileDriven bool) error {
 func (r *caseRunner) step(t *testing.T, s restStep, setup, fileDriven bool) error {
 	t.Helper()
 	switch {
-	case s.OnlyMode != "" && s.OnlyMode != "standalone":
+	case s.OnlyMode != "" && s.OnlyMode != r.mode:
 		return nil
 	case s.Write != nil:
 		return r.write(s)
@@ -541,9 +569,11 @@ func (r *caseRunner) step(t *testing.T, s restStep, setup, fileDriven bool) erro
 	case s.Sleep > 0:
 		<-time.After(time.Duration(s.Sleep * float64(time.Second)))
 		return nil
+	case s.Hammer != nil:
+		return r.hammering(t, s)
 	case s.Request == nil:
 		return errors.New("a step that the runner does not know")
-	case s.createsOrChanges() && (setup || fileDriven):
+	case s.createsOrChanges() && r.mode == "standalone" && (setup || fileDriven):
 		return r.edit(t, s, setup)
 	}
 	return r.request(s)
@@ -568,10 +598,10 @@ func (r *caseRunner) write(s restStep) error {
 
 // request asks until the answer is as expected or the time of the step is over.
 func (r *caseRunner) request(s restStep) error {
-	want := s.expectation()
-	address := r.address
-	if s.Worker == "admin" {
-		address = r.admin
+	want := s.expectation(r.mode)
+	address, err := r.addressOf(s)
+	if err != nil {
+		return err
 	}
 	until := time.Now().Add(min(time.Duration(s.Retry*float64(time.Second)), r.patience))
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -597,6 +627,79 @@ func (r *caseRunner) request(s restStep) error {
 	}
 }
 
+// addressOf is where the worker is that a step asks.
+func (r *caseRunner) addressOf(s restStep) (string, error) {
+	if s.Worker == "admin" {
+		return r.admin, nil
+	}
+	if r.other == nil {
+		return r.address, nil
+	}
+	other := map[string]string{r.address: r.other.address, r.other.address: r.address}
+	is, err := r.engine.Cluster(context.Background())
+	if err != nil {
+		return "", err
+	}
+	leader := is.Plan.Addresses[is.Leader]
+	r.known["leader_host"], r.known["follower_host"], r.known["host2"] = leader, other[leader], r.other.address
+	owner := r.address
+	for _, p := range is.Plan.Placements {
+		if p.Connector == s.Connector && p.Task == store.Instance {
+			owner = is.Plan.Addresses[p.Member]
+		}
+	}
+	switch s.Worker {
+	case "leader":
+		return leader, nil
+	case "follower":
+		return other[leader], nil
+	case "owner":
+		return owner, nil
+	case "not_owner":
+		return other[owner], nil
+	case "second":
+		return r.other.address, nil
+	}
+	return r.address, nil
+}
+
+// hammering sends one request again and again during other steps; every answer must be an allowed one.
+func (r *caseRunner) hammering(t *testing.T, s restStep) error {
+	t.Helper()
+	var h struct{ Request restRequest }
+	if err := json.Unmarshal(s.Hammer, &h); err != nil {
+		return err
+	}
+	fill, address := maps.Clone(r.known).fill, r.address
+	done, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-done:
+				ended <- nil
+				return
+			default:
+			}
+			got, err := ask(address, h.Request, fill)
+			if err == nil {
+				err = r.known.answer(map[string]any{"any_of": s.Allowed}, got)
+			}
+			if err != nil {
+				ended <- fmt.Errorf("meanwhile %s %s: %w", h.Request.Method, h.Request.Path, err)
+				return
+			}
+		}
+	}()
+	var err error
+	for _, m := range s.Meanwhile {
+		if err = r.step(t, m, false, false); err != nil {
+			break
+		}
+	}
+	close(done)
+	return errors.Join(err, <-ended)
+}
+
 func (r *caseRunner) save(s restStep, got reply) error {
 	for name, path := range s.Save {
 		var v any
@@ -620,7 +723,7 @@ func (r *caseRunner) save(s restStep, got reply) error {
 // recorded. Outside of setups the call itself must answer 405, or 400 or 404 where it cannot be read or names nothing.
 func (r *caseRunner) edit(t *testing.T, s restStep, setup bool) error {
 	t.Helper()
-	recorded := s.expectation()
+	recorded := s.expectation(r.mode)
 	if !setup {
 		got, err := ask(r.address, *s.Request, r.known.fill)
 		if err != nil {
@@ -709,15 +812,26 @@ func (*neverStarts) Stop(context.Context) error { return nil }
 // otherwise on purpose, by an item of docs/deviations.md, which must then really be so; or not at all, for a reason.
 func TestRecordedCases(t *testing.T) {
 	t.Parallel()
+	recordedCases(t, "standalone")
+}
+
+// TestRecordedCasesOfACluster runs every case that was recorded on distributed workers, in the same way.
+func TestRecordedCasesOfACluster(t *testing.T) {
+	t.Parallel()
+	recordedCases(t, "distributed")
+}
+
+func recordedCases(t *testing.T, mode string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	differ, files := deviations(t)
+	differ, files := deviations(t, mode)
 	byProfile := map[string][]restCase{}
 	var profiles []string
 	skipped := map[string]int{}
 	for _, c := range readCases(t) {
-		if why := unavailable(c); why != "" {
+		if why := unavailable(c, mode); why != "" {
 			skipped[why]++
 			continue
 		}
@@ -737,7 +851,7 @@ func TestRecordedCases(t *testing.T) {
 		if needs != "" {
 			beside = append(beside, startless(needs))
 		}
-		r := newCaseRunner(t, name, beside...)
+		r := newCaseRunner(t, name, mode, beside...)
 		for _, c := range byProfile[profile] {
 			if only != "" && !slices.Contains(set(only), c.ID) {
 				skipped["not among ENGINE_TEST_CASE"]++
@@ -745,6 +859,7 @@ func TestRecordedCases(t *testing.T) {
 			}
 			number, otherwise := differ[c.ID]
 			_, fileDriven := files[c.ID]
+			fileDriven = fileDriven && mode == "standalone"
 			// What differs on purpose does not become as recorded by waiting.
 			if r.patience = time.Minute; otherwise {
 				r.patience = time.Second
@@ -763,6 +878,11 @@ func TestRecordedCases(t *testing.T) {
 				refused++
 			default:
 				passed++
+			}
+		}
+		for _, w := range []*restWorker{r.other, r.restWorker} {
+			if w != nil && w.shared {
+				w.end(t) // the next ones have the same group
 			}
 		}
 	}

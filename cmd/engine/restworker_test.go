@@ -2,12 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -25,6 +36,102 @@ type restWorker struct {
 	address, admin string
 	engine         *engine.Engine
 	declared       map[string]*config.Declared
+	shared         bool               // it is a worker of a cluster, whose connectors are not declared
+	end            func(t *testing.T) // of a worker of a cluster: stops it in good order; harmless when repeated
+}
+
+// testLog writes what workers log to the output of a test.
+func testLog(t *testing.T) slog.Handler {
+	return slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
+}
+
+// testKafka is a Kafka that has transactions, which the development broker refuses: a fake one, or the genuine one that
+// ENGINE_TEST_KAFKA names. Groups, and topics that others must not see, go through name.
+type testKafka struct{ servers, suffix string }
+
+func (k testKafka) name(s string) string { return s + k.suffix }
+
+// startTestKafka gives a test its Kafka with topics of just these names, which recorded calls have in them; on a genuine one
+// they stay for others.
+func startTestKafka(t *testing.T, topics ...string) testKafka {
+	t.Helper()
+	k := testKafka{servers: os.Getenv("ENGINE_TEST_KAFKA")}
+	if k.servers == "" {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(fake.Close)
+		k.servers = strings.Join(fake.ListenAddrs(), ",")
+		return k
+	}
+	k.suffix = "-" + strings.ToLower(rand.Text()[:8])
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, topic := range topics {
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			t.Fatal(err)
+		}
+	}
+	return k
+}
+
+// startShared starts a worker of a cluster, as `engine worker` wires it. Its group has the name that recorded calls have in
+// them, unless settings name another.
+func startShared(t *testing.T, k testKafka, settings map[string]string) *restWorker {
+	t.Helper()
+	all := map[string]string{
+		"bootstrap.servers": k.servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
+		"config.storage.topic": k.name("connect-configs"), "offset.storage.topic": k.name("connect-offsets"), "status.storage.topic": k.name("connect-status"),
+		"config.storage.replication.factor": "1", "offset.storage.replication.factor": "1", "status.storage.replication.factor": "1",
+		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+	}
+	maps.Copy(all, settings)
+	if all["scheduled.rebalance.max.delay.ms"] == "0" { // of a Java cluster that a test does not want to wait for
+		all["scheduled.rebalance.max.delay.ms"] = "6000"
+	}
+	var file strings.Builder
+	for k, v := range all {
+		fmt.Fprintf(&file, "%s=%s\n", k, v)
+	}
+	name := filepath.Join(t.TempDir(), "connect-distributed.properties")
+	if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
+	w.loggers = api.NewLoggers(testLog(t), slog.LevelInfo)
+	w.log = w.loggers.Logger(engineLogger)
+	if err := w.load([]string{name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := &restWorker{address: w.sockets.public[0].Addr().String(), shared: true}
+	if len(w.sockets.admin) > 0 {
+		r.admin = w.sockets.admin[0].Addr().String()
+	}
+	started, ended := make(chan *engine.Engine, 1), make(chan error, 1)
+	w.started = func(e *engine.Engine) { started <- e }
+	life, end := context.WithCancel(context.Background())
+	go func() { ended <- w.serve(life); close(ended) }()
+	r.end = func(t *testing.T) {
+		t.Helper()
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() { r.end(t) })
+	select {
+	case r.engine = <-started:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	return r
 }
 
 // startWorker starts one with the built-in plugins and others beside them.
@@ -175,6 +282,24 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 // wipe takes all connectors away.
 func (w *restWorker) wipe(t *testing.T) {
 	t.Helper()
+	if w.shared {
+		if err := w.engine.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := w.engine.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range s.Names() {
+			if err := w.engine.Delete(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.settle(t); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	clear(w.declared)
 	if err := w.apply(t); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,8 +21,9 @@ import (
 // statusCommand is one `engine status`.
 type statusCommand struct {
 	remote
-	watch bool
-	trace bool // all of a failure's text, not its first line only
+	watch   bool
+	cluster bool // the workers, not the connectors
+	trace   bool // all of a failure's text, not its first line only
 }
 
 // look is what one look at a worker has found.
@@ -39,15 +41,23 @@ func newStatus(p process) *cobra.Command {
 		Long: `status shows connectors of a running worker, all or those named: how each is, how
 many of its tasks run, how far they lag, why what has failed did, and when it is
 started again. Of an "engine run" it first says which revision of the files runs,
-and since when newer ones have errors.`,
+and since when newer ones have errors. With -cluster it shows the workers of a
+cluster, who of them leads, and who runs what.`,
 		Example: `  engine status                         all of the worker on this machine
   engine status orders -trace           with all there is about its failures
   engine status -watch orders           once a second, until Ctrl-C
+  engine status -cluster -url http://worker:8083
   engine status -json -url http://worker:8083`,
 		Args:              takes("names of connectors", 0, -1),
 		ValidArgsFunction: r.complete(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.cluster && (r.watch || len(args) > 0) {
+				return usageError(cmd, errors.New("-cluster shows the whole cluster once, so it takes neither names nor -watch"))
+			}
 			return r.do(cmd.Context(), func(ctx context.Context, c *api.Client) error {
+				if r.cluster {
+					return r.showCluster(ctx, c)
+				}
 				if r.watch {
 					return r.watchStatus(ctx, c, args)
 				}
@@ -59,6 +69,7 @@ and since when newer ones have errors.`,
 			})
 		},
 	}
+	c.Flags().BoolVar(&r.cluster, "cluster", false, "show the workers of a cluster, and who runs what")
 	c.Flags().BoolVar(&r.watch, "watch", false, "go on: redraw a terminal each second, else print what changes")
 	c.Flags().BoolVar(&r.trace, "trace", false, "print all of a failure's text, not only its first line")
 	return r.flags(c)

@@ -46,6 +46,9 @@ type Worker struct {
 	// there is one beside the development broker, and the process that starts it says where.
 	Registry string
 
+	// Distributed is for a worker that shares its work with others; nil: it runs alone.
+	Distributed *Distributed
+
 	converters map[plugin.Use]inherited
 	providers  *Providers
 }
@@ -131,7 +134,11 @@ func (w *Worker) Secrets() []Map {
 // ReadWorkerHere is [ReadWorker] on the machine on which the worker runs: references in settings of the worker itself are
 // resolved, and one that cannot be is an error. Those for its clients and converters stay, see [Worker.Resolved].
 func ReadWorkerHere(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
-	w, found := ReadWorker(d, r)
+	return readHere(d, r, ReadWorker)
+}
+
+func readHere(d *Declared, r *plugin.Registry, read func(*Declared, *plugin.Registry) (*Worker, diag.List)) (*Worker, diag.List) {
+	w, found := read(d, r)
 	if found.HasErrors() {
 		return w, found
 	}
@@ -139,7 +146,7 @@ func ReadWorkerHere(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	if missing.HasErrors() || resolved == d {
 		return w, append(found, missing...)
 	}
-	here, more := ReadWorker(resolved, r)
+	here, more := read(resolved, r)
 	here.Base, here.Producer, here.Consumer, here.Admin = w.Base, w.Producer, w.Consumer, w.Admin
 	here.converters, here.providers = w.converters, w.providers
 	return here, more
@@ -156,8 +163,12 @@ func CheckHere(d *Declared, w *Worker, r *plugin.Registry) diag.List {
 
 // ReadWorker makes a worker's settings of its flat map. The worker is usable only when the list has no errors. Settings
 // that hold references have their defaults, since their values are not known yet.
-func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
+func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) { return readWorker(d, r, nil) }
+
+// readWorker reads a worker that runs alone, or with others when shared, which holds defaults, is not nil.
+func readWorker(d *Declared, r *plugin.Registry, shared *Distributed) (*Worker, diag.List) {
 	w := WorkerDefaults()
+	w.Distributed = shared
 	c := newChecker(d, &w, r)
 	w.providers = c.providers()
 	if len(List(d.Map["bootstrap.servers"])) == 0 {
@@ -168,11 +179,16 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 		c.read("", s.Name)
 		c.value("", s)
 	}
+	rules, without := standaloneRules, idle
+	if shared != nil {
+		c.distributed(shared)
+		rules, without = distributedRules, slices.Concat(idle, idleDistributed)
+	}
 	c.workerConverters()
 	c.policy()
 	c.listeners()
 	c.extensions()
-	c.workerProperties()
+	c.workerProperties(slices.Concat(rules, workerRules), without)
 	c.secrets()
 	if c.found.HasErrors() {
 		return &w, c.found
@@ -185,6 +201,16 @@ func ReadWorker(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	w.Producer, w.Consumer, w.Admin = d.Map.Sub("producer."), d.Map.Sub("consumer."), d.Map.Sub("admin.")
 	delete(w.Admin, "listeners") // admin.listeners is the worker's own
 	w.converters = workerConverters(d.Map)
+	if shared != nil {
+		if err := plugin.Decode(plugin.Config(d.Settled()), shared); err != nil {
+			return &w, append(c.found, diag.Of(err, diag.InvalidValue)...)
+		}
+		known := plugin.SpecOf(*shared).Fields
+		shared.ConfigSettings = topicSettings(d.Map, "config.storage.", known)
+		shared.OffsetSettings = topicSettings(d.Map, "offset.storage.", known)
+		shared.StatusSettings = topicSettings(d.Map, "status.storage.", known)
+		shared.agree(c, w.StopTimeout)
+	}
 	return &w, c.found
 }
 
@@ -261,17 +287,27 @@ type rule struct {
 	reason string
 }
 
+// standaloneRules come before workerRules for a worker that runs alone, distributedRules for one that does not.
+var (
+	standaloneRules = []rule{ //nolint:gochecknoglobals // a literal
+		{[]string{
+			"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",
+			"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.", "config.storage.", "status.storage.", "offset.storage.topic",
+			"offset.storage.replication.factor", "offset.storage.partitions", "internal.topics.automatic.creation.enable",
+		}, nil, "It belongs to a distributed worker, which engine worker starts; this one runs alone."},
+	}
+	distributedRules = []rule{ //nolint:gochecknoglobals // a literal
+		{[]string{"offset.storage.file.filename"}, nil, "It belongs to a worker that runs alone, which engine run starts; this one keeps offsets in offset.storage.topic."},
+		{[]string{"internal.topics.automatic.creation.enable"}, equals("true"), "This version makes its topics when they are missing."},
+	}
+)
+
 // workerRules says what becomes of the properties that a worker may have beyond those above. Names that end with a dot are
 // prefixes; the first rule that fits counts.
 var workerRules = []rule{ //nolint:gochecknoglobals // a literal
 	{[]string{"exactly.once.source.support"}, equals("disabled"), "This version delivers at least once."},
 	{[]string{"listeners.", "admin.listeners."}, nil, "This version serves REST over http only."},
 	{[]string{"rest.advertised.listener"}, equals("http"), "This version serves REST over http only."},
-	{[]string{
-		"group.id", "connect.protocol", "session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "scheduled.rebalance.max.delay.ms",
-		"worker.sync.timeout.ms", "worker.unsync.backoff.ms", "inter.worker.", "config.storage.", "status.storage.", "offset.storage.topic",
-		"offset.storage.replication.factor", "offset.storage.partitions", "internal.topics.automatic.creation.enable",
-	}, nil, "It belongs to a distributed worker, and this version runs standalone."},
 }
 
 func equals(word string) func(string) bool {
@@ -290,10 +326,10 @@ func fits(key string, names []string) bool {
 }
 
 // workerProperties checks the properties that are not settings of [Worker].
-func (c *checker) workerProperties() {
+func (c *checker) workerProperties(rules []rule, idle []string) {
 	for _, key := range c.keys {
 		value := strings.TrimSpace(c.Map[key])
-		reason := refusal(key, value)
+		reason := refusal(rules, key, value)
 		client := clientProperty(key)
 		switch {
 		case reason != "":
@@ -302,7 +338,7 @@ func (c *checker) workerProperties() {
 			c.warn(diag.NoEffect, key, "The connectors, transforms and converters of this program are built in; jars in %s are not loaded.", c.Spelling(key))
 		case value != "" && fits(key, idle):
 			c.warn(diag.NoEffect, key, "%s has nothing to act on here.", c.Spelling(key))
-		case client == key && !c.workerReads(key):
+		case client == key && !c.workerReads(key, rules, idle):
 			c.warn(unknownCode(key, c.workerNames()), key, "%q is not a setting of a worker and is ignored.%s", c.Spelling(key), diag.DidYouMean(key, c.workerNames()))
 		}
 	}
@@ -319,8 +355,8 @@ func clientProperty(key string) string {
 }
 
 // refusal says why this version cannot honour a property of a worker, "" when it can.
-func refusal(key, value string) string {
-	for _, r := range workerRules {
+func refusal(rules []rule, key, value string) string {
+	for _, r := range rules {
 		if fits(key, r.names) && value != "" && (r.accept == nil || !r.accept(value)) {
 			return r.reason
 		}
@@ -329,10 +365,10 @@ func refusal(key, value string) string {
 }
 
 // workerReads reports whether a property is one that a worker may have.
-func (c *checker) workerReads(key string) bool {
+func (c *checker) workerReads(key string, rules []rule, idle []string) bool {
 	return slices.Contains(c.workerNames(), key) || fits(key, idle) ||
 		within(key, KeyConverter+".", ValueConverter+".", HeaderConverter+".", "ssl.", "sasl.", configProviders+".") ||
-		slices.ContainsFunc(workerRules, func(r rule) bool { return fits(key, r.names) })
+		fits(key, storagePrefixes) || slices.ContainsFunc(rules, func(r rule) bool { return fits(key, r.names) })
 }
 
 func (c *checker) workerNames() []string {

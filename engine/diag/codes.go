@@ -118,6 +118,8 @@ const (
 	ConnectorExists Code = "E913"
 	NotOurs         Code = "E914"
 	MayNotDelete    Code = "E915"
+	TooOld          Code = "E916"
+	GroupInUse      Code = "E920"
 )
 
 // Warnings.
@@ -235,7 +237,9 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	ConnectorExists: {ConnectorExists, "A connector of the new name exists", "A connector cannot be renamed to a name that the cluster uses already."},
 	NotOurs:         {NotOurs, "Connector is not this project's", "A project renames and deletes only connectors that carry its mark, or whose names are its own."},
 	MayNotDelete:    {MayNotDelete, "Connector may not be deleted", "The pipeline's lifecycle block forbids what would delete its connector."},
+	TooOld:          {TooOld, "The cluster is too old for this", "The Kafka Connect that answers is of a version that lacks what is asked of it. Nothing was changed."},
 
+	GroupInUse:    {GroupInUse, "Group is used by others", "The group.id of a distributed worker names a group whose members speak another protocol: workers of Kafka Connect, or consumers."},
 	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
 	WorkerRefused: {WorkerRefused, "Refused by the worker", "A worker answered a call of its REST API with an error. Its words say what is wrong."},
 	NotReached:    {NotReached, "Not reached in time", "The worker has taken a request, and the connector was not in the state asked for when the wait ended. It may still get there."},

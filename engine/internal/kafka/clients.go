@@ -102,6 +102,17 @@ func (c *Clients) AdminClient(override map[string]string, clientID string, extra
 	return s.client(c.Dial, s.administer(), extra)
 }
 
+// Maker makes clients for what the engine itself keeps in a cluster; options go last.
+type Maker func(clientID string, options ...kgo.Opt) (*kgo.Client, error)
+
+// Own makes clients of Base alone: what a worker says of its connectors' clients does not concern its own.
+func (c *Clients) Own() Maker {
+	own := Clients{Base: c.Base, Dial: c.Dial, Logger: c.Logger}
+	return func(clientID string, options ...kgo.Opt) (*kgo.Client, error) {
+		return own.AdminClient(nil, clientID, options...)
+	}
+}
+
 // Proofs are settings that make a client, so that a thousand pipelines with the same ones are proved once: it costs nearly
 // as much as a client does. Digests stand for them. The zero value is ready; it is safe for concurrent use.
 type Proofs struct{ known sync.Map }

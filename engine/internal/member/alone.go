@@ -17,6 +17,9 @@ func NewAlone(self Member) *Alone {
 	return &Alone{self}
 }
 
+// ID is the member's ID.
+func (a *Alone) ID() string { return a.self.ID }
+
 // Run calls changed once and returns nil when ctx is done.
 func (a *Alone) Run(ctx context.Context, changed func(View)) error {
 	changed(View{Self: a.self.ID, Leader: a.self.ID, Generation: 1, Members: []Member{a.self}})

@@ -13,8 +13,8 @@ type Instant time.Duration
 func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
 
 // Lease says until when a worker may run what it has (rule 7 of D2). The zero Lease has run out. An answer that says that the
-// member must join again, or is none, renews nothing, unless its own request to join waits at the coordinator: a member
-// that does not join in time is expelled although its heartbeats are answered.
+// member must join again renews it up to the rebalance time-out after the last one that did not: a member that does not
+// join in time is expelled although its heartbeats are answered.
 //
 // A lease has a term, which changes whenever it had run out, noticed or not: what ran in an earlier term must have stopped,
 // and does not go on because the lease holds again.

@@ -1,4 +1,5 @@
-// Package member says who is here, who leads, and until when a worker may run what it has: [Alone] for a standalone worker.
+// Package member says who is here, who leads, and until when a worker may run what it has: [Alone] for a standalone worker,
+// [Group] for a distributed one.
 // A membership calls back with a [View] after each change; [Watch] keeps the newest for those who want to wait for one.
 package member
 
@@ -42,7 +43,7 @@ type View struct {
 	Self       string   // the ID of this member; "" before it has joined
 	Leader     string   // the ID of the leader; "" when nobody leads
 	Generation int64    // of the group; for information: it starts anew when an idle group expires (rule 2 of D2)
-	Members    []Member // sorted by ID, Self among them
+	Members    []Member // sorted by ID, Self among them; who does not lead may know of the leader and itself only
 }
 
 // Leads reports whether this member is the leader.

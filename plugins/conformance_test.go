@@ -127,6 +127,7 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"route":                   {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
 		"split":                   {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
 		"unwrap":                  {Config: with("add.fields", "op"), Invalid: []plugin.Config{{"delete.tombstone.handling.mode": "x"}, {"add.fields": "a:b:c"}}},
+		"outbox":                  {Config: with("table.fields.additional.placement", "type:header"), Invalid: []plugin.Config{{"table.expand.json.payload": "true"}, {"table.fields.additional.placement": "a"}, {"route.topic.regex": "("}, {"table.op.invalid.behavior": "never"}}},
 		"by_logical_table":        {Config: with("topic.regex", "t(.*)", "topic.replacement", "x$1", "key.enforce.uniqueness", "false"), Fill: fillNulls, Invalid: []plugin.Config{{}, {"topic.regex": "(", "topic.replacement": "x"}, {"topic.regex": "a", "topic.replacement": "x", "key.field.regex": "a"}}},
 		"concat_fields":           {Config: with("field.names", "n,name", "output.field.name", "all"), Invalid: []plugin.Config{{}}},
 		"extract_timestamp":       {Config: with("field.name", "n"), Fill: fillLongs, Invalid: []plugin.Config{{}, {"field.name": "n", "timestamp.resolution": "days"}}},

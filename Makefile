@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-cluster bench-programs bench-code golden kafka kafka-stop compat cluster-test clean
+.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-cluster bench-programs bench-code golden reference kafka kafka-stop compat cluster-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,10 @@ bench-code: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite golden files from what the code says now
-	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./cmd/engine -update
+	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diff ./plugins/protobuf -update
+
+reference: ## rewrite docs/reference from the plugins, codes and commands
+	$(GO) test ./cmd/engine -run TestReferenceIsFresh -update
 
 kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka Connect worker too
 	@scripts/kafka.sh start .engine/kafka $(CONNECT)

@@ -58,6 +58,7 @@ var rooms = map[string][]string{
 	// What every converter with a schema registry shares.
 	"plugins/registry": pluginRoom,
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",

@@ -54,10 +54,19 @@ if [ $failed = 1 ]; then
 fi
 mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
 ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
-	-rapid.checks="${AVRO_CHECKS:-100000}" >>"$work/suites.log" 2>&1 || failed=1
+	-rapid.checks="${AVRO_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
+mvn -q -f testdata/java/protobuf/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/protobuf.classpath"
+ENGINE_TEST_PROTOBUF=$(cat "$work/protobuf.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/protobuf \
+	-rapid.checks="${PROTOBUF_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
+ENGINE_TEST_RECORDS="${TRANSFORM_RECORDS:-100000}" go test -v -count=1 -timeout 60m -run BesideJava ./plugins >"$work/transforms.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	cat "$work/transforms.log"
+fi
+sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
+cat "$work/transforms.log" >>"$work/suites.log"
 echo "compat: workers of a cluster that are killed and frozen, for two minutes"
 CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
 cat "$work/cluster.log" >>"$work/suites.log"

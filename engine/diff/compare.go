@@ -96,6 +96,11 @@ func (cm *comparison) renames() {
 		default:
 			e := cm.compare(d, &old)
 			e.Action, e.From = Rename, m.From
+			for i := range e.Effects {
+				if f := &e.Effects[i]; f.Kind == Restart {
+					f.Text = "stops, and goes on under the new name from where it was: its offsets are copied"
+				}
+			}
 			e.Changes = slices.DeleteFunc(e.Changes, func(c config.Change) bool { return c.Key == config.Name })
 			cm.add(e)
 		}
@@ -168,7 +173,7 @@ func (cm *comparison) compare(d *config.Declared, l *Connector) Entry {
 		}
 		e.Changes = append(e.Changes, hide(c, hidden))
 	}
-	e.Same = len(want) - len(e.Changes)
+	e.Same = len(want) - wants(e.Changes)
 	if d.Target != "" && l.Target != "" && d.Target != l.Target {
 		e.Target = d.Target
 	}
@@ -183,6 +188,16 @@ func (cm *comparison) compare(d *config.Declared, l *Connector) Entry {
 	}
 	e.Effects = cm.effects(e, l.Config, want)
 	return e
+}
+
+// wants counts the changes that leave a property.
+func wants(changes []config.Change) (n int) {
+	for _, c := range changes {
+		if c.Wants {
+			n++
+		}
+	}
+	return n
 }
 
 // hide takes the values of a secret out of a change.
@@ -295,6 +310,9 @@ func (cm *comparison) role(m config.Map, live string) string {
 
 // replaces reports whether a connector becomes one of the other kind.
 func (cm *comparison) replaces(l *Connector, want config.Map) bool {
+	if strings.TrimSpace(l.Config[config.ConnectorClass]) == strings.TrimSpace(want[config.ConnectorClass]) {
+		return false
+	}
 	now, then := l.Type, cm.role(want, "")
 	return now != "" && now != "unknown" && then != "unknown" && now != then
 }

@@ -167,7 +167,10 @@ func (w *Worker) leave(ctx context.Context) {
 			w.letGo(ctx, p)
 		}
 	}
-	for _, p := range w.hands.owed {
+	for k, p := range w.hands.owed {
+		if w.hands.let[k] >= p.Epoch {
+			continue // said already: again, it would stand over what the one who waited says since
+		}
 		if p.Member != w.Member || w.hands.clear(w.Member, p) {
 			w.letGo(ctx, p)
 		}

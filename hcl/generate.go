@@ -78,7 +78,7 @@ func Generate(c Imported, g Generation) (text string, secrets []Secret, err erro
 		return "", nil, err
 	}
 	w.structure()
-	for range len(groupsOf) + len(c.Config) + 1 {
+	for range len(groupsOf) + len(c.Config) + 2 {
 		text = w.write()
 		wrong := w.differs(text)
 		if len(wrong) == 0 {
@@ -99,6 +99,7 @@ type generator struct {
 	m         config.Map
 	types     func(string) plugin.Type
 	raw       map[string]bool
+	inline    map[string]bool // predicates that are written as the conditions of their transforms
 	secrets   []Secret
 	out       strings.Builder
 	taken     map[string]bool // keys that have been written
@@ -141,6 +142,47 @@ func (w *generator) structure() {
 		w.raw[c] = !sayable(w.m[c])
 	}
 	w.raw[config.TopicCreation] = !w.nameable(config.List(w.m[config.TopicGroups]))
+	w.inline = w.conditions(names, predicates)
+}
+
+// conditions are the predicates that a transform's when or unless makes of a text. Those stand at the end of the list, in
+// the order of their transforms, so that is where they are looked for.
+func (w *generator) conditions(transforms, predicates []string) map[string]bool {
+	found := map[string]bool{}
+	if w.raw[config.Transforms] || w.raw[config.Predicates] {
+		return found
+	}
+	next := len(transforms)
+	for _, p := range slices.Backward(predicates) {
+		t, ours := strings.CutPrefix(p, conditionPrefix)
+		at := slices.Index(transforms, t)
+		if !ours || at < 0 || at >= next || !w.isCondition(p, t, transforms) {
+			break
+		}
+		found[p], next = true, at
+	}
+	return found
+}
+
+// isCondition reports whether a predicate is one that a text of the transform t makes, and nothing else uses.
+func (w *generator) isCondition(p, t string, transforms []string) bool {
+	prefix := config.Predicates + "." + p + "."
+	d, ok := w.Registry.Alias(plugin.PredicateRole, "expression")
+	text := w.m[prefix+"expression"]
+	if !ok || w.m[prefix+"type"] != d.Class || text == "" || text != strings.TrimSpace(text) || !representable(text) {
+		return false
+	}
+	for key := range w.m {
+		if setting, its := strings.CutPrefix(key, prefix); its && setting != "type" && setting != "expression" {
+			return false
+		}
+	}
+	for _, other := range transforms {
+		if (w.m[config.Transforms+"."+other+".predicate"] == p) != (other == t) {
+			return false
+		}
+	}
+	return true
 }
 
 // nameable reports whether names can be labels of blocks, none a prefix of another's properties.
@@ -217,6 +259,10 @@ func (w *generator) blamed(found diag.List, s *source) []string {
 // retreat writes less as blocks and arguments, because of keys that came out wrong; false when there is nothing left.
 func (w *generator) retreat(wrong []string) bool {
 	changed := false
+	if len(w.inline) > 0 {
+		clear(w.inline)
+		return true
+	}
 	set := func(what string) {
 		if !w.raw[what] {
 			w.raw[what], changed = true, true
@@ -413,6 +459,10 @@ func (w *generator) chain() {
 		w.taken[config.Predicates] = true
 		for _, n := range config.List(w.m[config.Predicates]) {
 			prefix := config.Predicates + "." + n + "."
+			if w.inline[n] {
+				w.taken[prefix+"type"], w.taken[prefix+"expression"] = true, true
+				continue
+			}
 			w.plugged("predicate", n, plugin.PredicateRole, prefix+"type", prefix, "")
 		}
 		w.respell(config.Predicates)
@@ -432,7 +482,10 @@ func (w *generator) chain() {
 			}
 			w.taken[prefix+"predicate"] = true
 			reference := "predicate." + p
-			if !hclsyntax.ValidIdentifier(p) {
+			switch {
+			case w.inline[p]:
+				reference = quoted(w.m[config.Predicates+"."+p+".expression"])
+			case !hclsyntax.ValidIdentifier(p):
 				reference = "predicate[" + quoted(p) + "]"
 			}
 			bound = word + " = " + reference + "\n"

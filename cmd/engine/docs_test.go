@@ -109,6 +109,9 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 				pl := &planning{remote: remote{process: p}, validate: "off", to: forCluster.FindStringSubmatch(block[1])[1]}
 				load = func() error { _, err := pl.checked(dir); return err }
 			}
+			if strings.Contains(block[1], "group_id") { // one of a cluster
+				load = func() error { return (&clustered{process: p}).load([]string{dir}) }
+			}
 			if err := load(); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}

@@ -514,10 +514,10 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 	if mode == "standalone" {
 		w = startWorker(t, settings, beside...)
 	} else {
-		servers := startTestBroker(t, "test", "o-"+run)
-		w = startShared(t, servers, settings)
+		k := startTestKafka(t, "test", "o-"+run)
+		w = startShared(t, k, settings)
 		if profile == "cluster" {
-			other = startShared(t, servers, settings)
+			other = startShared(t, k, settings)
 			eventually(t, time.Minute, func() (bool, string) {
 				is := plan(t, w)
 				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
@@ -878,6 +878,11 @@ func recordedCases(t *testing.T, mode string) {
 				refused++
 			default:
 				passed++
+			}
+		}
+		for _, w := range []*restWorker{r.other, r.restWorker} {
+			if w != nil && w.shared {
+				w.end(t) // the next ones have the same group
 			}
 		}
 	}

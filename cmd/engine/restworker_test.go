@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -40,23 +45,47 @@ func testLog(t *testing.T) slog.Handler {
 	return slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
 }
 
-// startTestBroker gives a test a broker that has transactions, which the development broker refuses, with topics.
-func startTestBroker(t *testing.T, topics ...string) string {
+// testKafka is a Kafka that has transactions, which the development broker refuses: a fake one, or the genuine one that
+// ENGINE_TEST_KAFKA names. Groups, and topics that others must not see, go through name.
+type testKafka struct{ servers, suffix string }
+
+func (k testKafka) name(s string) string { return s + k.suffix }
+
+// startTestKafka gives a test its Kafka with topics of just these names, which recorded calls have in them; on a genuine one
+// they stay for others.
+func startTestKafka(t *testing.T, topics ...string) testKafka {
 	t.Helper()
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+	k := testKafka{servers: os.Getenv("ENGINE_TEST_KAFKA")}
+	if k.servers == "" {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(fake.Close)
+		k.servers = strings.Join(fake.ListenAddrs(), ",")
+		return k
+	}
+	k.suffix = "-" + strings.ToLower(rand.Text()[:8])
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.Close)
-	return strings.Join(k.ListenAddrs(), ",")
+	defer client.Close()
+	for _, topic := range topics {
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			t.Fatal(err)
+		}
+	}
+	return k
 }
 
-// startShared starts a worker of a cluster, as `engine worker` wires it.
-func startShared(t *testing.T, servers string, settings map[string]string) *restWorker {
+// startShared starts a worker of a cluster, as `engine worker` wires it. Its group has the name that recorded calls have in
+// them, unless settings name another.
+func startShared(t *testing.T, k testKafka, settings map[string]string) *restWorker {
 	t.Helper()
 	all := map[string]string{
-		"bootstrap.servers": servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
-		"config.storage.topic": "connect-configs", "offset.storage.topic": "connect-offsets", "status.storage.topic": "connect-status",
+		"bootstrap.servers": k.servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
+		"config.storage.topic": k.name("connect-configs"), "offset.storage.topic": k.name("connect-offsets"), "status.storage.topic": k.name("connect-status"),
 		"config.storage.replication.factor": "1", "offset.storage.replication.factor": "1", "status.storage.replication.factor": "1",
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}

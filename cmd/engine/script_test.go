@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // TestScripts runs the binary as people meet it: testdata/script/*.txtar. BUSY is an address that is taken; the folders
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 
 			"start-connect": startConnect,
 			"by-hand":       byHand,
+			"start-kafka":   startKafka,
 		},
 		UpdateScripts: false,
 	})
@@ -148,6 +150,17 @@ func findWorker(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: find-worker FILE")
 	}
 	ts.Setenv("ENGINE_URL", matched(ts, `^REST API at (\S+)$`, args[0])[1])
+}
+
+// startKafka starts a fake Kafka cluster, which the end of the script stops, and sets KAFKA to its address.
+func startKafka(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: start-kafka")
+	}
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	ts.Check(err)
+	ts.Defer(c.Close)
+	ts.Setenv("KAFKA", c.ListenAddrs()[0])
 }
 
 // copyTree copies a file or a folder, leaving out what a run leaves behind.

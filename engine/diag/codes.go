@@ -249,7 +249,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	ConverterWithout:      {ConverterWithout, "Converter setting without a converter", "Settings of a converter count only where the converter itself is chosen."},
 	ProbablyMisspelt:      {ProbablyMisspelt, "Property is probably misspelt", "The setting is not known and very close to one that is."},
 	LostWithoutTrace:      {LostWithoutTrace, "Failing records will be lost without a trace", "Errors are tolerated, but there is neither a dead letter queue nor logging."},
-	ConditionMissingField: {ConditionMissingField, "Condition fails when the field is missing", "Comparing a missing field is an error, not \"no\"."},
+	ConditionMissingField: {ConditionMissingField, "Condition fails when the field is missing", "A condition compares a field by its order, and null has no place in any: for a record in which the field is null or missing the condition is an error, not \"no\". Give it a value with ?? or ask for it first: value.x != nil and value.x > 1."},
 	PointlessTransform:    {PointlessTransform, "Transform can never do anything here", "What the connector declares of its records makes the transform pointless or certain to fail."},
 	SensitiveInFile:       {SensitiveInFile, "Secret written into the file", "A sensitive setting holds plain text. Use secret(\"…\"), env(\"…\") or a sensitive variable."},
 }

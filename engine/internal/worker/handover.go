@@ -37,7 +37,7 @@ func (w *Worker) held(ctx context.Context) (bool, error) {
 	lease := w.lease()
 	if !lease.Holds(w.now()) {
 		if w.hands.term != lapsed {
-			w.Logger.Warn("no heartbeat was answered for a session: everything stops until one is")
+			w.Logger.Debug("the lease has run out: everything stops until it holds again") // why, the membership tells
 		}
 		w.hands.term = lapsed
 		return false, nil
@@ -127,7 +127,7 @@ func (h *hands) owes(me string, p store.Plan) {
 }
 
 // release says of everything that others wait for, and that does not run here, that it never will again by a placement
-// that is older: also of what was never started.
+// that is older: also of what was never started. It says so once, since whoever waited says next that it runs.
 func (w *Worker) release(ctx context.Context) {
 	for k, pl := range w.hands.owed {
 		if _, runs := w.units[k]; runs || w.hands.let[k] >= pl.Epoch || pl.Member == w.Member && !w.hands.clear(w.Member, pl) {
@@ -167,11 +167,7 @@ func (w *Worker) leave(ctx context.Context) {
 			w.letGo(ctx, p)
 		}
 	}
-	for _, p := range w.hands.owed {
-		if p.Member != w.Member || w.hands.clear(w.Member, p) {
-			w.letGo(ctx, p)
-		}
-	}
+	w.release(ctx)
 }
 
 // ears hear of statuses while something waits for one. The zero ears of a worker that is alone hear nothing.

@@ -469,9 +469,16 @@ func (s *scene) settled() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	shown := map[string]store.Status{}
 	for _, st := range all {
 		if _, stored := snapshot.Connectors[st.Connector]; !stored {
 			s.t.Errorf("a status of what is no more: %+v", st)
+		}
+		shown[taskName(st.Connector, st.Task)] = st
+	}
+	for name, by := range s.runs {
+		if st := shown[name]; st.State != store.StateRunning || st.Member != by {
+			s.t.Errorf("%s runs at %s, and its status is %+v", name, by, st)
 		}
 	}
 }

@@ -38,6 +38,11 @@ make -s build
 scripts/kafka.sh start "$work" standalone >"$work/environment"
 echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
 echo "ENGINE_TEST_JARS=$(scripts/kafka.sh jars)" >>"$work/environment"
+if python=$(scripts/python.sh connect); then
+	echo "ENGINE_TEST_CONNECT_PYTHON=$python" >>"$work/environment"
+fi
+mvn -q -f testdata/java/connect-client/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/client.classpath"
+echo "ENGINE_TEST_CONNECT_CLIENT=$(cat "$work/client.classpath")" >>"$work/environment"
 command -v kcat >/dev/null || echo "compat: left out, since there is no kcat: its commands on the development broker"
 set -a
 # shellcheck source=/dev/null

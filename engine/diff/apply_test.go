@@ -121,7 +121,7 @@ func (c *cluster) CopyOffsets(_ context.Context, from, to string) error {
 	return nil
 }
 
-func how(t *testing.T) diff.How {
+func how(t testing.TB) diff.How {
 	c := choices(t)
 	return diff.How{
 		Project: "shop", Wait: time.Minute, Canary: true,

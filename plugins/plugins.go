@@ -12,6 +12,7 @@ import (
 	"github.com/penstock/penstock/plugins/convert"
 	"github.com/penstock/penstock/plugins/datagen"
 	"github.com/penstock/penstock/plugins/file"
+	"github.com/penstock/penstock/plugins/protobuf"
 	"github.com/penstock/penstock/plugins/transform"
 )
 
@@ -23,6 +24,7 @@ func All() []plugin.Descriptor {
 			avro.Descriptor(),
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
+			protobuf.Descriptor(),
 		},
 		convert.Descriptors(),
 		transform.Descriptors(),

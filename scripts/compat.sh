@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
 # runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and
-# Maven, and Python for Confluent's client of the Schema Registry; where they are missing it says what it left out.
+# Maven, and Python for clients of others; where they are missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,10 @@ if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
 	echo "compat: Confluent's Python client against the embedded Schema Registry"
 	go test -count=1 -run '^TestPythonClient$' ./engine/registry
 fi
+
+# So does what import promises; `make check` tries a hundred configurations.
+echo "compat: ${HCL_CHECKS:=100000} random configurations as HCL and back"
+go test -count=1 -timeout 60m -run '^TestGeneratedTextIsExact$' ./hcl -rapid.checks="$HCL_CHECKS"
 
 left_out() {
 	echo "compat: left out, since $1: the Kafka suites on a genuine Kafka and the comparisons with Kafka Connect"
@@ -54,12 +58,25 @@ if [ $failed = 1 ]; then
 		tail -n 20 "$work/$log.log"
 	done
 fi
+go test -v -count=1 -timeout 20m -run '^TestRandomProjects$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
 mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
 ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
-	-rapid.checks="${AVRO_CHECKS:-100000}" >>"$work/suites.log" 2>&1 || failed=1
+	-rapid.checks="${AVRO_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
+mvn -q -f testdata/java/protobuf/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/protobuf.classpath"
+ENGINE_TEST_PROTOBUF=$(cat "$work/protobuf.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/protobuf \
+	-rapid.checks="${PROTOBUF_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
+ENGINE_TEST_RECORDS="${TRANSFORM_RECORDS:-100000}" go test -v -count=1 -timeout 60m -run BesideJava ./plugins >"$work/transforms.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	cat "$work/transforms.log"
+fi
+sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
+cat "$work/transforms.log" >>"$work/suites.log"
+echo "compat: workers of a cluster that are killed and frozen, for two minutes"
+CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
+cat "$work/cluster.log" >>"$work/suites.log"
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

@@ -82,6 +82,15 @@ cat "$work/transforms.log" >>"$work/suites.log"
 echo "compat: workers of a cluster that are killed and frozen, for two minutes"
 CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
 cat "$work/cluster.log" >>"$work/suites.log"
+seed=${ENGINE_TEST_SEED:-$(date +%s)}
+echo "compat: random cases beside the classes of Kafka Connect, seed $seed"
+ENGINE_TEST_SEED=$seed go test -v -count=1 -p 1 -timeout 90m -run '^TestBesideJava$' ./engine/record ./plugins/convert >"$work/random.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	grep -v '^=== ' "$work/random.log"
+else
+	sed -n 's/.*: \(seed [0-9]*: [0-9]* cases .*\)/compat: \1/p' "$work/random.log"
+fi
+cat "$work/random.log" >>"$work/suites.log"
 count() { grep -c "^ *--- $1" "$work/suites.log" || true; }
 grep '^ok\|^FAIL[[:space:]]' "$work/suites.log" || true
 echo "compat: $(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped, which need a fake"

@@ -52,7 +52,7 @@ func TestReadsWhatJacksonReads(t *testing.T) {
 		{"\"\xed\xa0\x80\"", noJSON}, {"\v1", noJSON}, {`'a'`, noJSON}, {`/**/1`, noJSON}, {`1e99999999999`, noJSON}, {`]`, noJSON},
 		{strings.Repeat("[", 1000) + strings.Repeat("]", 1000), strings.Repeat(`{"list":[`, 1000) + strings.Repeat(`]}`, 1000)},
 		{strings.Repeat("[", 1001) + strings.Repeat("]", 1001), noJSON}, {strings.Repeat(`{"a":`, 1001), noJSON},
-		{"\"a\xc1\xbf\xe0\x80\x80\"", `"a\u007f\u0000"`}, {"[\"\xf0\x80\x80\x80\"]", `{"list":[{"utf16":"ffc0dc00"}]}`}, {"[\"\xf7\xbf\xbf\xbf\"]", `{"list":[{"utf16":"dfbfdfff"}]}`},
+		{"\"a\xc1\xbf\xe0\x80\x80\"", "\"a\x7f\\u0000\""}, {"[\"\xf0\x80\x80\x80\"]", `{"list":[{"utf16":"ffc0dc00"}]}`}, {"[\"\xf7\xbf\xbf\xbf\"]", `{"list":[{"utf16":"dfbfdfff"}]}`},
 		{"{\"\xf0\x80\x80\x80\":1}", `{"map":[[{"utf16":"d7c0dc00"},{"i64":"1"}]]}`}, {"\"\xf8\x80\x80\x80\x80\"", noJSON}, {"\"\xf0\x90\x80\"", noJSON}, {"\"\x80\"", noJSON},
 		{`{"\ud83d\ude00":1}`, `{"map":[["😀",{"i64":"1"}]]}`}, {`{"\ud83d":1}`, noJSON}, {`[{"a\ude00\ud83d":1}]`, noJSON}, {`{"\\ud83d":1}`, `{"map":[["\\ud83d",{"i64":"1"}]]}`},
 		{"1\x0b", noJSON}, {"1.5\x00\x01", noJSON}, {"1\r2", `{"i64":"1"}`},

@@ -23,7 +23,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"json.jsonl", "ext-json.jsonl", "primitive.jsonl", "ext-primitive.jsonl", "values.jsonl"} {
+	for _, file := range []string{"json.jsonl", "ext-json.jsonl", "primitive.jsonl", "ext-primitive.jsonl", "values.jsonl", "random.jsonl"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			vector.Run(t, file, isConverter, func(c *vector.Case) error { return try(registry, c) })

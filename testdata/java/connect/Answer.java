@@ -28,14 +28,14 @@ import org.apache.kafka.connect.storage.HeaderConverter;
  * Reads requests in the notation of testdata/vectors, a line each, and answers each with a line: what the classes of Kafka
  * Connect on the class path make of it. The first line that it writes is the version of Java. Converters are kept. Before
  * version 19 Java printed some floats with digits that say nothing (JDK-4511638); requests that have such are answered
- * {"digits":true}.
+ * {"unsaid":true}, and so are those whose answer is a schema with half a character in its texts.
  */
 public class Answer {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Map<String, Object> CONVERTERS = new HashMap<>();
     private static final int RELEASE = Runtime.version().feature();
 
-    private static class DigitsException extends RuntimeException { }
+    private static class UnsaidException extends RuntimeException { }
 
     public static void main(String[] args) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -79,8 +79,8 @@ public class Answer {
                 default -> throw new IllegalArgumentException("no such op");
             }
             return JSON.createObjectNode().set("ok", ok);
-        } catch (DigitsException e) {
-            return JSON.createObjectNode().put("digits", true);
+        } catch (UnsaidException e) {
+            return JSON.createObjectNode().put("unsaid", true);
         } catch (Throwable e) {
             ObjectNode error = JSON.createObjectNode().put("stage", stage).put("class", e.getClass().getName());
             error.put("message", e.getMessage() == null ? null : e.getMessage()
@@ -142,7 +142,7 @@ public class Answer {
             case "timestamp" -> Values.convertToTimestamp(schema, value);
             case "decimal" -> {
                 if (RELEASE < 19 && value instanceof Number n && Math.abs(n.doubleValue()) >= 1L << 53) {
-                    throw new DigitsException(); // goes by way of a double's text
+                    throw new UnsaidException(); // goes by way of a double's text
                 }
                 yield Values.convertToDecimal(schema, value, request.get("scale").intValue());
             }
@@ -241,7 +241,7 @@ public class Answer {
     private static <T extends Number> T shown(T f, String digits) {
         boolean isNumber = Double.isFinite(f.doubleValue());
         if (RELEASE < 19 && isNumber && new BigDecimal(digits).compareTo(new BigDecimal(f.toString())) != 0) {
-            throw new DigitsException();
+            throw new UnsaidException();
         }
         return f;
     }
@@ -268,17 +268,17 @@ public class Answer {
             n.put("optional", true);
         }
         if (s.name() != null) {
-            n.put("name", s.name());
+            n.put("name", said(s.name()));
         }
         if (s.version() != null) {
             n.put("version", s.version());
         }
         if (s.doc() != null) {
-            n.put("doc", s.doc());
+            n.put("doc", said(s.doc()));
         }
         if (s.parameters() != null && !s.parameters().isEmpty()) {
             ArrayNode params = n.putArray("params");
-            s.parameters().forEach((k, v) -> params.addArray().add(k).add(v));
+            s.parameters().forEach((k, v) -> params.addArray().add(said(k)).add(said(v)));
         }
         if (s.defaultValue() != null) {
             n.set("default", show(s.defaultValue()));
@@ -287,7 +287,7 @@ public class Answer {
             case STRUCT -> {
                 ArrayNode fields = n.putArray("fields");
                 for (Field f : s.fields()) {
-                    fields.addObject().put("name", f.name()).set("schema", show(f.schema()));
+                    fields.addObject().put("name", said(f.name())).set("schema", show(f.schema()));
                 }
             }
             case ARRAY -> n.set("items", show(s.valueSchema()));
@@ -347,6 +347,13 @@ public class Answer {
             n.put("other", v.getClass().getName());
         }
         return n;
+    }
+
+    private static String said(String s) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(s)) {
+            throw new UnsaidException();
+        }
+        return s;
     }
 
     private static JsonNode text(String s) {

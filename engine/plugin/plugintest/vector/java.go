@@ -96,13 +96,13 @@ func (j *Java) Beside(t *testing.T, draw func(*Random) string, try func(*Case) e
 	var writing sync.WaitGroup
 	writing.Go(func() { j.write(t, draw, batches) })
 	defer writing.Wait()
-	start, tried, skipped, digits := time.Now(), 0, 0, 0
+	start, tried, skipped, unsaid := time.Now(), 0, 0, 0
 	differences := map[string]error{}
 	for batch := range batches {
 		for _, a := range batch {
 			answer := strings.TrimSpace(j.line(t))
-			if answer == `{"digits":true}` {
-				digits++
+			if answer == `{"unsaid":true}` {
+				unsaid++
 				continue
 			}
 			line := fmt.Sprintf(`{"id":%q,"source":"executed","recorded_on":"Kafka Connect 4.3.1, Java %s","request":%s,"expect":%s}`,
@@ -116,8 +116,8 @@ func (j *Java) Beside(t *testing.T, draw func(*Random) string, try func(*Case) e
 			}
 		}
 	}
-	t.Logf("seed %d: %d cases in %s, %d differ, %d skipped, %d not comparable since this Java prints floats with more digits",
-		j.seed, tried, time.Since(start).Round(time.Second), len(differences), skipped, digits)
+	t.Logf("seed %d: %d cases in %s, %d differ, %d skipped, %d without an answer in the notation",
+		j.seed, tried, time.Since(start).Round(time.Second), len(differences), skipped, unsaid)
 	shortest := make([]string, 0, len(differences))
 	for line := range differences {
 		shortest = append(shortest, line)

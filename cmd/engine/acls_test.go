@@ -63,7 +63,7 @@ func TestDocumentedACLsSuffice(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	w := startShared(t, strings.Join(k.ListenAddrs(), ","), map[string]string{
+	w := startShared(t, testKafka{servers: strings.Join(k.ListenAddrs(), ",")}, map[string]string{
 		"group.id": "penstock", "config.storage.topic": "penstock-configs", "offset.storage.topic": "penstock-offsets", "status.storage.topic": "penstock-status",
 		"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "heartbeat.interval.ms": "200",
 		"sasl.jaas.config": fmt.Sprintf("org.apache.kafka.common.security.plain.PlainLoginModule required username=\"penstock\" password=%q;", secret),

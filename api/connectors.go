@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -271,22 +270,12 @@ func (s *Server) tasks(c *call) (answer, error) {
 	}
 	infos := []taskInfo{}
 	for n := range conn.Tasks {
-		infos = append(infos, s.taskInfo(conn, n))
+		infos = append(infos, taskInfoOf(conn, n))
 	}
 	return ok(infos)
 }
 
-// taskInfo adds the class of the task, which is named after that of the connector.
-func (s *Server) taskInfo(c store.Connector, n int) taskInfo {
-	m := maps.Clone(c.Tasks[n])
-	if m == nil {
-		m = config.Map{}
-	}
-	if d, known := s.pluginOf(c); known {
-		m["task.class"] = strings.TrimSuffix(d.Class, "Connector") + "Task"
-	}
-	return taskInfo{taskID{c.Name, n}, m}
-}
+func taskInfoOf(c store.Connector, n int) taskInfo { return taskInfo{taskID{c.Name, n}, c.Tasks[n]} }
 
 // task finds one task of the connector that a call names, with its status.
 func (s *Server) task(c *call) (view, int, taskStatus, error) {
@@ -310,8 +299,7 @@ func (s *Server) taskWhole(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, standard(http.StatusNotFound) // as where there is no such path
 	}
-	i := s.taskInfo(v.Connectors[c.name()], n)
-	return ok(wholeTask{i, is})
+	return ok(wholeTask{taskInfoOf(v.Connectors[c.name()], n), is})
 }
 
 func (s *Server) taskStatus(c *call) (answer, error) {

@@ -18,6 +18,9 @@ awk '
 	}
 	reasons && /^ +[0-9A-Za-z]+: / { print; next }
 	{ reasons = 0 }
-	END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }
-' /tmp/vectors.$$
+	END {
+		printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+		if (skipped * 100 > passed + failed + skipped) { print "more than 1 % are skipped"; exit 1 }
+	}
+' /tmp/vectors.$$ || status=1
 exit "$status"

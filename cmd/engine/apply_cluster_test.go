@@ -57,7 +57,7 @@ pipeline "quiet" {
 // the one that was written to.
 func TestApplyThenPlanIsEmptyOnACluster(t *testing.T) {
 	t.Parallel()
-	servers := startTestBroker(t, "out")
+	servers := startTestKafka(t, "out")
 	ws := []*restWorker{startShared(t, servers, textConverters()), startShared(t, servers, textConverters())}
 	place, dir := t.TempDir(), t.TempDir()
 	write(t, place, "s3cr3t.txt", "one\n")
@@ -112,7 +112,7 @@ func TestApplyThenPlanIsEmptyOnACluster(t *testing.T) {
 // TestAChangeBetweenPlanAndApplyIsRefused: the leader compares the revision, whichever worker is asked.
 func TestAChangeBetweenPlanAndApplyIsRefused(t *testing.T) {
 	t.Parallel()
-	servers := startTestBroker(t, "out")
+	servers := startTestKafka(t, "out")
 	w := startShared(t, servers, textConverters())
 	place, dir := t.TempDir(), t.TempDir()
 	text := strings.ReplaceAll(sharedProject, "PLACE", place)
@@ -146,7 +146,7 @@ func TestAMarkAloneRestartsNothing(t *testing.T) {
 	t.Parallel()
 	source := &plugintest.ScriptedSource{}
 	d := source.Descriptor()
-	servers := startTestBroker(t, "out")
+	servers := startTestKafka(t, "out")
 	w := startShared(t, servers, textConverters(), d)
 	dir := t.TempDir()
 	project := fmt.Sprintf("project \"one\" {}\n\npipeline \"p\" {\n  source %q {}\n}\n", d.Class)
@@ -191,7 +191,7 @@ func TestOffsetsAndStateChangeOneAfterTheOther(t *testing.T) {
 		<-release
 		return nil
 	}}
-	servers := startTestBroker(t, "out")
+	servers := startTestKafka(t, "out")
 	ws := []*restWorker{startShared(t, servers, textConverters(), source.Descriptor()), startShared(t, servers, textConverters(), source.Descriptor())}
 	body := `{"name":"p","config":{"connector.class":"penstock.ScriptedSource"}}`
 	if got := ws[0].call(t, http.MethodPost, "/connectors", body); got.status != http.StatusCreated {
@@ -233,7 +233,7 @@ func TestOffsetsAndStateChangeOneAfterTheOther(t *testing.T) {
 }
 
 // workerProcess is `engine worker` as a process of its own.
-func workerProcess(t *testing.T, servers string) (*exec.Cmd, *restWorker) {
+func workerProcess(t *testing.T, servers testKafka) (*exec.Cmd, *restWorker) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, "worker.properties", sharedSettings(servers, textConverters()))
@@ -271,7 +271,7 @@ func TestTheLeaderIsKilledDuringApply(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a session to end")
 	}
-	servers := startTestBroker(t, "out")
+	servers := startTestKafka(t, "out")
 	var processes []*exec.Cmd
 	var ws []*restWorker
 	for range 3 {

@@ -145,7 +145,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 					}
 				}
 			} else {
-				w = startShared(t, startTestBroker(t, "out"), textConverters())
+				w = startShared(t, startTestKafka(t, "out"), textConverters())
 				for name, m := range map[string]map[string]any{"c": config, "bad": bad} {
 					body, err := json.Marshal(m)
 					if err != nil {

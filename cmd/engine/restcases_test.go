@@ -514,17 +514,18 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 	if mode == "standalone" {
 		w = startWorker(t, settings, beside...)
 	} else {
-		k := newTestBroker(t, "test", "o-"+run)
-		withhold(k, profile)
-		servers := strings.Join(k.ListenAddrs(), ",")
-		settings["bootstrap.servers"] = servers
+		k := startTestKafka(t, "test", "o-"+run)
+		if k.fake != nil {
+			withhold(k.fake, profile)
+		}
+		settings["bootstrap.servers"] = k.servers
 		if profile == "starting" {
-			w, _, _ = launchShared(t, servers, settings)
+			w, _, _ = launchShared(t, k, settings)
 		} else {
-			w = startShared(t, servers, settings)
+			w = startShared(t, k, settings)
 		}
 		if profile == "cluster" {
-			other = startShared(t, servers, settings)
+			other = startShared(t, k, settings)
 			eventually(t, time.Minute, func() (bool, string) {
 				is := plan(t, w)
 				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
@@ -888,6 +889,11 @@ func recordedCases(t *testing.T, mode string) {
 				refused++
 			default:
 				passed++
+			}
+		}
+		for _, w := range []*restWorker{r.other, r.restWorker} {
+			if w != nil && w.shared {
+				w.end(t) // the next ones have the same group
 			}
 		}
 	}

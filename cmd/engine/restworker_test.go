@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/api"
@@ -40,19 +45,40 @@ func testLog(t *testing.T) slog.Handler {
 	return slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
 }
 
-// startTestBroker gives a test a broker that has transactions, which the development broker refuses, with topics.
-func startTestBroker(t *testing.T, topics ...string) string {
-	t.Helper()
-	return strings.Join(newTestBroker(t, topics...).ListenAddrs(), ",")
+// testKafka is a Kafka that has transactions, which the development broker refuses: a fake one, or the genuine one that
+// ENGINE_TEST_KAFKA names. Groups, and topics that others must not see, go through name.
+type testKafka struct {
+	servers, suffix string
+	fake            *kfake.Cluster // nil: the genuine one
 }
 
-func newTestBroker(t *testing.T, topics ...string) *kfake.Cluster {
+func (k testKafka) name(s string) string { return s + k.suffix }
+
+// startTestKafka gives a test its Kafka with topics of just these names, which recorded calls have in them; on a genuine one
+// they stay for others.
+func startTestKafka(t *testing.T, topics ...string) testKafka {
 	t.Helper()
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+	k := testKafka{servers: os.Getenv("ENGINE_TEST_KAFKA")}
+	if k.servers == "" {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(fake.Close)
+		k.servers, k.fake = strings.Join(fake.ListenAddrs(), ","), fake
+		return k
+	}
+	k.suffix = "-" + strings.ToLower(rand.Text()[:8])
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.Close)
+	defer client.Close()
+	for _, topic := range topics {
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			t.Fatal(err)
+		}
+	}
 	return k
 }
 
@@ -94,10 +120,10 @@ func withhold(k *kfake.Cluster, what string) {
 }
 
 // sharedSettings are the properties of a worker of a cluster.
-func sharedSettings(servers string, settings map[string]string) string {
+func sharedSettings(k testKafka, settings map[string]string) string {
 	all := map[string]string{
-		"bootstrap.servers": servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
-		"config.storage.topic": "connect-configs", "offset.storage.topic": "connect-offsets", "status.storage.topic": "connect-status",
+		"bootstrap.servers": k.servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
+		"config.storage.topic": k.name("connect-configs"), "offset.storage.topic": k.name("connect-offsets"), "status.storage.topic": k.name("connect-status"),
 		"config.storage.replication.factor": "1", "offset.storage.replication.factor": "1", "status.storage.replication.factor": "1",
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}
@@ -106,16 +132,17 @@ func sharedSettings(servers string, settings map[string]string) string {
 		all["scheduled.rebalance.max.delay.ms"] = "6000"
 	}
 	var file strings.Builder
-	for k, v := range all {
-		fmt.Fprintf(&file, "%s=%s\n", k, v)
+	for key, v := range all {
+		fmt.Fprintf(&file, "%s=%s\n", key, v)
 	}
 	return file.String()
 }
 
-// startShared starts a worker of a cluster, as `engine worker` wires it, and waits until it has read its topics.
-func startShared(t *testing.T, servers string, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
+// startShared starts a worker of a cluster, as `engine worker` wires it, and waits until it has read its topics. Its group
+// has the name that recorded calls have in them, unless settings name another.
+func startShared(t *testing.T, k testKafka, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
 	t.Helper()
-	r, started, ended := launchShared(t, servers, settings, beside...)
+	r, started, ended := launchShared(t, k, settings, beside...)
 	select {
 	case r.engine = <-started:
 	case err := <-ended:
@@ -125,9 +152,9 @@ func startShared(t *testing.T, servers string, settings map[string]string, besid
 }
 
 // launchShared starts a worker of a cluster, whose API answers.
-func launchShared(t *testing.T, servers string, settings map[string]string, beside ...plugin.Descriptor) (*restWorker, <-chan *engine.Engine, <-chan error) {
+func launchShared(t *testing.T, k testKafka, settings map[string]string, beside ...plugin.Descriptor) (*restWorker, <-chan *engine.Engine, <-chan error) {
 	t.Helper()
-	name := write(t, t.TempDir(), "connect-distributed.properties", sharedSettings(servers, settings))
+	name := write(t, t.TempDir(), "connect-distributed.properties", sharedSettings(k, settings))
 	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
 	w.loggers = api.NewLoggers(testLog(t), slog.LevelInfo)
 	w.log = w.loggers.Logger(engineLogger)

@@ -47,7 +47,7 @@ func rows(t *testing.T, mode string) {
 			t.Fatal(err)
 		}
 	} else {
-		w = startShared(t, startTestBroker(t, "out"), textConverters())
+		w = startShared(t, startTestKafka(t, "out"), textConverters())
 		if got := w.call(t, http.MethodPost, "/connectors", whole("c")); got.status != http.StatusCreated {
 			t.Fatal(got)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -257,19 +258,47 @@ func planOf(e *engine.Engine) func(context.Context) (*api.Plan, error) {
 
 // told gives an error of the worker the place of the setting that it is about, if it names one.
 func (w *clustered) told(ctx context.Context, err error) error {
-	d, ok := errors.AsType[*diag.Diagnostic](err)
+	d, ok := errors.AsType[*diag.Diagnostic](w.othersTopics(err))
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	if !ok || !d.Place.IsZero() {
 		return err
 	}
-	// All that can be said of the group and the topics is about the worker block.
 	is := *d
-	is.Place = w.project.declaredWorker().At("group.id")
+	is.Place = w.project.declaredWorker().At(settingOf(is.Detail))
 	if slices.Contains([]diag.Code{diag.GroupInUse, diag.BrokerRefused, diag.InvalidValue, diag.NotAvailable}, is.Code) {
 		w.tell(diag.List{is}, w.project.Source)
 		return errTold
 	}
 	return err
+}
+
+// settingOf is the worker's setting that a message about its group or its topics names.
+func settingOf(message string) string {
+	for _, topic := range []string{"config", "offset", "status"} {
+		for _, key := range []string{".storage.replication.factor", ".storage.topic"} {
+			if strings.Contains(message, topic+key) {
+				return topic + key
+			}
+		}
+	}
+	if strings.Contains(message, "session.timeout.ms") {
+		return "session.timeout.ms"
+	}
+	return "group.id"
+}
+
+// othersTopics says of a config topic that this worker must not follow what to do; any other error stays as it is.
+func (w *clustered) othersTopics(err error) error {
+	var d diag.Diagnostic
+	switch {
+	case errors.Is(err, topic.ErrForeign):
+		d = diag.New(diag.GroupInUse, diag.Place{}, "The config topic %s, named by config.storage.topic, holds the plan of another cluster (%v).\n\nName three topics of this cluster's own; or, to join that cluster, take its group.id.", w.settings.Distributed.ConfigTopic, err)
+	case errors.Is(err, topic.ErrPlanVersion):
+		d = diag.New(diag.NotAvailable, diag.Place{}, "The config topic %s, named by config.storage.topic, holds a plan that this version of engine does not understand (%v).\n\nStart the version that wrote it, or a newer one; what is stored is left as it is.", w.settings.Distributed.ConfigTopic, err)
+	default:
+		return err
+	}
+	return &d
 }

@@ -78,7 +78,7 @@ func (c *cluster) Put(_ context.Context, w diff.Write) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old, is := c.live[w.Name]
-	if is && w.Create || !w.Create && w.Revision != old.Revision {
+	if is && w.Create || !w.Create && w.Seen.Revision != old.Revision {
 		return diff.ErrChanged
 	}
 	target := old.Target
@@ -89,7 +89,7 @@ func (c *cluster) Put(_ context.Context, w diff.Write) error {
 	return nil
 }
 
-func (c *cluster) Delete(_ context.Context, name, _ string) error {
+func (c *cluster) Delete(_ context.Context, name string, _ diff.Seen) error {
 	if err := c.call("delete %s", name); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *cluster) CopyOffsets(_ context.Context, from, to string) error {
 	return nil
 }
 
-func how(t *testing.T) diff.How {
+func how(t testing.TB) diff.How {
 	c := choices(t)
 	return diff.How{
 		Project: "shop", Wait: time.Minute, Canary: true,

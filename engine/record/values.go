@@ -112,10 +112,7 @@ func (p *textParser) parse(depth int) (Datum, error) {
 // literal takes a word that stands alone, or anywhere within an array or a map.
 func (p *textParser) literal(word string, depth int) bool {
 	start := p.mark()
-	if !p.consume(word) {
-		return false
-	}
-	if depth > 0 || !p.hasNext() {
+	if p.consume(word) && (depth > 0 || !p.hasNext()) {
 		return true
 	}
 	p.rewind(start)
@@ -309,11 +306,8 @@ func (m *merger) merge(d Datum) {
 	case m.common.Kind == d.Schema.Kind:
 		m.common = d.Schema
 	case isNumber(m.common.Kind) && isNumber(d.Schema.Kind):
-		// The wider one; what must be widened to the kind before loses its name.
 		if d.Schema.Kind > m.common.Kind {
 			m.common = d.Schema
-		} else {
-			m.common = Required(m.common.Kind)
 		}
 	default:
 		m.common, m.gaveUp = nil, true

@@ -148,7 +148,7 @@ func ToDate(s *Schema, v Value) (Value, error) {
 		return v, nil
 	}
 	if v.Kind() == Instant && s.Name == TimestampName {
-		return OfInstant(v.Int() / dayMillis * dayMillis), nil
+		return OfInstant(int64(int32(v.Int()/dayMillis)) * dayMillis), nil
 	}
 	n, err := toInt64(s, v)
 	return OfInstant(int64(int32(n)) * dayMillis), err
@@ -163,11 +163,10 @@ func ToTime(s *Schema, v Value) (Value, error) {
 	if v.Kind() == Instant && (s == nil || s.Name == TimeName) {
 		return v, nil
 	}
+	var n int64
 	if v.Kind() == Instant && s.Name == TimestampName {
-		return OfInstant(v.Int() - floorDiv(v.Int(), dayMillis)*dayMillis), nil
-	}
-	n, err := toInt64(s, v)
-	if err != nil {
+		n = timeOfDay(v.Int())
+	} else if n, err = toInt64(s, v); err != nil {
 		return Value{}, err
 	}
 	if n = int64(int32(n)); n < 0 || n > dayMillis {
@@ -176,16 +175,29 @@ func ToTime(s *Schema, v Value) (Value, error) {
 	return OfInstant(n), nil
 }
 
+// timeOfDay moves an instant to 1970-01-01. Java's calendar keeps the era: what was before year 1 goes to 1970 BC.
+func timeOfDay(millis int64) int64 {
+	day := floorDiv(millis, dayMillis)
+	millis -= day * dayMillis
+	if year, _, _ := civilOf(day); year < 1 {
+		millis += dayOf(-1969, 1, 1) * dayMillis
+	}
+	return millis
+}
+
 // ToTimestamp makes an Instant of a number of milliseconds, a date, a time or a text of any of them.
 func ToTimestamp(s *Schema, v Value) (Value, error) {
 	v, err := parsed(s, v)
 	if err != nil {
 		return Value{}, err
 	}
-	if v.Kind() == Instant && (s == nil || s.Name == DateName || s.Name == TimeName || s.Name == TimestampName) {
+	if v.Kind() == Instant && s == nil {
 		return v, nil
 	}
 	n, err := toInt64(s, v)
+	if v.Kind() == Instant && s.Name == DateName {
+		n *= dayMillis
+	}
 	return OfInstant(n), err
 }
 

@@ -24,7 +24,7 @@ func TestValuesVectors(t *testing.T) {
 	ops := map[string]func(*vector.Case) error{
 		"parse_string": parseString, "convert_to_string": convertToString, "convert_to": convertTo,
 	}
-	for _, file := range []string{"values.jsonl", "ext-values.jsonl"} {
+	for _, file := range []string{"values.jsonl", "ext-values.jsonl", "random.jsonl"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			vector.Run(t, file,

@@ -2,6 +2,7 @@ package record
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -215,6 +216,10 @@ func (p *lenient) literal(c byte) {
 func (p *lenient) number() int64 {
 	for p.text != "" && (p.text[0] == ' ' || p.text[0] == '\t') {
 		p.text = p.text[1:]
+	}
+	if rest, ok := strings.CutPrefix(p.text, "NaN"); ok { // Java: DecimalFormat knows it as a number, and as an integer it is 0
+		p.text = rest
+		return 0
 	}
 	negative := p.text != "" && p.text[0] == '-'
 	if negative {

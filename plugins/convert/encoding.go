@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"encoding/binary"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -144,15 +145,15 @@ func (e encoding) decode16(a *record.Arena, src []byte) []byte {
 	for len(src) >= 2 {
 		r, n := unit(src, little), 2
 		if utf16.IsSurrogate(r) {
-			high := r
-			r = utf8.RuneError
-			if len(src) >= 4 {
-				if pair := utf16.DecodeRune(high, unit(src[2:], little)); pair != utf8.RuneError {
-					r, n = pair, 4
+			// What comes behind a first half is taken with it, whatever it is.
+			if high := r; high < 0xDC00 {
+				n = min(4, len(src))
+				if n == 4 {
+					r = utf16.DecodeRune(high, unit(src[2:], little))
 				}
 			}
 		}
-		dst = utf8.AppendRune(dst, r)
+		dst = utf8.AppendRune(dst, r) // replaces a half
 		src = src[n:]
 	}
 	if len(src) > 0 {
@@ -170,28 +171,41 @@ func unit(b []byte, little bool) rune {
 
 func (e encoding) decode32(a *record.Arena, src []byte) []byte {
 	little := e == utf32LEEncoding
-	if e == utf32Encoding && len(src) >= 4 {
-		if mark := string(src[:4]); mark == "\x00\x00\xFE\xFF" || mark == "\xFF\xFE\x00\x00" {
-			little = mark == "\xFF\xFE\x00\x00"
+	if len(src) >= 4 {
+		mark := string(src[:4])
+		switch {
+		case mark == "\x00\x00\xFE\xFF" && !little:
+			src = src[4:]
+		case mark == "\xFF\xFE\x00\x00" && e != utf32BEEncoding:
+			little = true
 			src = src[4:]
 		}
 	}
 	dst := a.Bytes(len(src) + 3)[:0]
+	high := rune(0)
 	for ; len(src) >= 4; src = src[4:] {
-		u := uint32(src[0])<<24 | uint32(src[1])<<16 | uint32(src[2])<<8 | uint32(src[3])
-		if little {
-			u = uint32(src[3])<<24 | uint32(src[2])<<16 | uint32(src[1])<<8 | uint32(src[0])
-		}
 		r := rune(utf8.RuneError)
-		if u <= utf8.MaxRune {
-			r = rune(u) // AppendRune replaces surrogates
+		if u := codePoint(src, little); u <= utf8.MaxRune {
+			r = rune(u)
 		}
-		dst = utf8.AppendRune(dst, r)
+		// Halves are let through; two that fit are a character.
+		if pair := utf16.DecodeRune(high, r); pair != utf8.RuneError {
+			dst, r = dst[:len(dst)-3], pair
+		}
+		dst = appendUnit(dst, r)
+		high = r
 	}
 	if len(src) > 0 {
 		dst = utf8.AppendRune(dst, utf8.RuneError)
 	}
 	return dst
+}
+
+func codePoint(b []byte, little bool) uint32 {
+	if little {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return binary.BigEndian.Uint32(b)
 }
 
 // encodeUTF8 appends a text as Java's getBytes does: a lone surrogate becomes a question mark.

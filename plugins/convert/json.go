@@ -130,13 +130,13 @@ func (j *jsonConverter) ReadData(a *record.Arena, _ string, src []byte) (record.
 			return d, nil
 		}
 	}
-	j.read.begin(a, src)
-	if bytes.HasPrefix(src, bom) {
-		j.read.pos = len(bom)
-		if len(src) == len(bom) {
-			return record.Datum{}, notJSON(j.read.fail("a value"))
+	if len(src) > 1 && (src[0] == 0 || src[1] == 0 || src[0] >= 0xEF) {
+		var err error
+		if src, err = transcoded(a, src); err != nil {
+			return record.Datum{}, notJSON(err)
 		}
 	}
+	j.read.begin(a, src)
 	j.read.blanks()
 	missing := j.read.pos == len(src)
 	switch {
@@ -155,8 +155,6 @@ func (j *jsonConverter) ReadData(a *record.Arena, _ string, src []byte) (record.
 	}
 	return j.readEnvelope()
 }
-
-var bom = []byte("\xEF\xBB\xBF") //nolint:gochecknoglobals // a literal
 
 func notJSON(err error) error {
 	return &plugin.DataError{Reason: "Converting byte[] to Kafka Connect data failed due to serialization error: ", Err: err}

@@ -3,7 +3,9 @@ package convert
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"slices"
+	"unsafe"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -72,22 +74,25 @@ func (r *jsonReader) members(elem *readPlan) (record.Value, error) {
 	return r.rest(base, !r.empty('}'), elem)
 }
 
-// rest reads the members from here on, if there are more, into the map that begins at base of the stack.
+// rest reads the members from here on, if there are more, into the map that begins at base of the stack. What does not fit
+// the schema is noted, so that the rest is still checked.
 func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, error) {
 	var seen uint64 // a bit for each kind of name; names of different bits differ
 	for i := base; i < len(r.stack); i += 2 {
 		seen |= 1 << nameHash(r.stack[i].Text())
 	}
+	var failed failures[string]
 	for more {
 		name, err := r.name(r.arena)
 		if err != nil {
 			return record.Value{}, err
 		}
-		v, err := r.value(elem)
-		if err != nil {
+		key := record.OfText(name)
+		v, err := r.checked(elem)
+		if _, ok := errors.AsType[*syntaxError](err); ok {
 			return record.Value{}, err
 		}
-		key := record.OfText(name)
+		failed.set(key.Text(), err)
 		bit := uint64(1) << nameHash(key.Text())
 		if seen&bit == 0 || !r.replace(base, key.Text(), v) {
 			r.stack = append(r.stack, key, v)
@@ -100,7 +105,30 @@ func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, er
 	if len(r.stack)-base > 2*fewMembers {
 		r.unique(base)
 	}
-	return record.OfMap(r.pop(base)), nil
+	pairs := r.pop(base)
+	for i := 0; i < len(pairs) && failed != nil; i += 2 {
+		if err := failed[pairs[i].Text()]; err != nil {
+			return record.Value{}, err
+		}
+	}
+	return record.OfMap(pairs), nil
+}
+
+// checked reads a value and is behind it also when it does not fit the schema.
+func (r *jsonReader) checked(p *readPlan) (record.Value, error) {
+	start, base, depth := r.pos, len(r.stack), r.depth
+	v, err := r.value(p)
+	if err == nil {
+		return v, nil
+	}
+	if _, ok := errors.AsType[*syntaxError](err); ok {
+		return record.Value{}, err
+	}
+	r.pos, r.depth, r.stack = start, depth, r.stack[:base]
+	if err := r.skip(); err != nil {
+		return record.Value{}, err
+	}
+	return record.Value{}, err
 }
 
 func (r *jsonReader) value(p *readPlan) (record.Value, error) {
@@ -319,7 +347,7 @@ func (r *jsonReader) typed(p *readPlan) (record.Value, error) {
 		}
 		return r.members(p.elem)
 	case formPairs:
-		if c != '[' {
+		if c != '[' || r.missing {
 			return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of tuples, but found %s", r.nodeType(c))
 		}
 		return r.pairs(p)
@@ -426,7 +454,11 @@ func (r *jsonReader) pairs(p *readPlan) (record.Value, error) {
 			return record.Value{}, err
 		}
 	}
-	r.uniquePairs(base)
+	var shared record.Value
+	if p.key != nil {
+		shared = p.key.null
+	}
+	r.uniquePairs(base, shared)
 	return record.OfMap(r.pop(base)), nil
 }
 
@@ -482,14 +514,14 @@ func (s *scanner) count() (n int, err error) {
 	return n, nil
 }
 
-// uniquePairs is unique for keys of any kind. Byte arrays are never the same key in Java.
-func (r *jsonReader) uniquePairs(base int) {
+// uniquePairs is unique for keys of any kind.
+func (r *jsonReader) uniquePairs(base int, shared record.Value) {
 	pairs := r.stack[base:]
 	seen := map[string]int{}
 	kept := 0
 	for i := 0; i < len(pairs); i += 2 {
 		at := kept
-		if pairs[i].Kind() != record.Bytes {
+		if !identity(pairs[i]) || sameBytes(pairs[i], shared) {
 			id := string(pairs[i].AppendCanonical(nil))
 			if first, ok := seen[id]; ok {
 				at = first
@@ -505,6 +537,25 @@ func (r *jsonReader) uniquePairs(base int) {
 	r.stack = r.stack[:base+kept]
 }
 
+// identity reports whether a value equals nothing but itself in Java. Byte arrays do, but for the empty one, which Jackson
+// has only once, and for those in a struct, which compares them by content.
+func identity(v record.Value) bool {
+	switch v.Kind() {
+	case record.Bytes:
+		return len(v.Bytes()) > 0
+	case record.Array, record.Map:
+		return slices.ContainsFunc(v.Elements(), identity)
+	case record.Struct:
+		return slices.ContainsFunc(v.Elements(), func(f record.Value) bool { return f.Kind() != record.Bytes && identity(f) })
+	}
+	return false
+}
+
+// sameBytes reports whether two values are one byte array, such as the default that stands for every null.
+func sameBytes(v, w record.Value) bool {
+	return v.Kind() == record.Bytes && w.Kind() == record.Bytes && unsafe.SliceData(v.Bytes()) == unsafe.SliceData(w.Bytes())
+}
+
 // structure reads the members that the schema has fields for. Fields come in any order, the usual one is the schema's.
 func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 	if err := r.open(); err != nil {
@@ -516,7 +567,7 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 		seen.many = r.arena.Bytes(len(fields))
 		clear(seen.many)
 	}
-	var failed failures
+	var failed failures[int]
 	next := 0
 	for more := !r.empty('}'); more; {
 		i, err := r.field(p, next)
@@ -540,12 +591,10 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 	for i, f := range p.fields {
 		if !seen.has(i) {
 			fields[i] = f.null
-			if f.nullErr != nil {
-				failed.set(i, f.nullErr)
-			}
+			failed.set(i, f.nullErr)
 		}
 	}
-	return record.OfStruct(fields), failed.first()
+	return record.OfStruct(fields), firstOf(failed)
 }
 
 // seenFields has a bit for each of up to 64 fields, or a byte for each of more.
@@ -569,28 +618,28 @@ func (s *seenFields) has(i int) bool {
 	return s.few&(1<<i) != 0
 }
 
-// failures are the fields that could not be converted; Kafka Connect reports the first in the schema's order, and of
-// repeated members only the last counts.
-type failures map[int]error
+// failures are the fields or names whose values do not fit. Kafka Connect reports the first, in the order of the schema or
+// of the object, and of repeated members only the last counts.
+type failures[K comparable] map[K]error
 
-func (f *failures) set(i int, err error) {
-	if *f == nil {
-		*f = failures{}
+func (f *failures[K]) set(k K, err error) {
+	switch {
+	case err == nil && *f == nil:
+		return
+	case err == nil:
+		delete(*f, k)
+		return
+	case *f == nil:
+		*f = failures[K]{}
 	}
-	(*f)[i] = err
+	(*f)[k] = err
 }
 
-func (f failures) first() error {
-	if f == nil {
+func firstOf(f failures[int]) error {
+	if len(f) == 0 {
 		return nil
 	}
-	least := -1
-	for i := range f {
-		if least < 0 || i < least {
-			least = i
-		}
-	}
-	return f[least]
+	return f[slices.Min(slices.Collect(maps.Keys(f)))]
 }
 
 // field reads a member's name with the colon: the index of the field, or -1. next is the one to try first.
@@ -608,35 +657,20 @@ func (r *jsonReader) field(p *readPlan, next int) (int, error) {
 }
 
 // fieldValue reads the value of a field. What does not fit the schema is noted, so that the rest is still checked.
-func (r *jsonReader) fieldValue(p *readPlan, i int, failed *failures) (record.Value, error) {
-	outer, start, base, depth := r.hollow, r.pos, len(r.stack), r.depth
+func (r *jsonReader) fieldValue(p *readPlan, i int, failed *failures[int]) (record.Value, error) {
+	outer := r.hollow
 	r.hollow = false
-	v, err := r.typed(p.fields[i])
-	hollow := r.hollow
-	r.hollow = outer
-	if hollow && err == nil {
-		s := p.schema.Fields[i]
-		err = nullWithin(s.Schema, v, `field: "`+s.Name+`"`)
-		if err != nil {
-			failed.set(i, err)
-			return v, nil
-		}
-	}
-	if err == nil {
-		if *failed != nil {
-			delete(*failed, i)
-			if len(*failed) == 0 {
-				*failed = nil
-			}
-		}
-		return v, nil
-	}
+	v, err := r.checked(p.fields[i])
 	if _, ok := errors.AsType[*syntaxError](err); ok {
 		return v, err
 	}
+	if err == nil && r.hollow {
+		s := p.schema.Fields[i]
+		err = nullWithin(s.Schema, v, `field: "`+s.Name+`"`)
+	}
+	r.hollow = outer
 	failed.set(i, err)
-	r.pos, r.depth, r.stack = start, depth, r.stack[:base]
-	return record.Value{}, r.skip()
+	return v, nil
 }
 
 func (r *jsonReader) logical(p *readPlan, c byte) (record.Value, error) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/record"
@@ -94,17 +95,54 @@ func (s *scanner) colon() error {
 
 // name reads a member's name with the colon after it.
 func (s *scanner) name(a *record.Arena) ([]byte, error) {
-	if s.blanks() != '"' {
-		return nil, s.fail("a name in double quotes")
-	}
-	b, err := s.text(a)
+	raw, plain, err := s.scanName()
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxName && utf8.RuneCount(b) > maxName {
+	if !plain {
+		raw = unescape(a.Bytes(len(raw))[:0], raw, 0xD800)
+	}
+	if len(raw) > maxName && utf8.RuneCount(raw) > maxName {
 		return nil, s.fail("a name of at most 50000 characters")
 	}
-	return b, s.colon()
+	return raw, s.colon()
+}
+
+// scanName passes a member's name.
+func (s *scanner) scanName() (raw []byte, plain bool, err error) {
+	if s.blanks() != '"' {
+		return nil, false, s.fail("a name in double quotes")
+	}
+	start := s.pos + 1
+	end, plain, err := s.scanString()
+	if err != nil {
+		return nil, false, err
+	}
+	raw = s.src[start:end:end]
+	if !plain && halved(raw) {
+		return nil, false, s.fail("a name without halves of characters")
+	}
+	return raw, plain, nil
+}
+
+// halved reports whether an escape stands for half a character, which Jackson takes in values only.
+func halved(raw []byte) bool {
+	for i := 0; i < len(raw); {
+		if raw[i] != '\\' {
+			i++
+			continue
+		}
+		n := escapeLen(raw[i:])
+		if n == 6 {
+			r, size := escapedRune(raw[i:])
+			if utf16.IsSurrogate(r) {
+				return true
+			}
+			n = size
+		}
+		i += n
+	}
+	return false
 }
 
 // text reads a string whose opening quote is at pos. The result refers to src or, where it had escapes, to a.
@@ -121,7 +159,7 @@ func (s *scanner) text(a *record.Arena) ([]byte, error) {
 	if plain {
 		return raw, nil
 	}
-	return unescape(a.Bytes(len(raw))[:0], raw), nil
+	return unescape(a.Bytes(len(raw))[:0], raw, 0), nil
 }
 
 const (
@@ -157,7 +195,10 @@ func (s *scanner) scanString() (end int, plain bool, err error) {
 		switch c := s.src[i]; {
 		case c == '"':
 			if !ascii && !utf8.Valid(s.src[start:i]) {
-				return 0, false, s.fail("UTF-8")
+				if !lookLikeUTF8(s.src[start:i]) {
+					return 0, false, s.fail("UTF-8")
+				}
+				plain = false
 			}
 			s.pos = i + 1
 			return i, plain, nil
@@ -218,11 +259,72 @@ func hex4(b []byte) (r rune, ok bool) {
 	return r, true
 }
 
-// unescape appends the meaning of a string's text, whose escapes are valid. A surrogate without its other half becomes
-// three bytes, in the manner of UTF-8, so that it can be written again.
-func unescape(dst, raw []byte) []byte {
+// lookLikeUTF8 reports whether Jackson takes bytes for UTF-8: it wants the right number of continuation bytes and no encoded
+// surrogates, but does not mind characters that are longer than need be, or beyond the last one.
+func lookLikeUTF8(b []byte) bool {
+	for i := 0; i < len(b); {
+		n := utf8Len(b[i])
+		if n == 0 || len(b)-i < n || b[i] == 0xED && b[i+1] >= 0xA0 {
+			return false
+		}
+		for _, c := range b[i+1 : i+n] {
+			if c&0xC0 != 0x80 {
+				return false
+			}
+		}
+		i += n
+	}
+	return true
+}
+
+func utf8Len(lead byte) int {
+	switch {
+	case lead < utf8.RuneSelf:
+		return 1
+	case lead >= 0xC0 && lead < 0xE0:
+		return 2
+	case lead >= 0xE0 && lead < 0xF0:
+		return 3
+	case lead >= 0xF0 && lead < 0xF8:
+		return 4
+	}
+	return 0
+}
+
+// appendLoose appends what Jackson makes of the ill-formed character at the start of b, and says how long that is. Its
+// arithmetic of surrogates adds the upper bits to base in names, and sets them in 0xD800 in values, where base is 0.
+func appendLoose(dst, b []byte, base rune) ([]byte, int) {
+	n := utf8Len(b[0])
+	c := rune(b[0]) & (0xFF >> (n + 1))
+	for _, more := range b[1:n] {
+		c = c<<6 | rune(more&0x3F)
+	}
+	if n < 4 {
+		return utf8.AppendRune(dst, c), n
+	}
+	c -= 0x10000
+	high := base + c>>10
+	if base == 0 {
+		high = 0xD800 | c>>10
+	}
+	return appendUnit(appendUnit(dst, high&0xFFFF), 0xDC00|c&0x3FF), n
+}
+
+// unescape appends the meaning of a string's text, which scanString has passed; base is that of appendLoose. A surrogate
+// without its other half becomes three bytes, in the manner of UTF-8, so that it can be written again.
+func unescape(dst, raw []byte, base rune) []byte {
 	for i := 0; i < len(raw); {
 		c := raw[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(raw[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst, n = appendLoose(dst, raw[i:], base)
+			} else {
+				dst = append(dst, raw[i:i+n]...)
+			}
+			i += n
+			continue
+		}
 		if c != '\\' {
 			dst = append(dst, c)
 			i++
@@ -240,21 +342,28 @@ func unescape(dst, raw []byte) []byte {
 		case 't':
 			dst = append(dst, '\t')
 		case 'u':
-			r, _ := hex4(raw[i+2 : i+6])
-			i += 4
-			if r&^0x3FF == 0xD800 && i+8 <= len(raw) && raw[i+2] == '\\' && raw[i+3] == 'u' {
-				if low, _ := hex4(raw[i+4 : i+8]); low&^0x3FF == 0xDC00 {
-					r = 0x10000 + (r&0x3FF)<<10 + low&0x3FF
-					i += 6
-				}
-			}
+			r, n := escapedRune(raw[i:])
 			dst = appendUnit(dst, r)
+			i += n - 2
 		default:
 			dst = append(dst, c)
 		}
 		i += 2
 	}
 	return dst
+}
+
+// escapedRune is the character, or half of one, of the escape in hex at the start of b, and how long it is: two halves that
+// follow each other are a character.
+func escapedRune(b []byte) (r rune, n int) {
+	r, _ = hex4(b[2:6])
+	if len(b) >= 12 && b[6] == '\\' && b[7] == 'u' {
+		low, _ := hex4(b[8:12])
+		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6
 }
 
 // appendUnit appends a character, or a surrogate in three bytes.
@@ -287,6 +396,7 @@ type number struct {
 	digits   int    // all digits but leading zeros
 	point    int    // digits behind the point
 	exp      int64
+	length   int // digits as Jackson counts them for its limit: those of the exponent too, if there is a fraction or one
 }
 
 // number reads a number that begins at pos.
@@ -302,12 +412,13 @@ func (s *scanner) number() (n number, err error) {
 		s.pos = i
 		return n, s.fail("a digit")
 	}
-	n.integral = true
+	n.integral, n.length = true, max(n.digits, 1)
 	if i < len(src) && src[i] == '.' {
 		n.integral = false
 		first = i + 1
 		i = n.take(src, first)
 		n.point = i - first
+		n.length += n.point
 		if n.point == 0 {
 			s.pos = i
 			return n, s.fail("a digit")
@@ -322,9 +433,9 @@ func (s *scanner) number() (n number, err error) {
 	n.text = src[s.pos:i]
 	s.pos = i
 	switch {
-	case n.digits > maxDigits:
+	case n.length > maxDigits:
 		return n, s.fail("a number of at most 1000 digits")
-	case s.depth == 0 && i < len(src) && src[i] > ' ':
+	case s.depth == 0 && i < len(src) && src[i] != ' ' && src[i] != '\n' && src[i] != '\t' && src[i] != '\r':
 		return n, s.fail("white space after a number")
 	}
 	return n, nil
@@ -357,6 +468,7 @@ func (s *scanner) exponent(n *number, i int) (int, error) {
 		s.pos = i
 		return i, s.fail("a digit")
 	}
+	n.length += i - first
 	if negative {
 		n.exp = -n.exp
 	}
@@ -494,10 +606,7 @@ func (s *scanner) skipMembers() error {
 		return err
 	}
 	for {
-		if s.blanks() != '"' {
-			return s.fail("a name in double quotes")
-		}
-		if _, _, err := s.scanString(); err != nil {
+		if _, _, err := s.scanName(); err != nil {
 			return err
 		}
 		if err := s.colon(); err != nil {
@@ -522,4 +631,41 @@ func continues(b []byte) bool {
 		return c|0x20 >= 'a' && c|0x20 <= 'z' || c-'0' <= 9 || c == '_' || c == 0x7F
 	}
 	return true
+}
+
+// transcoded is a message in UTF-8. Jackson knows UTF-16 and UTF-32 by a byte order mark, or by the zeros of a first character
+// that is ASCII (ByteSourceJsonBootstrapper).
+func transcoded(a *record.Arena, src []byte) ([]byte, error) {
+	var head [4]byte
+	marks := copy(head[:], src) == 4 // shorter ones are not looked at for marks
+	zeros := [4]bool{head[0] == 0, head[1] == 0, head[2] == 0, head[3] == 0}
+	switch {
+	case marks && string(head[:3]) == "\xEF\xBB\xBF":
+		return src[3:], nil
+	case marks && (string(head[:]) == "\x00\x00\xFE\xFF" || zeros == [4]bool{true, true, true, zeros[3]}):
+		return transcoded32(a, src, utf32BEEncoding)
+	case marks && (string(head[:]) == "\xFF\xFE\x00\x00" || zeros == [4]bool{zeros[0], true, true, true}):
+		return transcoded32(a, src, utf32LEEncoding)
+	case marks && (string(head[:]) == "\x00\x00\xFF\xFE" || string(head[:]) == "\xFE\xFF\x00\x00" || zeros == [4]bool{true, false, true, true} || zeros == [4]bool{true, true, false, true}):
+		return nil, &syntaxError{0, "an order of bytes that UTF-32 has"}
+	case marks && string(head[:2]) == "\xFE\xFF":
+		return utf16BEEncoding.decode(a, src[2:]), nil
+	case marks && string(head[:2]) == "\xFF\xFE":
+		return utf16LEEncoding.decode(a, src[2:]), nil
+	case zeros[0]:
+		return utf16BEEncoding.decode(a, src), nil
+	case zeros[1]:
+		return utf16LEEncoding.decode(a, src), nil
+	}
+	return src, nil
+}
+
+// transcoded32 refuses what the decoder of Java would replace.
+func transcoded32(a *record.Arena, src []byte, e encoding) ([]byte, error) {
+	for i := 0; i < len(src); i += 4 {
+		if len(src)-i < 4 || codePoint(src[i:], e == utf32LEEncoding) > utf8.MaxRune {
+			return nil, &syntaxError{i, "a character of UTF-32"}
+		}
+	}
+	return e.decode(a, src), nil
 }

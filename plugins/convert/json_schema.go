@@ -207,15 +207,13 @@ func (r *jsonReader) builder(n node) (*record.Builder, error) {
 	}
 	switch typ.text {
 	case "array":
-		elem, err := r.part(n.members["items"], "Array schema did not specify the element type")
-		return record.BuildArray(elem), err
-	case "map":
-		key, err := r.part(n.members["keys"], "Map schema did not specify the key type")
-		if err != nil {
-			return nil, err
+		if items := n.members["items"]; items.kind != 0 && items.kind != 'n' {
+			elem, err := r.schema(items)
+			return record.BuildArray(elem), err
 		}
-		elem, err := r.part(n.members["values"], "Map schema did not specify the value type")
-		return record.BuildMap(key, elem), err
+		return nil, plugin.Data("Array schema did not specify the element type")
+	case "map":
+		return r.mapBuilder(n.members["keys"], n.members["values"])
 	case "struct":
 		return r.structBuilder(n.members["fields"])
 	}
@@ -227,11 +225,28 @@ func (r *jsonReader) builder(n node) (*record.Builder, error) {
 	return nil, plugin.Data("Unknown schema type: %s", typ.text)
 }
 
-func (r *jsonReader) part(n node, missing string) (*record.Schema, error) {
-	if n.kind == 0 || n.kind == 'n' {
-		return nil, plugin.Data("%s", missing)
+// mapBuilder starts a map's schema. Null in place of a part is found out later than its absence.
+func (r *jsonReader) mapBuilder(keys, values node) (*record.Builder, error) {
+	switch {
+	case keys.kind == 0:
+		return nil, plugin.Data("Map schema did not specify the key type")
+	case values.kind == 0:
+		return nil, plugin.Data("Map schema did not specify the value type")
 	}
-	return r.schema(n)
+	key, err := r.schema(keys)
+	if err != nil {
+		return nil, err
+	}
+	elem, err := r.schema(values)
+	switch {
+	case err != nil:
+		return nil, err
+	case key == nil:
+		return nil, plugin.Data("keySchema cannot be null.")
+	case elem == nil:
+		return nil, plugin.Data("valueSchema cannot be null.")
+	}
+	return record.BuildMap(key, elem), nil
 }
 
 func (r *jsonReader) structBuilder(fields node) (*record.Builder, error) {

@@ -42,7 +42,7 @@ func TestReadsWhatJacksonReads(t *testing.T) {
 		{`1e22`, `{"f64":"1e+22"}`}, {`1e23`, `{"f64":"1e+23"}`}, {`4.35`, `{"f64":"4.35"}`}, {`1e-7`, `{"f64":"1e-07"}`}, {`123456789012345.5`, `{"f64":"1.234567890123455e+14"}`},
 		{`"\"\\\/\b\f\n\r\t\u00e9\u20AC\ud83d\ude00"`, `"\"\\/\b\f\n\r\té€😀"`},
 		{`"a\u0000b"`, `"a\u0000b"`}, {`"é😀"`, `"é😀"`},
-		{`"\ud83dx"`, `"\xed\xa0\xbdx"`}, {`"\ude00\ud83d"`, `"\xed\xb8\x80\xed\xa0\xbd"`},
+		{`"\ud83dx"`, `{"utf16":"d83d0078"}`}, {`"\ude00\ud83d"`, `{"utf16":"de00d83d"}`},
 		{`{"a":1}garbage`, `{"map":[["a",{"i64":"1"}]]}`}, {`"a"x`, `"a"`}, {`true `, `true`}, {"null\x00", `null`},
 		{``, `null`}, {` `, `null`}, {"\xEF\xBB\xBF5", `{"i64":"5"}`},
 		{"\xEF\xBB\xBF", noJSON}, {`1x`, noJSON}, {`truex`, noJSON}, {`tru`, noJSON}, {`nul`, noJSON}, {`-`, noJSON}, {`1.`, noJSON}, {`1.e5`, noJSON}, {`1e+`, noJSON},
@@ -52,7 +52,15 @@ func TestReadsWhatJacksonReads(t *testing.T) {
 		{"\"\xed\xa0\x80\"", noJSON}, {"\v1", noJSON}, {`'a'`, noJSON}, {`/**/1`, noJSON}, {`1e99999999999`, noJSON}, {`]`, noJSON},
 		{strings.Repeat("[", 1000) + strings.Repeat("]", 1000), strings.Repeat(`{"list":[`, 1000) + strings.Repeat(`]}`, 1000)},
 		{strings.Repeat("[", 1001) + strings.Repeat("]", 1001), noJSON}, {strings.Repeat(`{"a":`, 1001), noJSON},
-		{strings.Repeat("1", 1001), noJSON}, {"0." + strings.Repeat("1", 1001), noJSON},
+		{"\"a\xc1\xbf\xe0\x80\x80\"", "\"a\x7f\\u0000\""}, {"[\"\xf0\x80\x80\x80\"]", `{"list":[{"utf16":"ffc0dc00"}]}`}, {"[\"\xf7\xbf\xbf\xbf\"]", `{"list":[{"utf16":"dfbfdfff"}]}`},
+		{"{\"\xf0\x80\x80\x80\":1}", `{"map":[[{"utf16":"d7c0dc00"},{"i64":"1"}]]}`}, {"\"\xf8\x80\x80\x80\x80\"", noJSON}, {"\"\xf0\x90\x80\"", noJSON}, {"\"\x80\"", noJSON},
+		{`{"\ud83d\ude00":1}`, `{"map":[["😀",{"i64":"1"}]]}`}, {`{"\ud83d":1}`, noJSON}, {`[{"a\ude00\ud83d":1}]`, noJSON}, {`{"\\ud83d":1}`, `{"map":[["\\ud83d",{"i64":"1"}]]}`},
+		{"1\x0b", noJSON}, {"1.5\x00\x01", noJSON}, {"1\r2", `{"i64":"1"}`},
+		{"\"\x00a\x00\x3d\xd8\x00\xde\"\x00", `"a😀"`}, {"\xfe\xff\x00[\x001\x00]", `{"list":[{"i64":"1"}]}`}, {"\x00\x00\x00\"\x00\x01\xf6\x00\x00\x00\x00\"", `"😀"`},
+		{"1\x00\x00\x00", `{"i64":"1"}`}, {"\xff\xfe\x00\x001\x00\x00\x00", `{"i64":"1"}`}, {"\xff\xfe\x00\x001\x00\x00", noJSON}, {"\x00\x11\x00\x00\x00\x00\x00\x00", noJSON},
+		{"\x001\x00\x00", noJSON}, {"1\x00\x00", noJSON}, {"1\x00", `{"i64":"1"}`}, {"\xff\xfe1", noJSON},
+		{"1." + strings.Repeat("1", 998) + "e+1", `{"f64":"11.11111111111111"}`}, {"1." + strings.Repeat("1", 998) + "e12", noJSON}, {"0." + strings.Repeat("0", 1000), noJSON},
+		{strings.Repeat("0", 500) + "." + strings.Repeat("1", 999), `{"f64":"0.1111111111111111"}`}, {strings.Repeat("1", 1001), noJSON}, {"0." + strings.Repeat("1", 1001), noJSON},
 	} {
 		if got := answer(plain(t), c.message); got != c.want {
 			t.Errorf("%.60q: got %.120s, want %.120s", c.message, got, c.want)

@@ -85,8 +85,10 @@ func TestEncodings(t *testing.T) {
 func TestDecodesTornText(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ encoding, bytes, want string }{
-		{"UTF-16", "\xff\xfea\x00", "a"}, {"UTF-16BE", "\x00a\x00", "a\ufffd"}, {"UTF-16BE", "\xd8\x3d\x00a", "\ufffda"}, {"UTF-16BE", "\xd8\x3d", "\ufffd"},
-		{"UTF-16LE", "\x3d\xd8\x00", "\ufffd\ufffd"}, {"UTF-32", "\x00\x00\xfe\xff\x00\x00\x00a", "a"}, {"UTF-32", "\x00\x00\x00a\x00", "a\ufffd"},
+		{"UTF-16", "\xff\xfea\x00", "a"}, {"UTF-16BE", "\x00a\x00", "a\ufffd"}, {"UTF-16BE", "\xd8\x3d\x00a", "\ufffd"}, {"UTF-16BE", "\xd8\x3d", "\ufffd"},
+		{"UTF-16LE", "\x3d\xd8\x00", "\ufffd"}, {"UTF-16BE", "\xd8\x3d\xd8\x3d\xde\x00", "\ufffd\ufffd"}, {"UTF-32BE", "\x00\x00\xd8\x3d\x00\x00\xde\x00", "😀"},
+		{"UTF-32BE", "\x00\x00\xd8\x3d\x00\x00\x00a", "\xed\xa0\xbda"}, {"UTF-32LE", "\xff\xfe\x00\x00a\x00\x00\x00", "a"},
+		{"UTF-32", "\x00\x00\xfe\xff\x00\x00\x00a", "a"}, {"UTF-32", "\x00\x00\x00a\x00", "a\ufffd"},
 		{"UTF-32BE", "\xff\x00\x00a", "\ufffd"}, {"US-ASCII", "a\xe9", "a\ufffd"}, {"ISO-8859-1", "", ""},
 	} {
 		conv := converterOf(t, "string", plugin.Config{"converter.encoding": c.encoding})

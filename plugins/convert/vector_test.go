@@ -23,7 +23,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"json.jsonl", "ext-json.jsonl", "primitive.jsonl", "ext-primitive.jsonl", "values.jsonl"} {
+	for _, file := range []string{"json.jsonl", "ext-json.jsonl", "primitive.jsonl", "ext-primitive.jsonl", "values.jsonl", "random.jsonl"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			vector.Run(t, file, isConverter, func(c *vector.Case) error { return try(registry, c) })
@@ -39,14 +39,23 @@ func try(registry *plugin.Registry, c *vector.Case) error {
 	if reason, ok := notHere[c.ID]; ok {
 		return vector.Skip("%s", reason)
 	}
-	d, _, ok := registry.Class(plugin.ConverterRole, c.Request.Class)
-	if !ok {
-		return fmt.Errorf("no converter of class %s", c.Request.Class)
-	}
-	converter := d.NewConverter()
-	if err := converter.Configure(c.Request.Config, use(&c.Request)); err != nil {
+	converter, err := configured(registry, c)
+	if err != nil {
 		return c.Expect.Error.Check("configure", 0, err)
 	}
+	return tryConverter(converter, c)
+}
+
+func configured(registry *plugin.Registry, c *vector.Case) (plugin.Converter, error) {
+	d, _, ok := registry.Class(plugin.ConverterRole, c.Request.Class)
+	if !ok {
+		return nil, fmt.Errorf("no converter of class %s", c.Request.Class)
+	}
+	converter := d.NewConverter()
+	return converter, converter.Configure(c.Request.Config, use(&c.Request))
+}
+
+func tryConverter(converter plugin.Converter, c *vector.Case) error {
 	switch c.Request.Dir {
 	case "read":
 		return tryRead(converter, c)

@@ -118,7 +118,7 @@ func (s *Store) ensure(ctx context.Context) ([]found, error) {
 	topics := []Topic{s.settings.Config, s.settings.Offsets, s.settings.Statuses}
 	all := make([]found, len(topics))
 	for i, p := range []prefix{configPrefix, offsetPrefix, statusPrefix} {
-		if all[i], err = ensure(ctx, client, topics[i], p); err != nil {
+		if all[i], err = ensure(ctx, client, topics[i], p, s.settings.Logger); err != nil {
 			return nil, err
 		}
 	}

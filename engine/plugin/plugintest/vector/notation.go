@@ -391,10 +391,21 @@ func sameNaN(want, got record.Value) bool {
 }
 
 // Show writes a value in the notation. A struct, whose schema its place would give, shows its fields as a list.
-func Show(v record.Value) string { return string(appendValue(nil, v)) }
+func Show(v record.Value) string { return string(appendValue(nil, nil, v)) }
 
-func appendValue(dst []byte, v record.Value) []byte {
-	switch k := v.Kind(); k {
+// ShowDatum writes a value with its schema as members of a request or an answer; structs leave out what is null.
+func ShowDatum(d record.Datum) string {
+	dst := append(appendSchema([]byte(`"schema":`), d.Schema), `,"value":`...)
+	return string(appendValue(dst, d.Schema, d.Value))
+}
+
+// appendValue writes a value at a place, whose schema may be nil or of another kind.
+func appendValue(dst []byte, place *record.Schema, v record.Value) []byte {
+	k := v.Kind()
+	if place == nil || place.Kind != k {
+		place = new(record.Schema)
+	}
+	switch k {
 	case record.Null:
 		return append(dst, "null"...)
 	case record.Boolean:
@@ -422,43 +433,82 @@ func appendValue(dst []byte, v record.Value) []byte {
 	case record.BigInt:
 		return fmt.Appendf(dst, `{"bigint":"%s"}`, v.BigInt())
 	case record.Map:
-		return append(appendPairs(append(dst, `{"map":[`...), v.Elements()), "]}"...)
+		return append(appendPairs(append(dst, `{"map":[`...), place, v.Elements()), "]}"...)
 	case record.Struct:
-		return append(appendList(append(dst, `{"struct":[`...), v.Elements()), "]}"...)
+		if len(place.Fields) == len(v.Elements()) {
+			return append(appendFields(append(dst, `{"struct":[`...), place, v.Elements()), "]}"...)
+		}
+		return append(appendList(append(dst, `{"struct":[`...), nil, v.Elements()), "]}"...)
 	default:
-		return append(appendList(append(dst, `{"list":[`...), v.Elements()), "]}"...)
+		return append(appendList(append(dst, `{"list":[`...), place.Elem, v.Elements()), "]}"...)
 	}
 }
 
-func appendList(dst []byte, vs []record.Value) []byte {
+func appendList(dst []byte, elem *record.Schema, vs []record.Value) []byte {
 	for i, v := range vs {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendValue(dst, v)
+		dst = appendValue(dst, elem, v)
 	}
 	return dst
 }
 
-func appendPairs(dst []byte, pairs []record.Value) []byte {
+func appendPairs(dst []byte, place *record.Schema, pairs []record.Value) []byte {
 	for i := 0; i < len(pairs); i += 2 {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendList(append(dst, '['), pairs[i:i+2]), ']')
+		dst = append(appendValue(append(dst, '['), place.Key, pairs[i]), ',')
+		dst = append(appendValue(dst, place.Elem, pairs[i+1]), ']')
 	}
 	return dst
 }
 
-func appendString(dst []byte, s string) []byte {
-	if utf8.ValidString(s) {
-		b, err := json.Marshal(s)
-		if err != nil {
-			panic(err)
+func appendFields(dst []byte, place *record.Schema, vs []record.Value) []byte {
+	first := true
+	for i, v := range vs {
+		if v.IsNull() {
+			continue
 		}
-		return append(dst, b...)
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(appendString(append(dst, '['), place.Fields[i].Name), ',')
+		dst = append(appendValue(dst, place.Fields[i].Schema, v), ']')
 	}
-	return fmt.Appendf(dst, "%+q", s)
+	return dst
+}
+
+// appendString writes a string; one that has a lone surrogate as its UTF-16 units.
+func appendString(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		return append(appendUnits(append(dst, `{"utf16":"`...), s), `"}`...)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return append(dst, b...)
+}
+
+// appendUnits writes UTF-16 units in hex; the three bytes of a lone surrogate are one, as [utf16Value] makes them.
+func appendUnits(dst []byte, s string) []byte {
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 && len(s) >= 3 && s[0] == 0xED {
+			r, n = 0xD000|rune(s[1]&0x3F)<<6|rune(s[2]&0x3F), 3
+		}
+		s = s[n:]
+		if r > 0xFFFF {
+			high, low := utf16.EncodeRune(r)
+			dst = fmt.Appendf(dst, "%04x", high)
+			r = low
+		}
+		dst = fmt.Appendf(dst, "%04x", r)
+	}
+	return dst
 }
 
 func floatText(f float64, bits uint64, size int) string {
@@ -499,7 +549,7 @@ func appendSchema(dst []byte, s *record.Schema) []byte {
 		dst = append(dst, ']')
 	}
 	if s.HasDefault {
-		dst = appendValue(append(dst, `,"default":`...), s.Default)
+		dst = appendValue(append(dst, `,"default":`...), s, s.Default)
 	}
 	switch s.Kind {
 	case record.Array:

@@ -14,7 +14,7 @@ import (
 var files = []string{
 	"json.jsonl", "ext-json.jsonl", "primitive.jsonl", "ext-primitive.jsonl", "values.jsonl", "ext-values.jsonl",
 	"data.jsonl", "ext-data.jsonl", "chains.jsonl", "ext-chains.jsonl", "transforms.jsonl", "ext-transforms.jsonl",
-	"predicates.jsonl", "ext-predicates.jsonl",
+	"predicates.jsonl", "ext-predicates.jsonl", "random.jsonl",
 }
 
 // TestEveryCaseReads shows that the notation is understood whole: all data of all cases become values, and values that

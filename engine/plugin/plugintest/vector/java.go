@@ -1,0 +1,166 @@
+package vector
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Java answers requests with the genuine classes of Kafka Connect: a process of testdata/java/connect/Answer.java.
+type Java struct {
+	in      io.WriteCloser
+	out     *bufio.Reader
+	release string // of the runtime, such as 17
+	cases   int
+	seed    uint64
+}
+
+// StartJava starts the process, which ends with the test. ENGINE_TEST_JARS names the folder of Kafka's jars, without which
+// the test is skipped; ENGINE_TEST_JAVA a runtime other than java. ENGINE_TEST_CASES says how many cases [Java.Beside] runs
+// (100000), and ENGINE_TEST_SEED repeats a run.
+func StartJava(t *testing.T) *Java {
+	t.Helper()
+	jars := os.Getenv("ENGINE_TEST_JARS")
+	if jars == "" {
+		t.Skip("ENGINE_TEST_JARS does not name the folder of Kafka's classes")
+	}
+	process := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("ENGINE_TEST_JAVA"), "java"), "-XX:+UseSerialGC", "-Xss64m", "-Duser.timezone=UTC",
+		"-Duser.language=en", "-Duser.country=US", "-Dorg.apache.logging.log4j.level=OFF", "-cp", filepath.Join(jars, "*"),
+		filepath.Join(root(t), "testdata", "java", "connect", "Answer.java"))
+	in, err := process.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(in.Close(), process.Wait()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	j := &Java{in: in, out: bufio.NewReaderSize(out, 1<<16)}
+	j.release = strings.TrimSpace(j.line(t))
+	j.cases, j.seed = 100_000, uint64(time.Now().UnixNano())
+	if text := os.Getenv("ENGINE_TEST_CASES"); text != "" {
+		if j.cases, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := os.Getenv("ENGINE_TEST_SEED"); text != "" {
+		if j.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return j
+}
+
+func (j *Java) line(t *testing.T) string {
+	t.Helper()
+	line, err := j.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("java does not answer: %v", err)
+	}
+	return line
+}
+
+// asked is a request with what try makes of the answer.
+type asked struct {
+	id      string
+	request string
+}
+
+// Beside draws requests, has each answered by Java, and gives it with the answer to try, which says what differs, as in
+// [Run]. The first requests are small, so that what differs is shown small. It prints the seed, and each of the shortest
+// differences as a line for a file of testdata/vectors.
+func (j *Java) Beside(t *testing.T, draw func(*Random) string, try func(*Case) error) {
+	t.Helper()
+	batches := make(chan []asked, 4)
+	var writing sync.WaitGroup
+	writing.Go(func() { j.write(t, draw, batches) })
+	defer writing.Wait()
+	start, tried, skipped, unsaid := time.Now(), 0, 0, 0
+	differences := map[string]error{}
+	for batch := range batches {
+		for _, a := range batch {
+			answer := strings.TrimSpace(j.line(t))
+			if answer == `{"unsaid":true}` {
+				unsaid++
+				continue
+			}
+			line := fmt.Sprintf(`{"id":%q,"source":"executed","recorded_on":"Kafka Connect 4.3.1, Java %s","request":%s,"expect":%s}`,
+				a.id, j.release, a.request, answer)
+			tried++
+			err := tryLine(line, try)
+			if _, ok := errors.AsType[*Unrepresentable](err); ok {
+				skipped++
+			} else if err != nil {
+				differences[line] = err
+			}
+		}
+	}
+	t.Logf("seed %d: %d cases in %s, %d differ, %d skipped, %d without an answer in the notation",
+		j.seed, tried, time.Since(start).Round(time.Second), len(differences), skipped, unsaid)
+	shortest := make([]string, 0, len(differences))
+	for line := range differences {
+		shortest = append(shortest, line)
+	}
+	slices.SortFunc(shortest, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	for _, line := range shortest[:min(len(shortest), 20)] {
+		t.Errorf("%v\n%s", differences[line], line)
+	}
+	if skipped*100 > tried {
+		t.Errorf("skipped %d of %d cases", skipped, tried)
+	}
+}
+
+func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []asked) {
+	defer close(batches)
+	const batch = 200
+	w := bufio.NewWriter(j.in)
+	for from := 0; from < j.cases; from += batch {
+		var all []asked
+		for i := from; i < min(from+batch, j.cases); i++ {
+			r := &Random{Rand: rand.New(rand.NewPCG(j.seed, uint64(i))), size: 1 + 6*i/j.cases}
+			a := asked{fmt.Sprintf("R%x-%d", j.seed, i), draw(r)}
+			all = append(all, a)
+			if _, err := w.WriteString(a.request + "\n"); err != nil {
+				t.Errorf("java does not listen: %v", err)
+				return
+			}
+		}
+		if err := w.Flush(); err != nil {
+			t.Errorf("java does not listen: %v", err)
+			return
+		}
+		batches <- all
+	}
+}
+
+func tryLine(line string, try func(*Case) error) error {
+	var c Case
+	if err := json.Unmarshal([]byte(line), &c); err != nil {
+		return err
+	}
+	if e := c.Expect.Error; e != nil && e.Stage == "input" {
+		return fmt.Errorf("the request cannot be made: %s", e.text())
+	}
+	return try(&c)
+}

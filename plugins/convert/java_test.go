@@ -151,11 +151,9 @@ func jsonMessage(r *vector.Random) []byte {
 		return damaged(r, anyJSON(r))
 	}
 	s := r.Schema()
-	schema, data := []byte("null"), []byte(nil)
+	schema, data := schemaJSON(r, s), payload(r, s)
 	if r.Chance(20) {
-		data = anyJSON(r)
-	} else {
-		schema, data = schemaJSON(r, s), payload(r, s)
+		schema, data = []byte("null"), anyJSON(r)
 	}
 	members := [][]byte{member(r, "schema", schema), member(r, "payload", data)}
 	if r.Chance(10) {

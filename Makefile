@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GO      ?= go
 
-.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-programs bench-code golden kafka kafka-stop compat clean
+.PHONY: help build run test race check gates vectors lint tidy fuzz bench bench-start bench-compare bench-cluster bench-programs bench-code golden reference kafka kafka-stop compat cluster-test clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-start: bench-programs ## from exec to the first record and to REST, and me
 bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven
 	bin/bench/run $(BENCH) compare
 
+bench-cluster: ## three workers, and three of a genuine Kafka Connect: writes, additions, kills; needs Java and Maven
+	@CLUSTER_FIGURES=1 scripts/cluster.sh -run '^TestFigures$$'
+
 bench-programs:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/bench/ ./bench/broker ./bench/host ./bench/limit ./bench/run ./cmd/engine
 
@@ -54,7 +57,10 @@ bench-code: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 golden: ## rewrite golden files from what the code says now
-	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diag ./cmd/engine -update
+	$(GO) test ./hcl ./engine/config ./engine/graph ./engine/diff ./plugins/protobuf -update
+
+reference: ## rewrite docs/reference from the plugins, codes and commands
+	$(GO) test ./cmd/engine -run TestReferenceIsFresh -update
 
 kafka: ## start a genuine Kafka; with CONNECT=standalone or distributed a Kafka Connect worker too
 	@scripts/kafka.sh start .engine/kafka $(CONNECT)
@@ -64,6 +70,9 @@ kafka-stop: ## stop what `make kafka` started
 
 compat: ## on a genuine Kafka and beside a genuine Kafka Connect; needs Java and Maven
 	@scripts/compat.sh
+
+cluster-test: ## three workers on a genuine Kafka, killed and frozen for CLUSTER_TIME (10m); needs Java and Maven
+	@scripts/cluster.sh
 
 clean: ## remove what was built
 	rm -rf bin

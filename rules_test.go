@@ -58,6 +58,9 @@ var rooms = map[string][]string{
 	// What every converter with a schema registry shares.
 	"plugins/registry": pluginRoom,
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
+
+	"plugins/jsonschema": append([]string{"plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",
@@ -76,6 +79,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
 	"engine/internal/compat":          {},
+	"engine/internal/clustertest":     {},
 	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
 	"engine/internal/leader/model": {
 		"engine/config", "engine/graph", "engine/internal/leader", "engine/internal/member", "engine/internal/task",

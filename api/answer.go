@@ -57,7 +57,7 @@ func problemOf(err error) *problem {
 			code = http.StatusNotFound
 		case store.Invalid:
 			code = http.StatusBadRequest
-		case store.Exists, store.Conflict, store.Outdated:
+		case store.Exists, store.Conflict, store.Outdated, store.Busy:
 			code = http.StatusConflict
 		case store.Expired, store.Unstored:
 		}

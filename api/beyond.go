@@ -14,10 +14,12 @@ import (
 // Beyond is what the engine knows of a connector and Kafka Connect's API has no place for: the part that ?expand=engine
 // asks for, an addition. Who does not ask never sees it.
 type Beyond struct {
-	Source    string        `json:"source"` // the file, line and block that declare it
-	Target    config.Target `json:"target"` // what was asked for
-	Connector Failures      `json:"connector"`
-	Tasks     []Progress    `json:"tasks"` // by number
+	Mark                    // whose it is; standalone, Source is the file, line and block that declare it
+	Revision  string        `json:"revision,omitempty"` // of the configuration and its mark: what ETag and If-Match hold
+	Current   bool          `json:"current"`            // nothing of an older configuration is left to be replaced
+	Target    config.Target `json:"target"`             // what was asked for
+	Connector Failures      `json:"connector,omitzero"`
+	Tasks     []Progress    `json:"tasks,omitzero"` // by number; nil: this worker does not tell, as one of a cluster
 }
 
 // Failures is how often something has failed, healed failures included, and what follows (decision D9).
@@ -42,13 +44,29 @@ type Progress struct {
 	Behind       *float64 `json:"lag_seconds"` // null: not known
 }
 
-// beyond is what is known of one connector, nil when nothing is.
-func (s *Server) beyond(ctx context.Context, connector string) (*Beyond, error) {
-	if s.Beyond == nil {
-		return nil, nil //nolint:nilnil // nothing is an answer
+// beyond is what is known of the connectors of a view.
+func (s *Server) beyond(ctx context.Context, v view) (map[string]*Beyond, error) {
+	var told map[string]*Beyond
+	if s.Beyond != nil {
+		var err error
+		if told, err = s.Beyond(ctx); err != nil {
+			return nil, err
+		}
 	}
-	all, err := s.Beyond(ctx)
-	return all[connector], err
+	all := make(map[string]*Beyond, len(v.Connectors))
+	for name, c := range v.Connectors {
+		b := Beyond{}
+		if t := told[name]; t != nil {
+			b = *t
+		}
+		if c.Mark.Source == "" {
+			c.Mark.Source = b.Source
+		}
+		b.Mark, b.Revision, b.Target = c.Mark, revisionOf(c), c.Target
+		b.Current = c.Target != config.Started || c.Tasks != nil && c.TasksFor == c.Revision
+		all[name] = &b
+	}
+	return all, nil
 }
 
 // Configuration is the configuration that runs and how the project's files were loaded: the body of GET /config, an

@@ -99,20 +99,6 @@ type ConnectorInfo struct {
 	} `json:"engine"` // nil for Kafka Connect
 }
 
-// Mark says who applied a configuration; workers of ours keep it beside the configuration (decision D6).
-type Mark struct {
-	Project string `json:"project,omitempty"`
-	Source  string `json:"source,omitempty"`
-	Digest  string `json:"digest,omitempty"`
-}
-
-// The request headers that carry a mark.
-const (
-	projectHeader = "Engine-Project"
-	sourceHeader  = "Engine-Source"
-	digestHeader  = "Engine-Digest"
-)
-
 // Connectors reads all connectors by name. It asks twice: a worker that is asked for statuses leaves out connectors that have
 // not said anything yet.
 func (c *Client) Connectors(ctx context.Context) (map[string]ConnectorInfo, error) {

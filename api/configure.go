@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,33 +32,46 @@ func (s *Server) create(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	object, err := members("The body", v, "name", "config", "initial_state")
+	name, m, target, err := whole(v)
 	if err != nil {
 		return answer{}, err
-	}
-	m, err := flatMap("config", object["config"])
-	if err != nil {
-		return answer{}, err
-	}
-	var target config.Target
-	if state, given := object["initial_state"]; given && state != nil {
-		if target = initialStates[strings.ToUpper(text(state))]; target == "" {
-			return answer{}, failure(http.StatusBadRequest, "initial_state must be RUNNING, PAUSED or STOPPED")
-		}
-	}
-	name := ""
-	if n := object["name"]; n != nil {
-		name = strings.TrimFunc(fmt.Sprint(n), func(r rune) bool { return r <= ' ' })
 	}
 	if s.Configurer == nil {
 		return answer{}, s.declared(name)
+	}
+	mark, err := c.mark()
+	if err != nil {
+		return answer{}, err
+	}
+	if c.Header.Get("If-Match") != "" { // what does not exist yet has no revision
+		return answer{}, failure(http.StatusPreconditionFailed, "If-Match has no meaning for a connector that is to be created. Nothing was changed.")
 	}
 	flat, err := s.valid(name, m)
 	if err != nil {
 		return answer{}, err
 	}
-	err = s.Configurer.Put(c.Context(), store.PutConnector{Name: name, Config: flat, Target: target, Create: true})
+	err = s.Configurer.Put(c.Context(), store.PutConnector{Name: name, Config: flat, Target: target, Create: true, Mark: mark})
 	return s.put(c, name, flat, http.StatusCreated, err)
+}
+
+// whole takes a connector apart that is a name, a configuration and, maybe, the state to begin in.
+func whole(v any) (name string, m map[string]*string, target config.Target, err error) {
+	object, err := members("The body", v, "name", "config", "initial_state")
+	if err != nil {
+		return "", nil, "", err
+	}
+	if m, err = flatMap("config", object["config"]); err != nil {
+		return "", nil, "", err
+	}
+	if state, given := object["initial_state"]; given && state != nil {
+		if target = initialStates[strings.ToUpper(text(state))]; target == "" {
+			return "", nil, "", failure(http.StatusBadRequest, "initial_state must be RUNNING, PAUSED or STOPPED")
+		}
+	}
+	if n := object["name"]; n != nil {
+		name = strings.TrimFunc(fmt.Sprint(n), func(r rune) bool { return r <= ' ' })
+	}
+	return name, m, target, nil
 }
 
 // replace answers PUT /connectors/{n}/config.
@@ -66,26 +80,66 @@ func (s *Server) replace(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return s.write(c, m, "")
+}
+
+// replaceWhole answers PUT /connectors/{n}, an addition. The body is that of POST /connectors, or a flat map as for
+// …/config: where config is an object it is the former, since a property is never one.
+func (s *Server) replaceWhole(c *call) (answer, error) {
+	v, err := c.readJSON()
+	if err != nil {
+		return answer{}, err
+	}
+	object, _ := v.(map[string]any)
+	if _, isWhole := object["config"].(map[string]any); !isWhole {
+		m, err := flatMap("The body", v)
+		if err != nil {
+			return answer{}, err
+		}
+		return s.write(c, m, "")
+	}
+	name, m, target, err := whole(v)
+	if err != nil {
+		return answer{}, err
+	}
+	if name != "" && name != c.name() {
+		return answer{}, mismatch(name, c.name())
+	}
+	return s.write(c, m, target)
+}
+
+// write creates the connector that a call names, in a state, or replaces its configuration.
+func (s *Server) write(c *call, m map[string]*string, target config.Target) (answer, error) {
 	if s.Configurer == nil {
 		return answer{}, s.declared(c.name())
+	}
+	mark, err := c.mark()
+	if err != nil {
+		return answer{}, err
 	}
 	flat, err := s.valid(c.name(), m)
 	if err != nil {
 		return answer{}, err
 	}
+	conn, err := s.stored(c)
+	exists := err == nil
+	if err != nil && !isProblem(err, http.StatusNotFound) {
+		return answer{}, err
+	}
+	p := store.PutConnector{Name: c.name(), Config: flat, Target: target, Mark: mark, Create: !exists}
+	if p.If, err = c.expected(conn, exists); err != nil {
+		return answer{}, err
+	}
 	status := http.StatusOK
-	if _, err := s.stored(c); err != nil {
-		if !isProblem(err, http.StatusNotFound) {
-			return answer{}, err
-		}
+	if p.Create {
 		status = http.StatusCreated
-		err := s.Configurer.Put(c.Context(), store.PutConnector{Name: c.name(), Config: flat, Create: true})
+		err := s.Configurer.Put(c.Context(), p)
 		if r, refused := errors.AsType[*store.RefusedError](err); !refused || r.Refusal != store.Exists {
 			return s.put(c, c.name(), flat, status, err)
 		}
-		status = http.StatusOK // somebody was faster
+		p.Create, status = false, http.StatusOK // somebody was faster
 	}
-	err = s.Configurer.Put(c.Context(), store.PutConnector{Name: c.name(), Config: flat})
+	err = s.Configurer.Put(c.Context(), p)
 	return s.put(c, c.name(), flat, status, err)
 }
 
@@ -110,6 +164,14 @@ func (s *Server) patch(c *call) (answer, error) {
 	if s.Configurer == nil {
 		return answer{}, s.declared(c.name())
 	}
+	mark, err := c.mark()
+	if err != nil {
+		return answer{}, err
+	}
+	expected, err := c.expected(conn, true)
+	if err != nil {
+		return answer{}, err
+	}
 	for try := 1; ; try++ {
 		whole := map[string]*string{}
 		for k, v := range conn.Config {
@@ -127,9 +189,11 @@ func (s *Server) patch(c *call) (answer, error) {
 		if flat[config.Name] != c.name() {
 			return answer{}, mismatch(flat[config.Name], c.name())
 		}
-		err = s.Configurer.Put(c.Context(), store.PutConnector{Name: c.name(), Config: flat, If: conn.Revision})
+		// Without If-Match too: what was not asked to change stays as it was seen.
+		p := store.PutConnector{Name: c.name(), Config: flat, If: cmp.Or(expected, conn.Written()), Mark: mark}
+		err = s.Configurer.Put(c.Context(), p)
 		r, refused := errors.AsType[*store.RefusedError](err)
-		if !refused || r.Refusal != store.Conflict || try == patchTries {
+		if !refused || r.Refusal != store.Conflict || expected != 0 || try == patchTries {
 			return s.put(c, c.name(), flat, http.StatusOK, err)
 		}
 		if conn, err = s.stored(c); err != nil {
@@ -189,7 +253,7 @@ func (s *Server) put(c *call, name string, m config.Map, status int, err error) 
 		return answer{}, failure(http.StatusConflict, "Connector %s already exists", name)
 	}
 	if err != nil {
-		return answer{}, err
+		return answer{}, c.unmatched(err)
 	}
 	is := store.Connector{Name: name, Config: m}
 	if status != http.StatusCreated {
@@ -241,17 +305,22 @@ func isEscape(text string) bool {
 
 // remove answers DELETE /connectors/{n}.
 func (s *Server) remove(c *call) (answer, error) {
-	if _, err := s.stored(c); err != nil {
+	conn, err := s.stored(c)
+	if err != nil {
 		return answer{}, err
 	}
 	if s.Configurer == nil {
 		return answer{}, s.declared(c.name())
 	}
-	err := s.Configurer.Delete(c.Context(), c.name())
+	expected, err := c.expected(conn, true)
+	if err != nil {
+		return answer{}, err
+	}
+	err = s.Configurer.Delete(c.Context(), store.DeleteConnector{Name: c.name(), If: expected})
 	if isNotFound(err) {
 		return answer{}, failure(http.StatusNotFound, "Connector %s not found", c.name())
 	}
-	return answer{status: http.StatusNoContent}, err
+	return answer{status: http.StatusNoContent}, c.unmatched(err)
 }
 
 // putTasks and fence are what a distributed worker of Kafka Connect tells its leader. Ours speak through the config topic

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,6 +31,12 @@ type taskID struct {
 type taskInfo struct {
 	ID     taskID     `json:"id"`
 	Config config.Map `json:"config"`
+}
+
+// wholeTask is a task with its status, an addition.
+type wholeTask struct {
+	taskInfo
+	Status taskStatus `json:"status"`
 }
 
 // status is how a connector is (Kafka Connect: ConnectorStateInfo).
@@ -195,8 +200,8 @@ func (s *Server) list(c *call) (answer, error) {
 		return ok(names)
 	}
 	var beyond map[string]*Beyond
-	if slices.Contains(expand, expandEngine) && s.Beyond != nil {
-		if beyond, err = s.Beyond(c.Context()); err != nil {
+	if slices.Contains(expand, expandEngine) {
+		if beyond, err = s.beyond(c.Context(), v); err != nil {
 			return answer{}, err
 		}
 	}
@@ -226,6 +231,7 @@ func (s *Server) connector(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.header.Set("ETag", tag(conn))
 	return ok(s.info(conn))
 }
 
@@ -234,6 +240,7 @@ func (s *Server) config(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	c.header.Set("ETag", tag(conn))
 	return ok(conn.Config)
 }
 
@@ -247,9 +254,11 @@ func (s *Server) status(c *call) (answer, error) {
 		return answer{}, failure(http.StatusNotFound, "No status found for connector %s", c.name())
 	}
 	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
-		if is.Beyond, err = s.beyond(c.Context(), c.name()); err != nil {
+		all, err := s.beyond(c.Context(), v)
+		if err != nil {
 			return answer{}, err
 		}
+		is.Beyond = all[c.name()]
 	}
 	return ok(is)
 }
@@ -261,22 +270,12 @@ func (s *Server) tasks(c *call) (answer, error) {
 	}
 	infos := []taskInfo{}
 	for n := range conn.Tasks {
-		infos = append(infos, s.taskInfo(conn, n))
+		infos = append(infos, taskInfoOf(conn, n))
 	}
 	return ok(infos)
 }
 
-// taskInfo adds the class of the task, which is named after that of the connector.
-func (s *Server) taskInfo(c store.Connector, n int) taskInfo {
-	m := maps.Clone(c.Tasks[n])
-	if m == nil {
-		m = config.Map{}
-	}
-	if d, known := s.pluginOf(c); known {
-		m["task.class"] = strings.TrimSuffix(d.Class, "Connector") + "Task"
-	}
-	return taskInfo{taskID{c.Name, n}, m}
-}
+func taskInfoOf(c store.Connector, n int) taskInfo { return taskInfo{taskID{c.Name, n}, c.Tasks[n]} }
 
 // task finds one task of the connector that a call names, with its status.
 func (s *Server) task(c *call) (view, int, taskStatus, error) {
@@ -300,11 +299,7 @@ func (s *Server) taskWhole(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, standard(http.StatusNotFound) // as where there is no such path
 	}
-	i := s.taskInfo(v.Connectors[c.name()], n)
-	return ok(struct {
-		taskInfo
-		Status taskStatus `json:"status"`
-	}{i, is})
+	return ok(wholeTask{taskInfoOf(v.Connectors[c.name()], n), is})
 }
 
 func (s *Server) taskStatus(c *call) (answer, error) {
@@ -339,44 +334,59 @@ func (s *Server) resetTopics(c *call) (answer, error) {
 	return answer{status: http.StatusAccepted}, s.Connectors.ResetTopics(c.Context(), c.name())
 }
 
+// server is what answers (Kafka Connect: ServerInfo).
+type server struct {
+	Version string      `json:"version"`
+	Commit  string      `json:"commit"`
+	Cluster *string     `json:"kafka_cluster_id"`
+	Engine  *EngineInfo `json:"engine,omitempty"` // for who asks
+}
+
 func (s *Server) root(c *call) (answer, error) {
-	body := struct {
-		Version string  `json:"version"`
-		Commit  string  `json:"commit"`
-		Cluster *string `json:"kafka_cluster_id"`
-	}{Version: Version, Commit: s.Commit}
+	body := server{Version: Version, Commit: s.Commit}
+	if slices.Contains(c.URL.Query()["expand"], expandEngine) {
+		body.Engine = &EngineInfo{Mode: s.mode(), Version: s.Commit, Folder: s.Folder}
+	}
 	if id := s.ClusterID(c.Context()); id != "" {
 		body.Cluster = &id
 	}
 	return ok(body)
 }
 
+// health is how the worker is (Kafka Connect: WorkerStatus).
+type health struct {
+	Status   string `json:"status"`
+	Message  string `json:"message"`
+	Degraded string `json:"degraded,omitempty"`
+}
+
 // health says whether the store answers (KIP-1017). While an older configuration than that of the files runs, the answer
 // has a member that says so.
 func (s *Server) health(c *call) (answer, error) {
-	type body struct {
-		Status   string `json:"status"`
-		Message  string `json:"message"`
-		Degraded string `json:"degraded,omitempty"`
-	}
 	if s.Ready != nil && !s.Ready() {
-		return answer{status: http.StatusServiceUnavailable, body: body{Status: "starting", Message: "Worker is still starting up."}}, nil
+		message := stillStarting
+		if !s.Reading.IsZero() {
+			message += " The worker is currently initializing and reading to the end of internal topics, which began at " + instant(s.Reading) + "."
+		}
+		return answer{status: http.StatusServiceUnavailable, body: health{Status: "starting", Message: message}}, nil
 	}
 	if _, err := s.view(c); err != nil {
 		return answer{}, err
 	}
 	if s.Membership != nil {
 		if since := s.Membership(); !since.IsZero() {
-			return answer{status: http.StatusInternalServerError, body: body{Status: "unhealthy", Message: fmt.Sprintf(
-				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", since.UTC().Format(time.RFC3339Nano))}}, nil
+			return answer{status: http.StatusInternalServerError, body: health{Status: "unhealthy", Message: fmt.Sprintf(
+				"Worker was unable to handle this request and may be unable to handle other requests. The worker is currently ensuring membership in the cluster, which began at %s.", instant(since))}}, nil
 		}
 	}
-	is := body{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
+	is := health{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}
 	if s.Configuration != nil {
 		is.Degraded = s.Configuration().Degraded()
 	}
 	return ok(is)
 }
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // graph answers GET /graph, an addition: how systems, pipelines and topics hang together.
 func (s *Server) graph(c *call) (answer, error) {

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -75,4 +78,41 @@ func FuzzPath(f *testing.F) {
 			t.Fatalf("%q passes as %q", target, path)
 		}
 	})
+}
+
+// TestEveryRouteIsDescribed: the description of the API has all routes, and nothing else.
+func TestEveryRouteIsDescribed(t *testing.T) {
+	t.Parallel()
+	s := &Server{Settings: Settings{
+		Metrics: http.NotFoundHandler(), Plan: func(context.Context) (*Plan, error) { return nil, errStarting() },
+		Configuration: func() *Configuration { return nil }, Reload: func(context.Context) (*Reloaded, error) { return nil, errStarting() },
+	}}
+	routes := append(s.connectorRoutes(), s.adminRoutes()...)
+	if got := undescribed(routes); len(got) > 0 {
+		t.Errorf("described but no route, or the other way round: %q", got)
+	}
+	text, err := s.describe(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Version string `json:"openapi"`
+		Paths   map[string]map[string]struct {
+			Summary   string                     `json:"summary"`
+			Responses map[string]json.RawMessage `json:"responses"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	if document.Version != "3.1.0" || len(document.Paths) != len(routes) {
+		t.Errorf("got version %s and %d paths, want %d", document.Version, len(document.Paths), len(routes))
+	}
+	for path, item := range document.Paths {
+		for method, o := range item {
+			if o.Summary == "" || len(o.Responses) < 2 {
+				t.Errorf("%s %s: got %+v", method, path, o)
+			}
+		}
+	}
 }

@@ -86,6 +86,13 @@ func (l *Loggers) effective(name string) slog.Level {
 	return l.known[rootLogger].level
 }
 
+// Set gives a level, in log4j's words, to a name and to all that begin with it. A level that nobody knows changes nothing.
+func (l *Loggers) Set(name, level string) {
+	if known, is := levels[strings.ToUpper(level)]; is {
+		l.set(name, known)
+	}
+}
+
 // set gives a level to a name and to all that begin with it, and returns those whose level is another now.
 func (l *Loggers) set(name string, level slog.Level) []string {
 	l.mu.Lock()
@@ -186,7 +193,8 @@ func (s *Server) logger(c *call) (answer, error) {
 	return ok(l.show(name))
 }
 
-// setLogger answers PUT /admin/loggers/{l}. This process is the whole cluster, so that the scopes differ in the answer only.
+// setLogger answers PUT /admin/loggers/{l}: of this worker, or with scope=cluster of all (KIP-976). A standalone worker is
+// the whole cluster, so that the scopes differ in the answer only.
 func (s *Server) setLogger(c *call) (answer, error) {
 	m, err := c.readMap()
 	if err != nil {
@@ -203,8 +211,12 @@ func (s *Server) setLogger(c *call) (answer, error) {
 	case !known:
 		return answer{}, failure(http.StatusNotFound, "invalid log level '%s'.", *wanted)
 	}
+	everywhere := strings.EqualFold(c.URL.Query().Get("scope"), "cluster")
+	if everywhere && s.Level != nil {
+		return answer{status: http.StatusNoContent}, s.Level(c.Context(), loggerName(c), strings.ToUpper(*wanted))
+	}
 	changed := s.Loggers.set(loggerName(c), level)
-	if strings.EqualFold(c.URL.Query().Get("scope"), "cluster") {
+	if everywhere {
 		return answer{status: http.StatusNoContent}, nil
 	}
 	return ok(changed)

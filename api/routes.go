@@ -63,7 +63,7 @@ func (s *Server) connectorRoutes() []route {
 		{path: "/", methods: m{"GET": get(s.root)}, plain: true},
 		{path: "/health", methods: m{"GET": get(s.health)}, plain: true},
 		{path: "/connectors", methods: m{"GET": get(s.list), "POST": body(s.create)}},
-		{path: "/connectors/{n}", methods: m{"GET": get(s.connector), "DELETE": get(s.remove)}},
+		{path: "/connectors/{n}", methods: m{"GET": get(s.connector), "PUT": {serve: s.replaceWhole, body: true, own: true}, "DELETE": get(s.remove)}},
 		{path: "/connectors/{n}/config", methods: m{"GET": get(s.config), "PUT": body(s.replace), "PATCH": body(s.patch)}},
 		{path: "/connectors/{n}/status", methods: m{"GET": get(s.status)}},
 		{path: "/connectors/{n}/tasks", methods: m{"GET": get(s.tasks), "POST": {serve: s.putTasks, open: true}}},
@@ -81,6 +81,7 @@ func (s *Server) connectorRoutes() []route {
 		{path: "/connector-plugins", methods: m{"GET": get(s.plugins)}},
 		{path: "/connector-plugins/{p}/config", methods: m{"GET": get(s.pluginConfig)}},
 		{path: "/connector-plugins/{p}/config/validate", methods: m{"PUT": body(s.validate)}},
+		{path: "/openapi.json", methods: m{"GET": get(s.openapi)}, plain: true},
 		{path: "/graph", methods: m{"GET": get(s.graph)}, plain: true, text: true},
 	}
 	if s.Metrics != nil {

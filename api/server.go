@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -45,7 +46,8 @@ type Offsets interface {
 type Configurer interface {
 	// Put creates a connector, or changes its configuration. With a revision it is refused unless the connector is at that.
 	Put(ctx context.Context, p store.PutConnector) error
-	Delete(ctx context.Context, connector string) error
+	// Delete deletes one. With a revision it is refused unless the connector is at that.
+	Delete(ctx context.Context, d store.DeleteConnector) error
 	// Sync returns once Snapshot has all that was committed before the call.
 	Sync(ctx context.Context) error
 }
@@ -65,6 +67,7 @@ type Settings struct {
 
 	Commit   string // of this build
 	WorkerID string // host:port under which others reach this worker
+	Folder   string // of the project that a standalone worker runs, absolute; "": none
 	Loopback bool   // every listener is on a loopback address, so that GET may act
 
 	// ClusterID is the id of the Kafka cluster, "" as long as it is not known; it must not wait for long.
@@ -75,6 +78,8 @@ type Settings struct {
 	// Membership says since when this worker tries to become a member of its cluster; zero: it is one. Nil: there is no
 	// cluster, or nothing to wait for.
 	Membership func() (since time.Time)
+	// Level gives a logger a level on all workers of the cluster; nil: there is only this one.
+	Level func(ctx context.Context, logger, level string) error
 	// Plan answers GET /plan; nil: there is none.
 	Plan func(ctx context.Context) (*Plan, error)
 
@@ -82,6 +87,8 @@ type Settings struct {
 	File func(connector string) string
 	// Ready reports that what was declared runs; nil: always.
 	Ready func() bool
+	// Reading is since when a worker that is not ready reads its topics; zero: it does something else. See [Starting].
+	Reading time.Time
 	// Beyond tells of each connector what Kafka Connect's API has no place for; nil: nothing is told.
 	Beyond func(ctx context.Context) (map[string]*Beyond, error)
 	// Configuration tells which configuration runs; nil: there is no GET /config.
@@ -96,13 +103,15 @@ type Settings struct {
 // Server answers requests. It is safe for concurrent use.
 type Server struct {
 	Settings
-	read    barrier
-	headers []headerRule
-	cors    cors
-	logins  *logins // nil: nobody has to log in
-	routes  []route // of the public listeners
-	public  http.Handler
-	admin   http.Handler
+	read      barrier
+	headers   []headerRule
+	cors      cors
+	logins    *logins // nil: nobody has to log in
+	routes    []route // of the public listeners
+	described []byte  // the API, see openapi.go
+	public    http.Handler
+	admin     http.Handler
+	next      atomic.Pointer[Server] // see Yield
 }
 
 // New makes a server of settings; the error names a setting of the worker that it cannot understand.
@@ -133,13 +142,40 @@ func New(s Settings) (*Server, error) {
 		routes[i].logins = server.logins // what stands on listeners of its own asks for none, as in Kafka Connect
 	}
 	server.routes = routes
+	if server.described, err = server.describe(routes); err != nil {
+		return nil, err
+	}
 	server.public = server.front(router(routes), true)
 	server.admin = server.front(router(server.adminRoutes()), false)
 	return server, nil
 }
 
+// The modes of a worker.
+const (
+	standalone  = "standalone"
+	distributed = "distributed"
+)
+
+func (s *Server) mode() string {
+	if s.Configurer == nil {
+		return standalone
+	}
+	return distributed
+}
+
 // ServeHTTP answers a request on a public listener.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.public.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.newest().public.ServeHTTP(w, r) }
+
+// Yield lets another server answer from now on, on the listeners of this one. Calls that are under way end as they began.
+func (s *Server) Yield(to *Server) { s.next.Store(to) }
+
+// newest is the server that answers.
+func (s *Server) newest() *Server {
+	if next := s.next.Load(); next != nil {
+		return next
+	}
+	return s
+}
 
 // Routes lists what the public listeners answer, as a method and a path with its variables in braces: "GET /connectors/{n}".
 func (s *Server) Routes() []string {
@@ -154,7 +190,9 @@ func (s *Server) Routes() []string {
 }
 
 // Admin answers requests on the listeners of admin.listeners.
-func (s *Server) Admin() http.Handler { return s.admin }
+func (s *Server) Admin() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.newest().admin.ServeHTTP(w, r) })
+}
 
 // Bounds of what one client, and all of them, may hold.
 const (
@@ -190,7 +228,7 @@ func (s *Server) Serve(ctx context.Context, public, admin []net.Listener) error 
 		}
 		return server
 	}
-	servers := []*http.Server{start(s.public, public), start(s.admin, admin)}
+	servers := []*http.Server{start(s, public), start(s.Admin(), admin)}
 	<-life.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/penstock/penstock/engine/config"
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/plugin"
 )
 
@@ -171,7 +172,20 @@ func (s *Server) judgeResolved(m map[string]*string) (*verdict, error) {
 		return nil, err
 	}
 	j.converters()
-	return j.verdict, nil
+	return j.verdict, j.broken
+}
+
+// asked lets a plugin speak of its settings. What it says is a join of errors, each of a setting.
+func (j *judge) asked(class string, call func() error) error {
+	if j.broken != nil {
+		return nil
+	}
+	err := config.Ask(call)
+	if broken, is := errors.AsType[*config.BrokenError](err); is {
+		j.broken = fmt.Errorf("[%s] %s %w", diag.Internal, class, broken)
+		return nil
+	}
+	return err
 }
 
 // connectorOf finds the connector that a map names.
@@ -215,6 +229,7 @@ type judge struct {
 	m       map[string]*string
 	plugin  plugin.Descriptor
 	wrong   map[string]string // by key: errors that belong to it and were found elsewhere
+	broken  error             // a plugin that has panicked or not answered; nothing is asked after that
 	verdict *verdict
 }
 
@@ -536,10 +551,11 @@ func (j *judge) stage(prefix, group string, d plugin.Descriptor, target plugin.T
 	m := j.flat()
 	list, name, _ := strings.Cut(strings.TrimSuffix(prefix, "."), ".")
 	var err error
-	if list == config.Transforms {
-		err = d.NewTransform(target).Configure(config.StageSub(m, name))
+	if settings := config.StageSub(m, name); list == config.Transforms {
+		err = j.asked(d.Class, func() error { return d.NewTransform(target).Configure(settings) })
 	} else {
-		err = d.NewPredicate().Configure(config.PredicateSub(m, name))
+		settings = config.PredicateSub(m, name)
+		err = j.asked(d.Class, func() error { return d.NewPredicate().Configure(settings) })
 	}
 	j.blame(first, prefix, err)
 }
@@ -574,15 +590,19 @@ func leaves(err error) []error {
 
 // ask lets the connector say more of its settings.
 func (j *judge) ask() {
-	var p any
-	if j.plugin.Role() == plugin.SourceRole {
-		p = j.plugin.NewSource()
-	} else {
-		p = j.plugin.NewSink()
-	}
-	if v, can := p.(plugin.Validator); can {
-		j.blame(0, "", errors.Join(v.Validate(plugin.Config(j.flat()))...))
-	}
+	d, settings := j.plugin, plugin.Config(j.flat())
+	j.blame(0, "", j.asked(d.Class, func() error {
+		var p any
+		if d.Role() == plugin.SourceRole {
+			p = d.NewSource()
+		} else {
+			p = d.NewSink()
+		}
+		if v, can := p.(plugin.Validator); can {
+			return errors.Join(v.Validate(settings)...)
+		}
+		return nil
+	}))
 }
 
 // topics checks what a sink reads (Kafka Connect: SinkConnectorConfig.validate).
@@ -679,7 +699,7 @@ func (j *judge) converters() {
 		if sound {
 			settings := plugin.Config(j.flat().Sub(prefix))
 			delete(settings, "plugin.version")
-			j.blame(first, prefix, d.NewConverter().Configure(settings, use))
+			j.blame(first, prefix, j.asked(d.Class, func() error { return d.NewConverter().Configure(settings, use) }))
 		}
 		for _, c := range j.verdict.Configs[first:] {
 			if len(c.Value.Errors) > 0 {

@@ -81,7 +81,7 @@ func difference(s *store.Snapshot, ds []*config.Declared) (Changes, []store.Op) 
 			continue
 		case !maps.Equal(have.Config, d.Map):
 			c.Changed = append(c.Changed, name)
-			ops = append(ops, store.Op{Put: &store.PutConnector{Name: name, Config: d.Map, If: have.Revision}})
+			ops = append(ops, store.Op{Put: &store.PutConnector{Name: name, Config: d.Map, If: have.Written()}})
 		case d.Target != "" && d.Target != have.Target:
 			c.Changed = append(c.Changed, name)
 		default:

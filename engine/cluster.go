@@ -113,8 +113,8 @@ func (e *Engine) Put(ctx context.Context, p store.PutConnector) error {
 }
 
 // Delete takes a connector away; what runs of it stops afterwards. A refusal is a *[store.RefusedError].
-func (e *Engine) Delete(ctx context.Context, name string) error {
-	return e.submit(ctx, store.Op{Delete: &store.DeleteConnector{Name: name}})
+func (e *Engine) Delete(ctx context.Context, d store.DeleteConnector) error {
+	return e.submit(ctx, store.Op{Delete: &d})
 }
 
 // Sync returns once Snapshot has all that was committed before the call (decision D3).
@@ -136,4 +136,25 @@ func (e *Engine) Cluster(ctx context.Context) (Cluster, error) {
 	}
 	v, _ := e.views.View()
 	return Cluster{Worker: e.member.ID(), Leader: v.Leader, Generation: v.Generation, Plan: s.Plan}, nil
+}
+
+// ClusterID is the id of a worker's Kafka cluster, "" when no broker tells it within a second. [Engine.ClusterID] remembers.
+func ClusterID(ctx context.Context, w *config.Worker, l *slog.Logger) string {
+	maker, err := StoreClients(w, l)
+	if err != nil {
+		return ""
+	}
+	client, err := maker("connect-adminclient")
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, idWithin)
+	defer cancel()
+	id, err := kafka.ClusterID(ctx, client)
+	if err != nil {
+		l.Debug("the cluster id is not known yet", "error", err)
+		return ""
+	}
+	return id
 }

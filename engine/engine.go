@@ -66,7 +66,6 @@ type Engine struct {
 	topics usedTopics
 	lists  topicLists // where the store keeps lists of topics; nil: topics has them
 	fails  failureBook
-	held   held
 	id     clusterID
 	proved kafka.Proofs
 	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network

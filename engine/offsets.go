@@ -99,16 +99,27 @@ func (e *Engine) connector(ctx context.Context, name string) (store.Connector, e
 	return c, nil
 }
 
-// change holds a stopped connector while its offsets are changed.
+// holdFor is longer than a change of offsets takes: it ends the hold of a worker that has gone, whoever leads by then.
+const holdFor = offsetsWithin + 15*time.Second
+
+// change holds a stopped connector while its offsets are changed: the leader starts nothing of it meanwhile, whichever worker
+// is asked to.
 func (e *Engine) change(ctx context.Context, name string, do func(context.Context, store.Connector, *graph.Instance) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, offsetsWithin)
 	defer cancel()
-	release, taken := e.held.forOffsets(name)
-	if !taken {
-		return false, busy(name)
+	hold := store.HoldConnector{Name: name, By: store.NewID(), For: holdFor}
+	if err := e.submit(ctx, store.Op{Hold: &hold}); err != nil {
+		if r, refused := errors.AsType[*store.RefusedError](err); refused && r.Refusal == store.Invalid {
+			return false, running(name)
+		}
+		return false, err
 	}
-	defer release()
-	c, err := e.connector(ctx, name)
+	defer func() {
+		if released := e.submit(context.WithoutCancel(ctx), store.Op{Hold: &store.HoldConnector{Name: name, By: hold.By}}); released != nil {
+			e.Logger.Warn("a connector cannot be started for a while, since its hold could not be ended", "connector", name, "for", holdFor, "error", released)
+		}
+	}()
+	s, err := e.Snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -116,15 +127,20 @@ func (e *Engine) change(ctx context.Context, name string, do func(context.Contex
 	if err != nil {
 		return false, err
 	}
-	if !stopped(c, all) {
-		return false, &store.RefusedError{Refusal: store.Invalid, Reason: fmt.Sprintf(
-			"Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint", name)}
+	c := s.Connectors[name]
+	if !stopped(s, name, all) {
+		return false, running(name)
 	}
 	i, found := graph.CompileOne(name, c.Config, e.Worker, e.Registry)
 	if i == nil {
 		return false, found.Err()
 	}
 	return do(ctx, c, i)
+}
+
+// running is the refusal to change offsets of what may be running.
+func running(name string) error {
+	return refused("Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint", name)
 }
 
 // agree asks a connector that wants a say.

@@ -89,19 +89,11 @@ const settleWithin = 10 * time.Second
 // SetTarget asks a connector to run, to pause or to stop. After stopping it waits, for a bounded time, until nothing of
 // the connector runs any more, so that its offsets may be changed. A refusal is a *[store.RefusedError].
 func (e *Engine) SetTarget(ctx context.Context, name string, t config.Target) error {
-	release, taken := e.held.forState(name)
-	if !taken {
-		return busy(name)
-	}
 	err := e.submit(ctx, store.Op{Target: &store.SetTarget{Name: name, Target: t}})
-	release()
-	if err != nil {
+	if err != nil || t != config.Stopped {
 		return err
 	}
-	if t != config.Stopped {
-		return nil
-	}
-	return e.await(ctx, func(s *store.Snapshot, all []store.Status) bool { return stopped(s.Connectors[name], all) })
+	return e.await(ctx, func(s *store.Snapshot, all []store.Status) bool { return stopped(s, name, all) })
 }
 
 // SetTaskTarget asks one task to pause or to run. A refusal is a *[store.RefusedError].
@@ -195,15 +187,18 @@ func (e *Engine) await(ctx context.Context, done func(*store.Snapshot, []store.S
 	}
 }
 
-// stopped reports whether a connector was asked to stop and nothing of it runs any more.
-func stopped(c store.Connector, all []store.Status) bool {
-	if c.Target != config.Stopped || len(c.Tasks) > 0 {
+// stopped reports whether a connector was asked to stop and nothing of it runs any more: no member has a task that it has not
+// let go of, whatever is known here of their statuses.
+func stopped(s *store.Snapshot, name string, all []store.Status) bool {
+	c := s.Connectors[name]
+	runs := func(p store.Placement) bool { return p.Connector == name && p.Task != store.Instance }
+	if c.Target != config.Stopped || len(c.Tasks) > 0 || slices.ContainsFunc(s.Plan.Placements, runs) {
 		return false
 	}
 	rests := false
 	for _, st := range all {
 		switch {
-		case st.Connector != c.Name:
+		case st.Connector != name:
 		case st.Task == store.Instance:
 			rests = st.State == store.StateStopped || st.State == store.StateFailed
 		case st.State != store.StateUnassigned:
@@ -211,58 +206,4 @@ func stopped(c store.Connector, all []store.Status) bool {
 		}
 	}
 	return rests
-}
-
-// held keeps apart, for each connector, changes of its state, of which several may be under way, and one change of its
-// offsets: what was stopped when a change of offsets looked stays so until that is done. Nobody waits; who comes second is
-// refused.
-type held struct {
-	mu sync.Mutex
-	m  map[string]int // changes of state under way; offsetsHeld: of offsets
-}
-
-const offsetsHeld = -1
-
-// forState reports false while offsets are being changed. release is called once.
-func (h *held) forState(name string) (release func(), taken bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.m[name] == offsetsHeld {
-		return nil, false
-	}
-	h.put(name, h.m[name]+1)
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.put(name, h.m[name]-1)
-	}, true
-}
-
-// forOffsets reports false while the state or offsets are being changed. release is called once.
-func (h *held) forOffsets(name string) (release func(), taken bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.m[name] != 0 {
-		return nil, false
-	}
-	h.put(name, offsetsHeld)
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.put(name, 0)
-	}, true
-}
-
-// put is called with mu held.
-func (h *held) put(name string, n int) {
-	if h.m == nil {
-		h.m = map[string]int{}
-	}
-	if h.m[name] = n; n == 0 {
-		delete(h.m, name)
-	}
-}
-
-func busy(name string) error {
-	return &store.RefusedError{Refusal: store.Conflict, Reason: fmt.Sprintf("The state or the offsets of connector %s are being changed; try again when that is done", name)}
 }

@@ -185,7 +185,7 @@ var (
 	movedBlock   = &block{name: "moved", many: true, plain: true, args: own("from", "to")}
 	removedBlock = &block{name: "removed", many: true, plain: true, args: own("name", "delete")}
 	testBlock    = &block{
-		name: "test", labels: itsName, many: true, plain: true, args: own("pipeline"),
+		name: "test", labels: itsName, many: true, plain: true, args: own("pipeline", "variables"),
 		blocks: []*block{
 			{name: "record", many: true, plain: true, args: own("topic", "key", "value", "value_bytes", "value_file", "key_schema",
 				"value_schema", "headers", "partition", "offset", "timestamp")},

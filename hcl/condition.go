@@ -13,6 +13,9 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 )
 
+// conditionPrefix stands before the name of a transform in that of the predicate which its condition makes.
+const conditionPrefix = "when-"
+
 // condition binds a transform to a predicate of its pipeline, or to an expression, for which it makes one. It returns the
 // name of a predicate that it made.
 func (b *build) condition(p *part) string {
@@ -59,7 +62,7 @@ func (b *build) expression(p *part, a *hclsyntax.Attribute) (name string, ok boo
 		b.fail(diag.NotAvailable, r, "This build has no predicate for expressions. Declare a predicate block in this pipeline and write\n\n    %s = predicate.NAME", a.Name)
 		return "", false
 	}
-	name = "when-" + p.name
+	name = conditionPrefix + p.name
 	for _, other := range b.parts {
 		if other.spec.role == plugin.PredicateRole && other.name == name {
 			b.fail(diag.DuplicateName, other.block.LabelRanges[1], "The condition of transform %q at %s is stored as a predicate of this name. Choose another.", p.name, b.line(r))

@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -35,6 +36,36 @@ type Secret struct {
 type Generation struct {
 	Registry *plugin.Registry
 	Inline   bool // write secrets as they are
+
+	// Taken is what earlier texts of the same project use, and is added to; nil: this is the only one.
+	Taken *Taken
+}
+
+// Taken are the labels of pipelines and the variables of secrets that are in use. The zero value is empty.
+type Taken struct{ labels, variables map[string]bool }
+
+// free is a name, or the first of those with a number behind it, that is not in use.
+func free(name, mark string, taken ...map[string]bool) string {
+	for n, try := 2, name; ; n++ {
+		if !slices.ContainsFunc(taken, func(t map[string]bool) bool { return t[try] }) {
+			return try
+		}
+		try = name + mark + strconv.Itoa(n)
+	}
+}
+
+// take remembers what a text uses.
+func (t *Taken) take(label string, secrets []Secret) {
+	if t == nil {
+		return
+	}
+	if t.labels == nil {
+		t.labels, t.variables = map[string]bool{}, map[string]bool{}
+	}
+	t.labels[label] = true
+	for _, s := range secrets {
+		t.variables[s.Variable] = true
+	}
 }
 
 // Generate writes a connector as a pipeline block, such that loading the block gives the very same map: it loads what it has
@@ -47,10 +78,11 @@ func Generate(c Imported, g Generation) (text string, secrets []Secret, err erro
 		return "", nil, err
 	}
 	w.structure()
-	for range len(groupsOf) + len(c.Config) + 1 {
+	for range len(groupsOf) + len(c.Config) + 2 {
 		text = w.write()
 		wrong := w.differs(text)
 		if len(wrong) == 0 {
+			g.Taken.take(w.label(), w.secrets)
 			return text, w.secrets, nil
 		}
 		if !w.retreat(wrong) {
@@ -67,6 +99,7 @@ type generator struct {
 	m         config.Map
 	types     func(string) plugin.Type
 	raw       map[string]bool
+	inline    map[string]bool // predicates that are written as the conditions of their transforms
 	secrets   []Secret
 	out       strings.Builder
 	taken     map[string]bool // keys that have been written
@@ -109,6 +142,47 @@ func (w *generator) structure() {
 		w.raw[c] = !sayable(w.m[c])
 	}
 	w.raw[config.TopicCreation] = !w.nameable(config.List(w.m[config.TopicGroups]))
+	w.inline = w.conditions(names, predicates)
+}
+
+// conditions are the predicates that a transform's when or unless makes of a text. Those stand at the end of the list, in
+// the order of their transforms, so that is where they are looked for.
+func (w *generator) conditions(transforms, predicates []string) map[string]bool {
+	found := map[string]bool{}
+	if w.raw[config.Transforms] || w.raw[config.Predicates] {
+		return found
+	}
+	next := len(transforms)
+	for _, p := range slices.Backward(predicates) {
+		t, ours := strings.CutPrefix(p, conditionPrefix)
+		at := slices.Index(transforms, t)
+		if !ours || at < 0 || at >= next || !w.isCondition(p, t, transforms) {
+			break
+		}
+		found[p], next = true, at
+	}
+	return found
+}
+
+// isCondition reports whether a predicate is one that a text of the transform t makes, and nothing else uses.
+func (w *generator) isCondition(p, t string, transforms []string) bool {
+	prefix := config.Predicates + "." + p + "."
+	d, ok := w.Registry.Alias(plugin.PredicateRole, "expression")
+	text := w.m[prefix+"expression"]
+	if !ok || w.m[prefix+"type"] != d.Class || text == "" || text != strings.TrimSpace(text) || !representable(text) {
+		return false
+	}
+	for key := range w.m {
+		if setting, its := strings.CutPrefix(key, prefix); its && setting != "type" && setting != "expression" {
+			return false
+		}
+	}
+	for _, other := range transforms {
+		if (w.m[config.Transforms+"."+other+".predicate"] == p) != (other == t) {
+			return false
+		}
+	}
+	return true
 }
 
 // nameable reports whether names can be labels of blocks, none a prefix of another's properties.
@@ -185,6 +259,10 @@ func (w *generator) blamed(found diag.List, s *source) []string {
 // retreat writes less as blocks and arguments, because of keys that came out wrong; false when there is nothing left.
 func (w *generator) retreat(wrong []string) bool {
 	changed := false
+	if len(w.inline) > 0 {
+		clear(w.inline)
+		return true
+	}
 	set := func(what string) {
 		if !w.raw[what] {
 			w.raw[what], changed = true, true
@@ -223,17 +301,29 @@ func groupOf(key string) string {
 	return ""
 }
 
-var plainLabel = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var (
+	plainLabel = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	notLabel   = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+)
+
+// label is the connector's name as a label, or something like it.
+func (w *generator) label() string {
+	label := w.m[config.Name]
+	if !plainLabel.MatchString(label) {
+		label = cmp.Or(strings.Trim(notLabel.ReplaceAllString(label, "-"), "-."), "imported")
+	}
+	if w.Taken != nil {
+		return free(label, "-", w.Taken.labels)
+	}
+	return label
+}
 
 // write writes the pipeline, in the order in which people read: name, framework, connector, converters, chain, errors.
 func (w *generator) write() string {
 	w.out.Reset()
 	w.secrets, w.taken = nil, map[string]bool{config.Name: true, config.ConnectorClass: true}
 	name := w.m[config.Name]
-	label := name
-	if !plainLabel.MatchString(name) {
-		label = "imported"
-	}
+	label := w.label()
 	fmt.Fprintf(&w.out, "pipeline %s {\n", quoted(label))
 	if label != name {
 		fmt.Fprintf(&w.out, "name = %s\n", literal(name))
@@ -369,6 +459,10 @@ func (w *generator) chain() {
 		w.taken[config.Predicates] = true
 		for _, n := range config.List(w.m[config.Predicates]) {
 			prefix := config.Predicates + "." + n + "."
+			if w.inline[n] {
+				w.taken[prefix+"type"], w.taken[prefix+"expression"] = true, true
+				continue
+			}
 			w.plugged("predicate", n, plugin.PredicateRole, prefix+"type", prefix, "")
 		}
 		w.respell(config.Predicates)
@@ -388,7 +482,10 @@ func (w *generator) chain() {
 			}
 			w.taken[prefix+"predicate"] = true
 			reference := "predicate." + p
-			if !hclsyntax.ValidIdentifier(p) {
+			switch {
+			case w.inline[p]:
+				reference = quoted(w.m[config.Predicates+"."+p+".expression"])
+			case !hclsyntax.ValidIdentifier(p):
 				reference = "predicate[" + quoted(p) + "]"
 			}
 			bound = word + " = " + reference + "\n"
@@ -500,10 +597,7 @@ func (w *generator) value(key, text string) string {
 	case m != nil:
 		return "secret(" + quoted(m[1]) + ")"
 	case !w.Inline && text != "" && (w.types(key) == plugin.PasswordType || config.Sensitive(key)) && !config.Refers(text) && representable(text):
-		s := Secret{Connector: w.m[config.Name], Property: key, Variable: variableName(w.m[config.Name], key)}
-		if i := slices.IndexFunc(w.secrets, func(o Secret) bool { return o.Variable == s.Variable }); i >= 0 {
-			s.Variable += "_" + strconv.Itoa(len(w.secrets))
-		}
+		s := Secret{Connector: w.m[config.Name], Property: key, Variable: w.variable(key)}
 		w.secrets = append(w.secrets, s)
 		return "env(" + quoted(s.Variable) + ")"
 	case text == "true" || text == "false" || wholeNumber.MatchString(text):
@@ -543,6 +637,18 @@ var notVariable = regexp.MustCompile(`[^A-Za-z0-9]+`)
 // variableName is such as SHOP_ORDERS_CONNECTION_PASSWORD.
 func variableName(connector, key string) string {
 	return strings.ToUpper(strings.Trim(notVariable.ReplaceAllString(connector+"_"+key, "_"), "_"))
+}
+
+// variable is a name for a secret's variable that nothing else has.
+func (w *generator) variable(key string) string {
+	here, before := map[string]bool{}, map[string]bool(nil)
+	for _, s := range w.secrets {
+		here[s.Variable] = true
+	}
+	if w.Taken != nil {
+		before = w.Taken.variables
+	}
+	return free(variableName(w.m[config.Name], key), "_", here, before)
 }
 
 // SecretVariables lists the variables that generated text needs, sorted, each once.

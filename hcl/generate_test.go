@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,14 +107,111 @@ func nasty(rt *rapid.T) config.Map {
 		if rapid.Bool().Draw(rt, "predicates") {
 			m["predicates"], m["predicates.p.type"], m["predicates.p.pattern"] = "p", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches", text.Draw(rt, "pattern")
 		}
+		conditions(rt, m, names, text)
 	}
 	return m
+}
+
+// conditions adds predicates as when = "…" and unless = "…" make them, and others that are not quite like these.
+func conditions(rt *rapid.T, m config.Map, transforms []string, text *rapid.Generator[string]) {
+	var made []string
+	for _, n := range transforms {
+		if !rapid.Bool().Draw(rt, "condition") {
+			continue
+		}
+		p := rapid.SampledFrom([]string{"when-", "when-", "when-", "unless-"}).Draw(rt, "prefix") + n
+		made = append(made, p)
+		m["predicates."+p+".type"] = "penstock.predicates.Expression"
+		m["predicates."+p+".expression"] = rapid.OneOf(rapid.Just("value.a == 1"), rapid.Just("topic == '${x}'"), text).Draw(rt, "expression")
+		m["transforms."+n+".predicate"] = p
+		switch rapid.IntRange(0, 3).Draw(rt, "negated") {
+		case 1:
+			m["transforms."+n+".negate"] = "true"
+		case 2:
+			m["transforms."+n+".negate"] = rapid.SampledFrom([]string{"false", "TRUE"}).Draw(rt, "negate")
+		}
+		if rapid.IntRange(0, 9).Draw(rt, "versioned") == 0 {
+			m["predicates."+p+".plugin.version"] = "1.0.0"
+		}
+	}
+	if len(made) == 0 {
+		return
+	}
+	if m["predicates"] != "" {
+		made = append([]string{m["predicates"]}, made...)
+	}
+	if rapid.IntRange(0, 4).Draw(rt, "turned") == 0 {
+		slices.Reverse(made)
+	}
+	m["predicates"] = strings.Join(made, ",")
+}
+
+// TestGeneratedConditions holds that a condition comes back as it was written.
+func TestGeneratedConditions(t *testing.T) {
+	t.Parallel()
+	const written = `pipeline "orders" {
+  source "file" {
+    file  = "orders.txt"
+    topic = "orders"
+  }
+
+  predicate "topic_name_matches" "cards" {
+    pattern = "cards"
+  }
+
+  transform "mask_field" "mask" {
+    target = "value"
+    when   = "(value.amount ?? 0) > 100 and value.name != \"$${x}\""
+    fields = ["card"]
+  }
+
+  transform "drop" "other" {
+    unless = predicate.cards
+  }
+
+  transform "drop" "small" {
+    unless = "topic == 'orders'"
+  }
+}
+`
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(written), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, found := hcl.Load(dir, hcl.Options{Registry: registry(t)})
+	if found.HasErrors() {
+		t.Fatal(found.Err())
+	}
+	m := p.Pipelines[0].Map
+	if want, got := "cards,when-mask,when-small", m["predicates"]; got != want {
+		t.Errorf("predicates: got %q, want %q", got, want)
+	}
+	got, _, err := hcl.Generate(hcl.Imported{Config: m, Type: "source"}, hcl.Generation{Registry: registry(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(written, got); d != "" {
+		t.Errorf("generated (-want +got):\n%s", d)
+	}
+
+	// A predicate that two transforms use is no condition of one.
+	m["transforms.other.predicate"] = "when-mask"
+	got, _, err = hcl.Generate(hcl.Imported{Config: m, Type: "source"}, hcl.Generation{Registry: registry(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`predicate "expression" "when-mask" {`, `when   = predicate.when-mask`, `unless = "topic == 'orders'"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("generated text lacks %q:\n%s", want, got)
+		}
+	}
 }
 
 // TestGeneratedTextIsExact is the law of the language: what is generated from a map gives the same map, byte for byte.
 func TestGeneratedTextIsExact(t *testing.T) {
 	t.Parallel()
 	r := registry(t)
+	file := filepath.Join(t.TempDir(), "a.hcl")
 	rapid.Check(t, func(rt *rapid.T) {
 		m := nasty(rt)
 		kind := rapid.SampledFrom([]string{"source", "sink", "unknown"}).Draw(rt, "kind")
@@ -125,11 +223,10 @@ func TestGeneratedTextIsExact(t *testing.T) {
 		for _, s := range secrets {
 			env[s.Variable] = m[s.Property]
 		}
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			rt.Fatal(err)
 		}
-		p, found := hcl.Load(dir, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+		p, found := hcl.Load(file, hcl.Options{Registry: r, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
 		if found.HasErrors() || len(p.Pipelines) != 1 {
 			rt.Fatalf("%v\n%s", found.Err(), text)
 		}
@@ -137,6 +234,36 @@ func TestGeneratedTextIsExact(t *testing.T) {
 			rt.Fatalf("(-want +got):\n%s\n%s", diff, text)
 		}
 	})
+}
+
+// TestGeneratedTextsStandTogether: labels and variables of secrets that would be the same are told apart.
+func TestGeneratedTextsStandTogether(t *testing.T) {
+	t.Parallel()
+	g := hcl.Generation{Registry: registry(t), Taken: &hcl.Taken{}}
+	var all strings.Builder
+	env := map[string]string{}
+	want := map[string]config.Map{}
+	for i, name := range []string{"a b", "a-b", "a.b", "a/b", "🚀", "✓", "a-b-2"} {
+		m := config.Map{"name": name, "connector.class": "com.acme.Source", "db.password": "p" + strings.Repeat("x", i)}
+		text, secrets, err := hcl.Generate(hcl.Imported{Config: m}, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(text)
+		for _, s := range secrets {
+			env[s.Variable] = m[s.Property]
+		}
+		want[name] = m
+	}
+	dir := folder(t, map[string]string{"a.hcl": all.String()})
+	p, found := hcl.Load(dir, hcl.Options{Registry: g.Registry, ForCluster: true, Env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+	got := map[string]config.Map{}
+	for _, d := range p.Pipelines {
+		got[d.Name()] = d.Map
+	}
+	if diff := cmp.Diff(want, got); diff != "" || found.HasErrors() {
+		t.Errorf("%v (-want +got):\n%s\n%s", found.Err(), diff, all.String())
+	}
 }
 
 func TestWhatCannotBeWrittenIsRefused(t *testing.T) {

@@ -129,8 +129,14 @@ func load(path string, opts Options, d *disk) (*Project, diag.List) {
 
 // finish drops what only the load itself needs: a syntax tree takes fifty times the room of its text.
 func (l *loader) finish() *Project {
-	l.project.failed = l.found.HasErrors()
 	l.disk.forget()
+	l.release()
+	return l.project
+}
+
+// release drops the syntax trees.
+func (l *loader) release() {
+	l.project.failed = l.found.HasErrors()
 	for _, s := range l.sources {
 		s.plain = s.onlyPipelines()
 		for _, b := range s.body.Blocks {
@@ -140,7 +146,6 @@ func (l *loader) finish() *Project {
 	for _, s := range l.files {
 		s.body = nil
 	}
-	return l.project
 }
 
 // loader is one load under way.
@@ -169,6 +174,10 @@ type loader struct {
 	shared    map[string]cty.Value // var, local and path
 
 	projectBlock *hclsyntax.Block
+
+	only  string               // of a load for one test, with its variables: the name of the test
+	tried map[string]cty.Value // these variables
+	where hcl2.Range           // their place
 }
 
 func newLoader(path string, opts Options, d *disk) *loader {
@@ -301,6 +310,9 @@ func (l *loader) collect(s *source) {
 			l.lost = l.lost || spec == nil || spec != pipelineBlock && spec != workerBlock
 		case spec == nil:
 			top.unknownBlock(site{spec: fileBlock, body: s.body}, b)
+		case spec != testBlock && strings.HasSuffix(s.name, testSuffix):
+			top.fail(diag.WrongBlock, b.TypeRange, "Files called *%s hold test blocks only. Move the %s block to another file.", testSuffix, b.Type)
+			l.lost = true
 		case !top.labelled(spec, b):
 			l.lost = true
 		default:

@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -22,7 +23,11 @@ type Test struct {
 	None      bool
 	Errors    []ExpectedError
 	Place     diag.Place
+	Project   *Project // as it is with the test's variables; nil: it has none
 }
+
+// testSuffix ends the names of files that hold tests only.
+const testSuffix = ".test.hcl"
 
 // TestRecord is a record that goes in. JSON that is nil was not written, which is a null without a schema.
 type TestRecord struct {
@@ -56,12 +61,70 @@ type ExpectedError struct {
 // makeTests evaluates the test blocks.
 func (l *loader) makeTests() {
 	for _, b := range inOrder(l.tests) {
+		if l.only != "" && b.Labels[0] != l.only {
+			continue
+		}
 		s := l.scope(l.shared)
+		if a := b.Body.Attributes["variables"]; a != nil && l.only == "" {
+			l.variant(s, b, a)
+			continue
+		}
 		t := s.test(b)
 		if !s.failed {
 			l.project.Tests = append(l.project.Tests, t)
 		}
 	}
+}
+
+// variant evaluates a test that has variables of its own: the project is loaded again with these. What is wrong only then is
+// said with the test's name.
+func (l *loader) variant(s *scope, b *hclsyntax.Block, a *hclsyntax.Attribute) {
+	given, ok := l.testVariables(s, a)
+	if !ok {
+		return
+	}
+	v := newLoader(l.project.path, l.opts, l.disk)
+	v.only, v.tried, v.where = b.Labels[0], given, a.Expr.Range()
+	if names, values, ok := v.list(l.project.path); ok {
+		v.read(names)
+		v.compile(values)
+	}
+	v.release()
+	for _, d := range v.found {
+		if !slices.Contains(l.found, d) {
+			d.Detail += fmt.Sprintf("\n\nIt is so with the variables of the test %q at %s.", b.Labels[0], l.line(a.SrcRange))
+			l.found = append(l.found, d)
+		}
+	}
+	for _, t := range v.project.Tests {
+		t.Project = v.project
+		l.project.Tests = append(l.project.Tests, t)
+	}
+}
+
+// testVariables evaluates the variables of a test.
+func (l *loader) testVariables(s *scope, a *hclsyntax.Attribute) (map[string]cty.Value, bool) {
+	values, _ := s.eval(a.Expr).Unmark()
+	switch ty := values.Type(); {
+	case !values.IsKnown():
+		return nil, false
+	case values.IsNull() || !ty.IsObjectType() && !ty.IsMapType():
+		s.fail(diag.UnsuitableType, a.Expr.Range(), "variables is a map from names of variables to values: variables = { environment = \"prod\" }")
+		return nil, false
+	}
+	given := map[string]cty.Value{}
+	for it := values.ElementIterator(); it.Next(); {
+		k, value := it.Element()
+		name, _ := k.Unmark()
+		if _, ok := l.variables[name.AsString()]; !ok {
+			if !l.lost {
+				s.fail(diag.UndeclaredValue, a.Expr.Range(), "No variable %q is declared in this folder.%s", name.AsString(), l.variableMeant(name.AsString()))
+			}
+			return nil, false
+		}
+		given[name.AsString()] = value
+	}
+	return given, !s.failed
 }
 
 func (s *scope) test(b *hclsyntax.Block) Test {

@@ -65,7 +65,7 @@ func (v *variable) constrain(top *scope, e hclsyntax.Expression) {
 }
 
 // variableValues settles the value of every variable: its default, the environment, *.auto.vars.hcl by name, what the
-// chosen cluster says, and the command line in its order, each over the one before.
+// chosen cluster says, the command line in its order, and those of a test, each over the one before.
 func (l *loader) variableValues(s *scope, files []string) cty.Value {
 	for _, v := range l.order {
 		v.flags(s)
@@ -83,6 +83,9 @@ func (l *loader) variableValues(s *scope, files []string) cty.Value {
 			continue
 		}
 		l.assign(s, g.Assignment)
+	}
+	for name, value := range l.tried {
+		l.variables[name].given, l.variables[name].from = value, l.where
 	}
 	values := map[string]cty.Value{}
 	for _, v := range l.order {

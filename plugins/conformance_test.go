@@ -88,17 +88,19 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"topic_name_matches":  {Config: with("pattern", "top.*"), Invalid: []plugin.Config{{"pattern": "("}}},
 	},
 	plugin.ConverterRole: {
-		"json":    {Config: with(), RoundTrip: true, Data: append(optional(record.Int64, record.OfInt64(7)), record.Datum{Schema: inner, Value: record.OfStruct([]record.Value{record.OfInt32(5)})}), Invalid: []plugin.Config{{"schemas.enable": "x"}}},
-		"string":  {Config: with(), RoundTrip: true, Data: optional(record.String, record.OfString("ä"))},
-		"bytes":   {Config: with(), RoundTrip: true, Data: optional(record.Bytes, record.OfBytes([]byte{0, 255}))},
-		"simple":  {Config: with(), Data: optional(record.String, record.OfString("a text"))},
-		"boolean": {Config: with(), RoundTrip: true, Data: optional(record.Boolean, record.OfBool(true))},
-		"short":   {Config: with(), RoundTrip: true, Data: optional(record.Int16, record.OfInt16(-3))},
-		"integer": {Config: with(), RoundTrip: true, Data: optional(record.Int32, record.OfInt32(math.MinInt32))},
-		"long":    {Config: with(), RoundTrip: true, Data: optional(record.Int64, record.OfInt64(math.MaxInt64))},
-		"float":   {Config: with(), RoundTrip: true, Data: optional(record.Float32, record.OfFloat32(1.5))},
-		"avro":    {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}}}, // Config names a registry that the test starts
-		"double":  {Config: with(), RoundTrip: true, Data: optional(record.Float64, record.OfFloat64(-1e300))},
+		"json":        {Config: with(), RoundTrip: true, Data: append(optional(record.Int64, record.OfInt64(7)), record.Datum{Schema: inner, Value: record.OfStruct([]record.Value{record.OfInt32(5)})}), Invalid: []plugin.Config{{"schemas.enable": "x"}}},
+		"string":      {Config: with(), RoundTrip: true, Data: optional(record.String, record.OfString("ä"))},
+		"bytes":       {Config: with(), RoundTrip: true, Data: optional(record.Bytes, record.OfBytes([]byte{0, 255}))},
+		"simple":      {Config: with(), Data: optional(record.String, record.OfString("a text"))},
+		"boolean":     {Config: with(), RoundTrip: true, Data: optional(record.Boolean, record.OfBool(true))},
+		"short":       {Config: with(), RoundTrip: true, Data: optional(record.Int16, record.OfInt16(-3))},
+		"integer":     {Config: with(), RoundTrip: true, Data: optional(record.Int32, record.OfInt32(math.MinInt32))},
+		"long":        {Config: with(), RoundTrip: true, Data: optional(record.Int64, record.OfInt64(math.MaxInt64))},
+		"float":       {Config: with(), RoundTrip: true, Data: optional(record.Float32, record.OfFloat32(1.5))},
+		"avro":        {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}}}, // Config names a registry that the test starts
+		"protobuf":    {Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"schema.registry.url": "mock://x"}, {"skip.known.types": "false"}}},
+		"json_schema": {Fill: fillStructs, Data: optional(record.Int64, record.OfInt64(7)), Invalid: []plugin.Config{{}, {"decimal.format": "x"}, {"preserve.additional.properties": "true"}}}, // as avro
+		"double":      {Config: with(), RoundTrip: true, Data: optional(record.Float64, record.OfFloat64(-1e300))},
 	},
 	plugin.TransformRole: {
 		"cast":                {Config: with("spec", "n:string"), Invalid: []plugin.Config{{}, {"spec": "n:what"}}},
@@ -125,6 +127,7 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"route":                   {Config: with("topic", "topic + '-x'", "key", "value.name"), Invalid: []plugin.Config{{}, {"topic": "1 +"}}},
 		"split":                   {Config: with("field", "nobody"), Fill: fillMaps, Invalid: []plugin.Config{{"field": "`a"}, {"keep.others": "true"}}},
 		"unwrap":                  {Config: with("add.fields", "op"), Invalid: []plugin.Config{{"delete.tombstone.handling.mode": "x"}, {"add.fields": "a:b:c"}}},
+		"outbox":                  {Config: with("table.fields.additional.placement", "type:header"), Invalid: []plugin.Config{{"table.expand.json.payload": "true"}, {"table.fields.additional.placement": "a"}, {"route.topic.regex": "("}, {"table.op.invalid.behavior": "never"}}},
 		"by_logical_table":        {Config: with("topic.regex", "t(.*)", "topic.replacement", "x$1", "key.enforce.uniqueness", "false"), Fill: fillNulls, Invalid: []plugin.Config{{}, {"topic.regex": "(", "topic.replacement": "x"}, {"topic.regex": "a", "topic.replacement": "x", "key.field.regex": "a"}}},
 		"concat_fields":           {Config: with("field.names", "n,name", "output.field.name", "all"), Invalid: []plugin.Config{{}}},
 		"extract_timestamp":       {Config: with("field.name", "n"), Fill: fillLongs, Invalid: []plugin.Config{{}, {"field.name": "n", "timestamp.resolution": "days"}}},

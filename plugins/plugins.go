@@ -12,6 +12,8 @@ import (
 	"github.com/penstock/penstock/plugins/convert"
 	"github.com/penstock/penstock/plugins/datagen"
 	"github.com/penstock/penstock/plugins/file"
+	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/protobuf"
 	"github.com/penstock/penstock/plugins/transform"
 )
 
@@ -23,6 +25,8 @@ func All() []plugin.Descriptor {
 			avro.Descriptor(),
 			blackhole.Descriptor(),
 			datagen.Descriptor(),
+			jsonschema.Descriptor(),
+			protobuf.Descriptor(),
 		},
 		convert.Descriptors(),
 		transform.Descriptors(),

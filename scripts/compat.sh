@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs on a genuine Kafka what the other tests run on a fake one, and the engine beside a genuine Kafka Connect: starts both,
 # runs every package whose tests take their Kafka from kafkatest or the environment, and stops them. Needs Java 17 and
-# Maven, and Python for Confluent's client of the Schema Registry; where they are missing it says what it left out.
+# Maven, and Python for clients of others; where they are missing it says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,10 @@ if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
 	echo "compat: Confluent's Python client against the embedded Schema Registry"
 	go test -count=1 -run '^TestPythonClient$' ./engine/registry
 fi
+
+# So does what import promises; `make check` tries a hundred configurations.
+echo "compat: ${HCL_CHECKS:=100000} random configurations as HCL and back"
+go test -count=1 -timeout 60m -run '^TestGeneratedTextIsExact$' ./hcl -rapid.checks="$HCL_CHECKS"
 
 left_out() {
 	echo "compat: left out, since $1: the Kafka suites on a genuine Kafka and the comparisons with Kafka Connect"
@@ -34,17 +38,24 @@ make -s build
 scripts/kafka.sh start "$work" standalone >"$work/environment"
 echo "ENGINE_TEST_BINARY=$PWD/bin/engine" >>"$work/environment"
 echo "ENGINE_TEST_JARS=$(scripts/kafka.sh jars)" >>"$work/environment"
+if python=$(scripts/python.sh connect); then
+	echo "ENGINE_TEST_CONNECT_PYTHON=$python" >>"$work/environment"
+fi
+mvn -q -f testdata/java/connect-client/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/client.classpath"
+echo "ENGINE_TEST_CONNECT_CLIENT=$(cat "$work/client.classpath")" >>"$work/environment"
 command -v kcat >/dev/null || echo "compat: left out, since there is no kcat: its commands on the development broker"
 set -a
 # shellcheck source=/dev/null
 . "$work/environment"
 set +a
 
-mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | sort -u)
+# Of the commands' tests most need no Kafka.
+mapfile -t packages < <(grep -rlE --include='*_test.go' 'penstock/engine/internal/kafka/kafkatest"|"ENGINE_TEST_KAFKA"' . | xargs -n1 dirname | grep -vx ./cmd/engine | sort -u)
 echo "compat: ${packages[*]}"
 echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 failed=0
 go test -v -count=1 -p 1 -shuffle=on -timeout 3m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1
+go test -v -count=1 -timeout 3m -run '^(TestRecordedCasesOfACluster|TestThreeWorkersShareTheirWork|TestTopicsThatAWorkerMustNotUse)$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	grep -v '^=== \|^ *--- \(PASS\|SKIP\)\|needs a fake Kafka\|\[rapid\]' "$work/suites.log" || true
 	for log in broker worker; do
@@ -52,12 +63,25 @@ if [ $failed = 1 ]; then
 		tail -n 20 "$work/$log.log"
 	done
 fi
+go test -v -count=1 -timeout 20m -run '^TestRandomProjects$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
 mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
 ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
-	-rapid.checks="${AVRO_CHECKS:-100000}" >>"$work/suites.log" 2>&1 || failed=1
+	-rapid.checks="${AVRO_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
+mvn -q -f testdata/java/protobuf/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/protobuf.classpath"
+ENGINE_TEST_PROTOBUF=$(cat "$work/protobuf.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/protobuf \
+	-rapid.checks="${PROTOBUF_CHECKS:-2000}" >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	sed -n '/TestBesideJava/,$p' "$work/suites.log"
 fi
+ENGINE_TEST_RECORDS="${TRANSFORM_RECORDS:-100000}" go test -v -count=1 -timeout 60m -run BesideJava ./plugins >"$work/transforms.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	cat "$work/transforms.log"
+fi
+sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
+cat "$work/transforms.log" >>"$work/suites.log"
+echo "compat: workers of a cluster that are killed and frozen, for two minutes"
+CLUSTER_TIME=2m scripts/cluster.sh >"$work/cluster.log" 2>&1 || { failed=1; cat "$work/cluster.log"; }
+cat "$work/cluster.log" >>"$work/suites.log"
 seed=${ENGINE_TEST_SEED:-$(date +%s)}
 echo "compat: random cases beside the classes of Kafka Connect, seed $seed"
 ENGINE_TEST_SEED=$seed go test -v -count=1 -p 1 -timeout 90m -run '^TestBesideJava$' ./engine/record ./plugins/convert >"$work/random.log" 2>&1 || failed=1

@@ -2,11 +2,13 @@
 # Starts and stops a genuine Apache Kafka and, on request, a genuine Kafka Connect worker beside it.
 #
 #   scripts/kafka.sh start DIR [standalone|distributed]   prints ENGINE_TEST_KAFKA=… and, with a worker, ENGINE_TEST_CONNECT=…
+#   scripts/kafka.sh restart DIR                          the broker, on its data, at its address
 #   scripts/kafka.sh stop DIR
 #   scripts/kafka.sh jars                                 prints the folder of the jars, having fetched them if need be
 #
 # DIR holds all that they write: data, logs, and a pid file each. Ports are free ones of the loopback interface. What runs
-# already in DIR is left running, and its address printed. CONNECTORS, in the environment, is a list of properties files
+# already in DIR is left running, and its address printed. DIR/broker.proxied has two addresses: clients that begin at the
+# first are told of no other, and whoever listens there passes on to the second what they say. CONNECTORS, in the environment, is a list of properties files
 # with which a standalone worker begins. What is printed for people goes to standard error.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -92,15 +94,25 @@ fill() {
 }
 
 start_broker() {
-	local broker
-	broker=$(port)
+	local broker proxy behind
+	broker=$(port) proxy=$(port) behind=$(port)
 	rm -rf "$dir/broker"
 	mkdir -p "$dir/broker"
-	fill kraft.properties "$dir/kraft.properties" BROKER="$broker" CONTROLLER="$(port)" DATA="$dir/broker"
+	fill kraft.properties "$dir/kraft.properties" BROKER="$broker" PROXY="$proxy" BEHIND="$behind" CONTROLLER="$(port)" DATA="$dir/broker"
 	java -XX:TieredStopAtLevel=1 -cp "$lib/*" kafka.tools.StorageTool format -t PenstockGenuineKafkaAA -c "$dir/kraft.properties" \
 		>"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; return 1; }
 	launch broker listens "$broker" kafka.Kafka "$dir/kraft.properties" || return 1
 	echo "127.0.0.1:$broker" >"$dir/broker.address"
+	echo "127.0.0.1:$proxy 127.0.0.1:$behind" >"$dir/broker.proxied"
+}
+
+restart_broker() {
+	local address
+	address=$(cat "$dir/broker.address")
+	lib=$(jars)
+	end broker
+	launch broker listens "${address##*:}" kafka.Kafka "$dir/kraft.properties" || return 1
+	echo "$address" >"$dir/broker.address"
 }
 
 start_worker() {
@@ -152,11 +164,13 @@ end() {
 command=${1:-} dir=${2:-}
 case $command in
 jars) jars ;;
-start | stop)
+start | restart | stop)
 	[ -n "$dir" ] || { say "which folder?"; exit 2; }
 	dir=$(mkdir -p "$dir" && cd "$dir" && pwd)
 	if [ "$command" = start ]; then
 		start "${3:-}"
+	elif [ "$command" = restart ]; then
+		restart_broker
 	else
 		end worker
 		end broker

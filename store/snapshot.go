@@ -20,10 +20,38 @@ type Connector struct {
 	TasksFor    Revision      // the Revision of the Config that Tasks were made of; tasks of an older one do not run
 	Restarts    int           // how often a restart of the instance was asked for
 	TaskRestart map[int]int   // how often a restart was asked for, by task; nil: never
+	Mark        Mark          // of who wrote Config last
+	Marked      Revision      // of a write since Revision that changed nothing but Mark; 0: there was none
 
 	// TaskTarget is what was asked of single tasks, by number: Paused holds one task while the connector runs. It lasts
 	// until the task is asked to run again, is no more, or the connector is stopped. nil: nothing was asked.
 	TaskTarget map[int]config.Target
+
+	Hold Hold // who changes its offsets
+}
+
+// Written is the revision of the last write of Config or Mark: what callers compare with, see [PutConnector].If. It is 0
+// while that is a commit in the making.
+func (c *Connector) Written() Revision {
+	if c.Revision == 0 || c.Marked == ThisCommit {
+		return 0
+	}
+	return max(c.Revision, c.Marked)
+}
+
+// Mark says who applied a configuration. It stands beside it, so that a write without one, by whoever knows of none, leaves
+// none: that proves a change by somebody else (decision D6). The zero value is nobody's. Its JSON is that of the REST API.
+type Mark struct {
+	Project string `json:"project,omitempty"`
+	Source  string `json:"source,omitempty"` // where the project declares the connector
+	Digest  string `json:"digest,omitempty"` // of what was sent
+}
+
+// Hold keeps a stopped connector stopped while somebody changes its offsets: it is neither started nor deleted, and nobody else
+// may hold it, until it is let go or Until has passed by the leader's clock. The zero value is nobody's.
+type Hold struct {
+	By    string    `json:"by"`
+	Until time.Time `json:"until"` // UTC, in milliseconds
 }
 
 // Instance is the task number that stands for the instance itself in placements and statuses.
@@ -90,6 +118,7 @@ type Op struct {
 	Restart *Restart
 	Tasks   *PutTasks
 	Task    *SetTaskTarget
+	Hold    *HoldConnector
 }
 
 // PutConnector creates or updates a connector. Equal configurations change nothing.
@@ -98,7 +127,8 @@ type PutConnector struct {
 	Config config.Map
 	Target config.Target // of a connector that is created; "" means Started. An update leaves the target alone
 	Create bool          // refuse when it exists
-	If     Revision      // when not 0: refuse unless the connector's Revision is this
+	If     Revision      // when not 0: refuse unless the connector was Written at this
+	Mark   Mark          // takes the place of the connector's. A write of another mark alone restarts nothing
 }
 
 // DeleteConnector takes a connector away, with its tasks and its target state; its offsets stay.
@@ -118,6 +148,14 @@ type SetTaskTarget struct {
 	Name   string
 	Task   int
 	Target config.Target
+}
+
+// HoldConnector makes a [Hold] of a stopped connector, and refuses as Invalid when it is not stopped and as Busy when another
+// has one. For of 0 lets go of what By holds, if that is so still.
+type HoldConnector struct {
+	Name string
+	By   string
+	For  time.Duration
 }
 
 // Restart asks for the instance, some tasks, or both to be started anew.
@@ -147,6 +185,7 @@ const (
 	Expired  Refusal = "expired"    // the deadline had passed before the leader saw it
 	Invalid  Refusal = "invalid"    // it makes no sense, whatever the state
 	Unstored Refusal = "not stored" // carrying it out failed with ErrNotStored; the reason says why
+	Busy     Refusal = "busy"       // its offsets are being changed; the same may be carried out later
 	TooLarge Refusal = "too large"  // a record that it makes is larger than the log takes; the reason says which
 )
 
@@ -174,10 +213,15 @@ type Answer struct {
 	Revision Revision // of the commit that carried it out; 0 when refused
 }
 
+// ThisCommit as Marked stands for the revision of the commit in the making.
+const ThisCommit Revision = -1
+
 // Commit is everything that one decision of the leader writes.
 type Commit struct {
-	Connectors map[string]*Connector // by name; nil takes it away. Revision, Incarnation and TasksFor that are 0 become the commit's own revision
-	Plan       *Plan                 // nil: unchanged
+	// Connectors by name; nil takes one away. Revision, Incarnation and TasksFor that are 0, and Marked that is ThisCommit,
+	// become the commit's own revision.
+	Connectors map[string]*Connector
+	Plan       *Plan // nil: unchanged
 	Answers    []Answer
 }
 
@@ -225,6 +269,9 @@ func (s *Snapshot) Apply(r Revision, c Commit) *Snapshot {
 			if *at == 0 {
 				*at = r
 			}
+		}
+		if stored.Marked == ThisCommit {
+			stored.Marked = r
 		}
 		if stored.Tasks != nil && stored.TasksFor == 0 {
 			stored.TasksFor = stored.Revision

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/diff"
@@ -69,8 +68,8 @@ func (a *applying) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	if is.cluster.standalone() {
-		return a.reload(ctx, is)
+	if is.cluster.standalone() && (kept || len(a.targets)+len(a.excluded) > 0 || a.choices.Destroy) {
+		return refusal(diag.New(diag.Usage, diag.Place{}, "A standalone worker reads its files as a whole: a kept plan, -target, -exclude and -destroy are for clusters. Edit the files and run engine apply."))
 	}
 	if !a.json {
 		if err := a.show(is); err != nil {
@@ -86,6 +85,17 @@ func (a *applying) run(ctx context.Context, arg string) error {
 	if err := a.agreed(is, kept); err != nil {
 		return err
 	}
+	how := a.manner(is)
+	// The first Ctrl-C begins nothing more and lets what is under way end.
+	firm := context.WithoutCancel(ctx)
+	if is.cluster.standalone() {
+		return a.reload(firm, ctx, is, how)
+	}
+	return a.end(diff.Apply(firm, ctx, is.document, is.cluster, how))
+}
+
+// manner is how to apply to a cluster.
+func (a *applying) manner(is *planned) diff.How {
 	how := a.how
 	how.Project, how.Canary, how.Hidden, how.Report = is.files.ID, !a.noCanary, is.hidden, a.report
 	if is.files.Cluster != nil && is.files.Cluster.ByNames {
@@ -97,8 +107,7 @@ func (a *applying) run(ctx context.Context, arg string) error {
 			how.Settle = settleTime
 		}
 	}
-	// The first Ctrl-C begins nothing more and lets what is under way end.
-	return a.end(diff.Apply(context.WithoutCancel(ctx), ctx, is.document, is.cluster, how))
+	return how
 }
 
 // prepare makes a plan, or reads one that was kept.
@@ -189,15 +198,22 @@ func risky(d *diff.Document) bool {
 	})
 }
 
-// reload lets a standalone worker read its files now, which is what applying to it means.
-func (a *applying) reload(ctx context.Context, is *planned) error {
-	return a.do(ctx, func(ctx context.Context, _ *api.Client) error {
-		done, err := is.cluster.Reload(ctx)
+// reload lets a standalone worker read its files now, which is what applying to it means, and waits until all runs.
+func (a *applying) reload(ctx, soft context.Context, is *planned, how diff.How) error {
+	done, err := diff.Await(ctx, soft, is.document, is.cluster, how, func(ctx context.Context) error {
+		said, err := is.cluster.Reload(ctx)
 		if err != nil {
-			return reloadError(is.cluster.Client, err)
+			return explained(reloadError(is.cluster.Client, err)).Err()
 		}
-		return a.printReload(done)
+		if len(said.Diagnostics) > 0 {
+			a.tell(diag.List(said.Diagnostics), is.files.Source)
+		}
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return a.end(done)
 }
 
 // eventJSON is a line of progress for programs.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/diff"
 	"github.com/penstock/penstock/hcl"
+	"github.com/penstock/penstock/store"
 )
 
 // cluster is one that a project is compared with and applied to: workers of ours, or of a genuine Kafka Connect. It is a
@@ -82,8 +84,41 @@ func (c *cluster) standalone() bool {
 	return c.info.Engine != nil && c.info.Engine.Mode == "standalone"
 }
 
+// runs refuses to compare a standalone worker with a folder that it does not run: a reload would not read it.
+func (c *cluster) runs(dir string) error {
+	if !c.standalone() {
+		return nil
+	}
+	theirs := c.info.Engine.Folder
+	if theirs == "" {
+		return refusal(diag.New(diag.Usage, diag.Place{}, "The worker at %s was started with properties files, so that it does not read a folder. Change those files, or name another worker with -url.", c.URL()))
+	}
+	here := real(dir)
+	if theirs == here {
+		return nil
+	}
+	return refusal(diag.New(diag.Usage, diag.Place{}, "The worker at %s runs the project in %s, and these are the files in %s. Give that folder, or name another worker with -url.", c.URL(), theirs, here))
+}
+
+// real is the one name of a folder, or of that which a file is in, as far as the file system tells.
+func real(path string) string {
+	if strings.HasSuffix(path, ".hcl") {
+		path = filepath.Dir(path)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	return path
+}
+
 // read is everything that runs there.
 func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
+	if c.before(tellsAll) {
+		return nil, c.tellsNothing()
+	}
 	var all map[string]api.ConnectorInfo
 	err := c.patiently(ctx, func() (err error) {
 		all, err = c.Connectors(ctx)
@@ -94,6 +129,9 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 	}
 	live := map[string]diff.Connector{}
 	for name, info := range all {
+		if info.Info.Config == nil {
+			return nil, c.tellsNothing()
+		}
 		l := diff.Connector{Type: info.Info.Type, Tasks: len(info.Info.Tasks)}
 		l.Config, l.Owner = diff.Unmark(info.Info.Config)
 		if info.Status != nil {
@@ -116,6 +154,31 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 	return live, nil
 }
 
+// tellsNothing refuses a worker that does not answer with configurations.
+func (c *cluster) tellsNothing() error {
+	return refusal(diag.New(diag.TooOld, diag.Place{}, "%s runs %s, which does not tell all configurations at once. It takes Kafka Connect %s or later.", c.URL(), c.kind(), tellsAll))
+}
+
+// The versions of Kafka Connect in which something came.
+const (
+	tellsAll   = "2.3.0" // expand=info (KIP-465)
+	stops      = "3.5.0" // PUT …/stop (KIP-875)
+	beginsWith = "3.7.0" // initial_state (KIP-980), which a rename needs too; offsets can be changed since 3.6
+)
+
+// before reports whether a genuine Kafka Connect is older than a version.
+func (c *cluster) before(version string) bool {
+	return c.genuine() && olderThan(c.info.Version, version)
+}
+
+// olderThan compares versions such as 3.7.0 and 7.5.1-ccs, whose first three numbers count. What has no number is not older.
+func olderThan(version, than string) bool {
+	var a, b [3]int
+	n, _ := fmt.Sscanf(version, "%d.%d.%d", &a[0], &a[1], &a[2])
+	_, _ = fmt.Sscanf(than, "%d.%d.%d", &b[0], &b[1], &b[2])
+	return n > 0 && slices.Compare(a[:], b[:]) < 0
+}
+
 // Status implements [diff.Cluster].
 func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) {
 	s, err := c.Client.Status(ctx, name)
@@ -125,6 +188,10 @@ func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) 
 	out := diff.Status{State: string(s.Connector.State), Trace: s.Connector.Trace, Stored: true}
 	for _, t := range s.Tasks {
 		out.Tasks = append(out.Tasks, diff.TaskStatus{ID: t.ID, State: string(t.State.State), Trace: t.Trace})
+	}
+	if b := s.Beyond; b != nil && !b.Current && out.State != string(store.StateFailed) {
+		out.Stored = false // what runs is of an older configuration
+		return out, nil
 	}
 	c.mu.Lock()
 	want, wrote := c.put[name]
@@ -141,7 +208,7 @@ func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) 
 
 // Put implements [diff.Cluster].
 func (c *cluster) Put(ctx context.Context, w diff.Write) error {
-	m, condition := maps.Clone(w.Config), api.Condition{Revision: w.Revision}
+	m, condition := maps.Clone(w.Config), api.Condition{Revision: w.Seen.Revision}
 	switch {
 	case w.Owner == nil:
 	case c.genuine():
@@ -152,6 +219,9 @@ func (c *cluster) Put(ctx context.Context, w diff.Write) error {
 	err := c.patiently(ctx, func() error {
 		if w.Create {
 			return c.Create(ctx, w.Name, m, w.Target, condition)
+		}
+		if err := c.still(ctx, w.Name, w.Seen, m); err != nil {
+			return err
 		}
 		return c.Configure(ctx, w.Name, m, condition)
 	})
@@ -168,8 +238,30 @@ func (c *cluster) Put(ctx context.Context, w diff.Write) error {
 }
 
 // Delete implements [diff.Cluster].
-func (c *cluster) Delete(ctx context.Context, name, revision string) error {
-	return c.meant(c.patiently(ctx, func() error { return c.Client.Delete(ctx, name, api.Condition{Revision: revision}) }))
+func (c *cluster) Delete(ctx context.Context, name string, seen diff.Seen) error {
+	return c.meant(c.patiently(ctx, func() error {
+		if err := c.still(ctx, name, seen, nil); err != nil {
+			return err
+		}
+		return c.Client.Delete(ctx, name, api.Condition{Revision: seen.Revision})
+	}))
+}
+
+// still checks that a connector is what was seen of it, where the worker cannot be asked to check that itself. Between
+// this look and the write are milliseconds in which a change goes unnoticed. What is there already of what is to be written
+// was written by an attempt whose answer said otherwise.
+func (c *cluster) still(ctx context.Context, name string, seen diff.Seen, want config.Map) error {
+	if seen.Revision != "" || seen.Config == nil {
+		return nil
+	}
+	have, err := c.Config(ctx, name)
+	if err != nil {
+		return err
+	}
+	if plain, owner := diff.Unmark(have); !seen.Is(plain, owner) && (want == nil || !diff.Written(have, want)) {
+		return diff.ErrChanged
+	}
+	return nil
 }
 
 // SetTarget implements [diff.Cluster].

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -67,13 +68,13 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a session to end")
 	}
-	topics := []string{"out"}
-	servers := startTestBroker(t, topics...)
-	settings := map[string]string{"session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "scheduled.rebalance.max.delay.ms": "6000",
+	topic := "out-" + strings.ToLower(store.NewID()[:8])
+	k := startTestKafka(t, topic)
+	settings := map[string]string{"group.id": k.name("workers"), "session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "scheduled.rebalance.max.delay.ms": "6000",
 		"value.converter": "org.apache.kafka.connect.storage.StringConverter", "key.converter": "org.apache.kafka.connect.storage.StringConverter"}
 	var ws []*restWorker
 	for range 3 {
-		ws = append(ws, startShared(t, servers, settings))
+		ws = append(ws, startShared(t, k, settings))
 	}
 	eventually(t, 20*time.Second, func() (bool, string) {
 		is := plan(t, ws[0])
@@ -85,7 +86,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		name := fmt.Sprintf("in-%d", i)
 		names = append(names, name)
 		writeLines(t, dir, name, 0, 10)
-		body := fmt.Sprintf(`{"name":%q,"config":{"connector.class":"FileStreamSource","file":%q,"topic":"out"}}`, name, filepath.Join(dir, name))
+		body := fmt.Sprintf(`{"name":%q,"config":{"connector.class":"FileStreamSource","file":%q,"topic":%q}}`, name, filepath.Join(dir, name), topic)
 		if got := ws[i%3].call(t, http.MethodPost, "/connectors", body); got.status != http.StatusCreated {
 			t.Fatalf("create through worker %d: %s", i%3, got)
 		}
@@ -127,7 +128,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		name := fmt.Sprintf("late-%d", i)
 		names = append(names, name)
 		writeLines(t, dir, name, 0, 20)
-		body := fmt.Sprintf(`{"connector.class":"FileStreamSource","file":%q,"topic":"out"}`, filepath.Join(dir, name))
+		body := fmt.Sprintf(`{"connector.class":"FileStreamSource","file":%q,"topic":%q}`, filepath.Join(dir, name), topic)
 		if got := w.call(t, http.MethodPut, "/connectors/"+name+"/config", body); got.status != http.StatusCreated {
 			t.Fatalf("create after the leader has gone: %s", got)
 		}
@@ -140,9 +141,30 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 		}
 	}
 	eventually(t, 30*time.Second, func() (bool, string) {
-		missing := missingFrom(t, servers, want)
+		missing := missingFrom(t, k.servers, topic, want)
 		return len(missing) == 0, fmt.Sprintf("%d lines are missing, such as %v", len(missing), missing[:min(3, len(missing))])
 	})
+}
+
+// TestPlacementsTellWhatIsStillToCome, and nothing of what has come about.
+func TestPlacementsTellWhatIsStillToCome(t *testing.T) {
+	t.Parallel()
+	address := map[string]string{"a/1": "a", "b/1": "b"}
+	for _, c := range []struct {
+		placement api.PlanPlacement
+		there     bool
+		want      []string
+	}{
+		{api.PlanPlacement{Connector: "c", Task: store.Instance, Member: "a/1"}, true, []string{"c", "-", "a", ""}},
+		{api.PlanPlacement{Connector: "c", Task: 1, Member: "a/1", Follows: "b/1"}, false, []string{"c", "1", "a", "is to be taken over from b"}},
+		{api.PlanPlacement{Connector: "c", Task: 1, Member: "a/1", Follows: "b/1"}, true, []string{"c", "1", "a", ""}},
+		{api.PlanPlacement{Connector: "c", Task: 0, Member: "a/1", Leaving: true}, true, []string{"c", "0", "a", "stopping"}},
+		{api.PlanPlacement{Connector: "c", Task: 0, Member: "gone/1"}, false, []string{"c", "0", "gone/1", "gone; others wait for it to come back"}},
+	} {
+		if got := placed(c.placement, address, c.there); !slices.Equal(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
 }
 
 // plan is GET /plan.
@@ -174,11 +196,11 @@ func writeLines(t *testing.T, dir, name string, from, to int) {
 	}
 }
 
-// missingFrom reads the topic out from its start and says which lines are not there.
-func missingFrom(t *testing.T, servers string, want map[string]bool) []string {
+// missingFrom reads a topic from its start and says which lines are not there.
+func missingFrom(t *testing.T, servers, topic string, want map[string]bool) []string {
 	t.Helper()
 	found := map[string]bool{}
-	for _, v := range readAll(t, servers, "out") {
+	for _, v := range readAll(t, servers, topic) {
 		found[v] = true
 	}
 	var missing []string
@@ -211,6 +233,53 @@ func readAll(t *testing.T, servers, topic string) []string {
 		})
 	}
 	return values
+}
+
+// TestTopicsThatAWorkerMustNotUse are refused with the setting that names them and what to do.
+func TestTopicsThatAWorkerMustNotUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, policy, plan, code, place, want string }{
+		{"cleanup policy", "delete", "", "E013", ":2:", "cleanup.policy=compact"},
+		{"another cluster's", "compact", `{"version":1,"group.id":"theirs","epoch":1}`, "E920", ":2:", "take its group.id"},
+		{"a later version's", "compact", `{"version":9,"group.id":"g","epoch":1}`, "E205", ":2:", "Start the version that wrote it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			k := startTestKafka(t)
+			configs := k.name("refused-" + strings.ToLower(store.NewID()[:8]))
+			client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
+			admin := kadm.NewClient(client)
+			if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &c.policy}, configs); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_, _ = admin.DeleteTopics(context.Background(), configs, configs+"-offsets", configs+"-status")
+			}) // of a broker that goes
+			if c.plan != "" {
+				if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: configs, Key: []byte("plan"), Value: []byte(c.plan)}).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			name := filepath.Join(t.TempDir(), "worker.properties")
+			text := fmt.Sprintf("bootstrap.servers=%[1]s\nconfig.storage.topic=%[2]s\ngroup.id=g%[3]s\noffset.storage.topic=%[2]s-offsets\nstatus.storage.topic=%[2]s-status\n"+
+				"config.storage.replication.factor=-1\noffset.storage.replication.factor=-1\nstatus.storage.replication.factor=-1\nlisteners=http://127.0.0.1:0\n", k.servers, configs, k.suffix)
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var told bytes.Buffer
+			code := execute(t.Context(), process{args: []string{"worker", name}, out: t.Output(), err: &told, env: func(string) (string, bool) { return "", false }})
+			said := strings.Join(strings.Fields(told.String()), " ")
+			for _, want := range []string{c.code, "worker.properties" + c.place, c.want} {
+				if code != 1 || !strings.Contains(said, want) {
+					t.Errorf("ended with %d and does not say %q:\n%s", code, want, told.String())
+				}
+			}
+		})
+	}
 }
 
 func TestTheDevelopmentBrokerServesNoCluster(t *testing.T) {

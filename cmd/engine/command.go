@@ -63,7 +63,7 @@ topics, topics into sinks, with Kafka Connect's converters and transforms.`,
 		return usageError(cmd, err)
 	})
 	root.AddCommand(newRun(p), newWorker(p), newValidate(p), newGraph(p), newBroker(p), newVersion(p))
-	root.AddCommand(newPlan(p), newApply(p), newImport(p), newExport(p), newShow(p), newFmt(p), newConsole(p), newExplain(p), newTest(p))
+	root.AddCommand(newPlan(p), newApply(p), newImport(p), newExport(p), newShow(p), newFmt(p), newConsole(p), newExplain(p), newTest(p), newPreview(p))
 	root.AddCommand(newStatus(p), newPause(p), newResume(p), newStop(p), newRestart(p), newOffsets(p), newPlugins(p), newLogs(p), newReload(p))
 	checkArguments(root)
 	return root

@@ -104,7 +104,15 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 			write(t, dir, "example.hcl", wrapped(block[1]))
 			var said bytes.Buffer
 			p := process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
-			if _, err := p.load([]string{dir}, variables{}); err != nil {
+			load := func() error { _, err := p.load([]string{dir}, variables{}); return err }
+			if forCluster.MatchString(block[1]) {
+				pl := &planning{remote: remote{process: p}, validate: "off", to: forCluster.FindStringSubmatch(block[1])[1]}
+				load = func() error { _, err := pl.checked(dir); return err }
+			}
+			if strings.Contains(block[1], "group_id") { // one of a cluster
+				load = func() error { return (&clustered{process: p}).load([]string{dir}) }
+			}
+			if err := load(); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}
 		}
@@ -114,9 +122,12 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 	}
 }
 
+// forCluster finds the cluster that an example is for; examples with a project block and none are for any.
+var forCluster = regexp.MustCompile(`(?s)^(?:(?:.*\n)?cluster "([^"]+)"|.*\bproject ")`)
+
 // wrapped makes a project of an example: parts of a pipeline get a pipeline around them, with a source when they have none.
 func wrapped(example string) string {
-	if regexp.MustCompile(`(?m)^(pipeline|worker|variable|locals|defaults)\b`).MatchString(example) {
+	if regexp.MustCompile(`(?m)^(pipeline|worker|variable|locals|defaults|project|cluster|removed|test)\b`).MatchString(example) {
 		return example
 	}
 	if !regexp.MustCompile(`(?m)^(source|sink)\b`).MatchString(example) {

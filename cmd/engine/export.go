@@ -33,7 +33,7 @@ lines that create or update the connectors.`,
 				names := []string{"json", "properties", "curl"}
 				return refusal(diag.New(diag.Usage, diag.Place{}, "-format is %q; it must be one of %s.%s", form, strings.Join(names, ", "), diag.DidYouMean(form, names)))
 			}
-			is, err := pl.load(folder(args))
+			is, err := pl.checked(folder(args))
 			if err != nil {
 				return err
 			}

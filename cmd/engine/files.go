@@ -146,7 +146,7 @@ order in which plans show them, with the line that each comes from.`,
 					dir, names = args[0], args[1:]
 				}
 			}
-			is, err := pl.load(dir)
+			is, err := pl.checked(dir)
 			if err != nil {
 				return err
 			}
@@ -242,7 +242,7 @@ input, or with exit. Nothing is changed.`,
   echo 'upper(var.environment)' | engine console -var environment=prod`,
 		Args: takes("a folder", 0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			is, err := pl.load(folder(args))
+			is, err := pl.checked(folder(args))
 			if err != nil {
 				return err
 			}

@@ -99,7 +99,7 @@ func (i *importing) file(name string) ([]hcl.Imported, error) {
 	var answer map[string]api.ConnectorInfo
 	if json.Unmarshal(text, &answer) == nil && len(answer) > 0 {
 		if list, ok := fromAnswer(answer); ok {
-			return list, nil
+			return list, noNulls(name, text)
 		}
 	}
 	d, found := config.ReadConnector(name, text)
@@ -111,6 +111,28 @@ func (i *importing) file(name string) ([]hcl.Imported, error) {
 		d.Map[config.Name] = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	}
 	return []hcl.Imported{{Config: d.Map, Target: d.Target}}, nil
+}
+
+// noNulls refuses properties of an answer that have no text, for which HCL has no word.
+func noNulls(name string, text []byte) error {
+	var answer map[string]struct {
+		Info struct {
+			Config map[string]*string `json:"config"`
+		} `json:"info"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return refusal(diag.New(diag.Syntax, diag.Place{File: name}, "%s.", err))
+	}
+	var found diag.List
+	for _, connector := range slices.Sorted(maps.Keys(answer)) {
+		m := answer[connector].Info.Config
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if m[key] == nil {
+				found = append(found, diag.New(diag.InvalidValue, diag.Place{File: name}, "%s of %q is null. A property has a text, or is left out.", key, connector))
+			}
+		}
+	}
+	return found.Err()
 }
 
 // fromAnswer are the connectors of GET /connectors?expand=info, by name.
@@ -150,6 +172,9 @@ func (i *importing) live(ctx context.Context, r *plugin.Registry, names []string
 	if err != nil {
 		return nil, err
 	}
+	if c.before(tellsAll) {
+		return nil, c.tellsNothing()
+	}
 	answer, err := c.Connectors(ctx)
 	if err != nil {
 		return nil, explained(err).Err()
@@ -164,7 +189,7 @@ func (i *importing) live(ctx context.Context, r *plugin.Registry, names []string
 	}
 	list, ok := fromAnswer(answer)
 	if !ok {
-		return nil, refusal(diag.New(diag.WorkerRefused, diag.Place{}, "What answers at %s does not tell configurations. It takes Kafka Connect 2.3 or later.", c.URL()))
+		return nil, c.tellsNothing()
 	}
 	return list, nil
 }
@@ -174,8 +199,9 @@ func (i *importing) print(all []hcl.Imported, r *plugin.Registry) error {
 	var out strings.Builder
 	var secrets []hcl.Secret
 	var found diag.List
+	taken := &hcl.Taken{}
 	for n, c := range all {
-		text, hidden, err := hcl.Generate(c, hcl.Generation{Registry: r, Inline: i.inline})
+		text, hidden, err := hcl.Generate(c, hcl.Generation{Registry: r, Inline: i.inline, Taken: taken})
 		if err != nil {
 			found = append(found, diag.New(diag.InvalidValue, diag.Place{}, "%s.", err))
 			continue

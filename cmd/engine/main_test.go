@@ -46,7 +46,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 }
 
 // write makes a file in a folder of the test.
-func write(t *testing.T, dir, name, text string) string {
+func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

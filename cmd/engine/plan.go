@@ -60,6 +60,7 @@ type planned struct {
 	document *diff.Document
 	registry *plugin.Registry
 	worker   *config.Worker
+	judged   map[string]diag.List // what this program finds of each connector, by its name
 }
 
 // hidden says which properties of a declaration nobody may see.
@@ -111,13 +112,16 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	if is.cluster, err = pl.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	if err := is.cluster.runs(dir); err != nil {
+		return nil, err
+	}
 	if is.live, err = is.cluster.read(ctx); err != nil {
 		return nil, err
 	}
 	c := pl.choices
 	c.Registry, c.Worker, c.MarkRestarts, c.Wanted = is.registry, is.worker, is.cluster.genuine(), pl.wanted
 	is.document = diff.Compare(pl.project(is), is.live, c)
-	found := is.document.Found
+	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable())
 	if pl.validate != "off" && !found.HasErrors() {
 		found = append(found, is.check(ctx)...)
 	}
@@ -142,9 +146,16 @@ func (pl *planning) load(dir string) (*planned, error) {
 	files, found := hcl.Load(dir, hcl.Options{
 		Registry: registry, Vars: pl.variables.list, Env: pl.env, Version: released(version), ForCluster: true, Cluster: pl.to,
 	})
-	worker := config.WorkerDefaults()
+	worker, more := config.ReadWorker((&project{Project: files}).declaredWorker(), registry)
+	found = append(found, more...)
+	if worker == nil {
+		worker = new(config.WorkerDefaults())
+	}
+	judged := map[string]diag.List{}
 	for _, d := range files.Pipelines {
-		found = append(found, slices.DeleteFunc(config.CheckMap(d, &worker, registry), ofTheCluster)...)
+		judged[d.Name()] = slices.DeleteFunc(config.CheckMap(d, worker, registry), func(d diag.Diagnostic) bool {
+			return ofTheCluster(d) || d.Code == diag.UnknownProvider && files.Worker == nil
+		})
 	}
 	if len(found) > 0 {
 		pl.tell(found, files.Source)
@@ -152,13 +163,53 @@ func (pl *planning) load(dir string) (*planned, error) {
 	if found.HasErrors() {
 		return nil, errTold
 	}
-	return &planned{files: files, registry: registry, worker: &worker}, nil
+	return &planned{files: files, registry: registry, worker: worker, judged: judged}, nil
 }
 
-// ofTheCluster reports whether only the cluster can know: what it has installed.
+// checked is load for commands that ask no cluster: what is wrong with the connectors has been printed.
+func (pl *planning) checked(dir string) (*planned, error) {
+	is, err := pl.load(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found diag.List
+	for _, d := range is.files.Pipelines {
+		found = append(found, is.judged[d.Name()]...)
+	}
+	if len(found) > 0 {
+		pl.tell(found.Sorted(), is.files.Source)
+	}
+	if found.HasErrors() {
+		return nil, errTold
+	}
+	return is, nil
+}
+
+// judge is what this program finds of the connectors that would be written. Of a genuine Kafka Connect it knows less than
+// that does itself: what runs there is not judged, and what its validation is asked about only warned of.
+func (pl *planning) judge(is *planned) diag.List {
+	genuine := is.cluster.genuine()
+	var found diag.List
+	for i := range is.document.Entries {
+		e := &is.document.Entries[i]
+		if genuine && (!e.Changed() || e.Action == diff.Adopt) {
+			continue
+		}
+		for _, d := range is.judged[e.Name] {
+			if genuine && pl.validate != "off" && d.Code == diag.InvalidValue {
+				d.Severity = diag.Warning
+			}
+			found = append(found, d)
+		}
+	}
+	return found.Sorted()
+}
+
+// ofTheCluster reports whether only the cluster can know: what it has installed, and can do.
 func ofTheCluster(d diag.Diagnostic) bool {
 	switch d.Code {
-	case diag.UnknownConnector, diag.UnknownConverter, diag.UnknownTransform, diag.UnknownPredicate, diag.SecretMissing:
+	case diag.UnknownConnector, diag.UnknownConverter, diag.UnknownTransform, diag.UnknownPredicate, diag.SecretMissing,
+		diag.NotAvailable:
 		return true
 	}
 	return false
@@ -173,12 +224,13 @@ func released(version string) string {
 	return v
 }
 
-// project is what the comparison needs of the files. A standalone worker's project is all that it runs.
+// project is what the comparison needs of the files. A standalone worker's project is all that it runs, and a reload knows
+// neither new names for old connectors nor connectors that are let go.
 func (pl *planning) project(is *planned) diff.Project {
 	f := is.files
 	p := diff.Project{ID: f.ID, Owns: owns(f.Cluster), Pipelines: f.Pipelines, Moved: f.Moved, Removed: f.Removed}
 	if is.cluster.standalone() {
-		p.Owns = func(string) bool { return true }
+		p.Owns, p.Moved, p.Removed = func(string) bool { return true }, nil, nil
 	}
 	return p
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine/config"
@@ -15,6 +17,56 @@ import (
 
 // checks is how many configurations a cluster checks at a time: some plugins ask a database.
 const checks = 8
+
+// tooOld refuses what the cluster's version cannot do, before any of the rest is done.
+func (p *planned) tooOld() diag.List {
+	var found diag.List
+	for _, e := range p.document.Entries {
+		what, since := "", ""
+		switch {
+		case e.Action == diff.Rename:
+			what, since = fmt.Sprintf("%q cannot become %q with its offsets", e.From, e.Name), beginsWith
+		case e.Action == diff.Create && e.Target != "" && e.Target != config.Started:
+			what, since = fmt.Sprintf("%q cannot be created %s", e.Name, strings.ToLower(string(e.Target))), beginsWith
+		case e.Target == config.Stopped:
+			what, since = fmt.Sprintf("%q cannot be stopped, only paused", e.Name), stops
+		}
+		if what != "" && p.cluster.before(since) {
+			found = append(found, diag.New(diag.TooOld, p.placeOf(e.Name), "%s: that takes Kafka Connect %s, and %s runs %s.", what, since, p.cluster.URL(), p.cluster.info.Version))
+		}
+	}
+	return found
+}
+
+// unaddressable refuses to touch connectors that a genuine Kafka Connect could create and never be asked about again: its
+// HTTP server refuses paths in which a part has certain characters, however they are escaped.
+func (p *planned) unaddressable() diag.List {
+	var found diag.List
+	for _, e := range p.document.Entries {
+		if !p.cluster.genuine() || !e.Changed() || addressable(e.Name) && (e.From == "" || addressable(e.From)) {
+			continue
+		}
+		found = append(found, diag.New(diag.InvalidName, p.placeOf(e.Name),
+			"%s runs %s, which cannot be asked about a connector with /, %%, \\ or control characters in its name: it could not be changed or deleted by anybody. Choose another name for %q.",
+			p.cluster.URL(), p.cluster.kind(), e.Name))
+	}
+	return found
+}
+
+// addressable reports whether Kafka Connect 4.3.1 answers to a name in a path.
+func addressable(name string) bool {
+	return name != "." && name != ".." && !strings.ContainsFunc(name, func(r rune) bool { return strings.ContainsRune(`/%\`, r) || unicode.IsControl(r) })
+}
+
+// placeOf is where a connector is declared.
+func (p *planned) placeOf(name string) diag.Place {
+	for _, d := range p.files.Pipelines {
+		if d.Name() == name {
+			return d.Place
+		}
+	}
+	return diag.Place{}
+}
 
 // check lets the cluster say what is wrong with everything that would be written.
 func (p *planned) check(ctx context.Context) diag.List {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,7 +10,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock/penstock/engine/broker"
 	"github.com/penstock/penstock/engine/diag"
 )
 
@@ -114,4 +119,61 @@ func TestRunServesTheRegistry(t *testing.T) {
 	if err := r.startRegistry(t.Context()); err != nil || r.registry != nil || pr.worker.Registry != "" {
 		t.Errorf("with a cluster: got %v, a registry %v, its address %q; want none", err, r.registry != nil, pr.worker.Registry)
 	}
+}
+
+// TestRunThroughTheRegistry: a run without an address of a registry writes a topic with registered schemas by the embedded
+// one, and reads it back.
+func TestRunThroughTheRegistry(t *testing.T) {
+	t.Parallel()
+	for _, converter := range []string{"avro", "json_schema"} {
+		t.Run(converter, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			project := strings.ReplaceAll(crashProject, `value_converter "json"`, `value_converter "`+converter+`"`)
+			write(t, dir, "p.hcl", strings.ReplaceAll(project, "    schemas_enable = false\n", ""))
+			const lines = "one\ntwo \"quoted\" é 😀\n\nfour\n"
+			write(t, dir, "in.txt", lines)
+			if text, err := command(t, dir, "run", "-until-idle", ".").CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			out, err := os.ReadFile(filepath.Join(dir, "out.txt"))
+			if err != nil || string(out) != lines {
+				t.Errorf("got %q (%v), want %q", out, err, lines)
+			}
+			for i, value := range firstValues(t, dir, "lines", strings.Count(lines, "\n")) {
+				if !strings.HasPrefix(value, "\x00\x00\x00\x00\x01") {
+					t.Errorf("record %d: got %q, want the id of a schema before it", i, value)
+				}
+			}
+		})
+	}
+}
+
+// firstValues are the first n values of a topic of the development broker that a run in dir has left.
+func firstValues(t *testing.T, dir, topic string, n int) (values []string) {
+	t.Helper()
+	b, err := broker.Start(broker.Settings{Dir: filepath.Join(dir, ".engine", "broker")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for len(values) < n {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
+	}
+	return values
 }

@@ -141,12 +141,30 @@ func (s *sockets) workerID(w *config.Worker) string {
 
 // rest is the REST API while it is served.
 type rest struct {
-	stop  func()
-	ended chan struct{}
+	server *api.Server
+	stop   func()
+	ended  chan struct{}
 }
 
 // serveREST serves the API of an engine until it is closed. What ends it before is told to the log: the pipelines go on.
 func serveREST(ctx context.Context, s *sockets, settings api.Settings) (*rest, error) {
+	server, err := s.server(settings)
+	if err != nil {
+		return nil, err
+	}
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r := &rest{server: server, ended: make(chan struct{}), stop: stop}
+	go func() {
+		defer close(r.ended)
+		if err := server.Serve(life, s.public, s.admin); err != nil {
+			settings.Logger.Error("the REST API has ended", "error", err)
+		}
+	}()
+	return r, nil
+}
+
+// server makes a server for the sockets.
+func (s *sockets) server(settings api.Settings) (*api.Server, error) {
 	if settings.WorkerID == "" {
 		settings.WorkerID = s.workerID(settings.Worker)
 	}
@@ -155,15 +173,7 @@ func serveREST(ctx context.Context, s *sockets, settings api.Settings) (*rest, e
 	if err != nil {
 		return nil, refusal(diag.New(diag.InvalidValue, diag.Place{}, "%s.", err))
 	}
-	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r := &rest{ended: make(chan struct{}), stop: stop}
-	go func() {
-		defer close(r.ended)
-		if err := server.Serve(life, s.public, s.admin); err != nil {
-			settings.Logger.Error("the REST API has ended", "error", err)
-		}
-	}()
-	return r, nil
+	return server, nil
 }
 
 // close lets the calls under way end. It is harmless when repeated, and on a nil rest.
@@ -193,9 +203,17 @@ func (r *run) serve(ctx context.Context, e *engine.Engine, ready <-chan struct{}
 func (r *run) apiOf(e *engine.Engine, ready func() bool) api.Settings {
 	return api.Settings{
 		Connectors: e, Operator: e, Offsets: e, Registry: r.project().registry, Worker: r.project().worker, Loggers: r.loggers,
-		Commit: version, ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
+		Commit: version, Folder: r.folder(), ClusterID: e.ClusterID, File: r.fileOf, Ready: ready, Metrics: e.Metrics(), Logger: r.loggers.Logger(restLogger),
 		Reload: r.reloads.answer, Configuration: r.book.configuration, Beyond: beyondOf(e, r.fileOf),
 	}
+}
+
+// folder is that of the project, "" where there are properties files.
+func (r *run) folder() string {
+	if r.project().properties != nil {
+		return ""
+	}
+	return real(r.project().Folder)
 }
 
 // fileOf is where a connector is declared, or would be.
@@ -220,7 +238,7 @@ func beyondOf(e *engine.Engine, source func(connector string) string) func(conte
 		}
 		all := map[string]*api.Beyond{}
 		for _, p := range is.Pipelines {
-			b := &api.Beyond{Source: source(p.Name), Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
+			b := &api.Beyond{Mark: api.Mark{Source: source(p.Name)}, Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
 			for _, t := range p.Tasks {
 				b.Tasks = append(b.Tasks, progressOf(t))
 			}

@@ -174,8 +174,6 @@ func unavailable(c restCase, mode string) string {
 		return "not recorded in this mode"
 	case c.Profile == "exactly-once":
 		return "exactly-once sources are not there yet"
-	case c.Profile == "starting" || c.Profile == "joining":
-		return "the broker would have to be stopped on the way"
 	case mode == "distributed" && (c.Profile == "auth" || c.Profile == "auth-admin" || c.NeedsPlugin != ""):
 		return "run in standalone mode, where it makes no difference"
 	case c.Profile == "versions":
@@ -497,9 +495,11 @@ func (m matcher) body(want string, compare any, got reply) error {
 // caseRunner runs the cases of one profile.
 type caseRunner struct {
 	*restWorker
+	t        *testing.T
 	mode     string
 	other    *restWorker // of the profile with two workers
 	known    matcher
+	contract *contract     // nil until the first answer
 	patience time.Duration // most that a step is repeated
 }
 
@@ -514,10 +514,18 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 	if mode == "standalone" {
 		w = startWorker(t, settings, beside...)
 	} else {
-		servers := startTestBroker(t, "test", "o-"+run)
-		w = startShared(t, servers, settings)
+		k := startTestKafka(t, "test", "o-"+run)
+		if k.fake != nil {
+			withhold(k.fake, profile)
+		}
+		settings["bootstrap.servers"] = k.servers
+		if profile == "starting" {
+			w, _, _ = launchShared(t, k, settings)
+		} else {
+			w = startShared(t, k, settings)
+		}
 		if profile == "cluster" {
-			other = startShared(t, servers, settings)
+			other = startShared(t, k, settings)
 			eventually(t, time.Minute, func() (bool, string) {
 				is := plan(t, w)
 				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
@@ -528,7 +536,7 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &caseRunner{restWorker: w, other: other, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": run}}
+	return &caseRunner{restWorker: w, t: t, other: other, mode: mode, known: matcher{"url": "http://" + w.address, "host": w.address, "tmp": tmp, "run": run}}
 }
 
 // run returns what is wrong with a case, nil when nothing is. fileDriven says that its calls that change the configuration
@@ -620,6 +628,9 @@ func (r *caseRunner) request(s restStep) error {
 				continue
 			}
 			return fmt.Errorf("%s %s: %w", s.Request.Method, r.known.fill(s.Request.Path), err)
+		}
+		if err := r.described(s.Request, address, got); err != nil {
+			return err
 		}
 		if good++; good >= s.Stable {
 			return r.save(s, got)
@@ -878,6 +889,11 @@ func recordedCases(t *testing.T, mode string) {
 				refused++
 			default:
 				passed++
+			}
+		}
+		for _, w := range []*restWorker{r.other, r.restWorker} {
+			if w != nil && w.shared {
+				w.end(t) // the next ones have the same group
 			}
 		}
 	}

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
@@ -40,23 +45,85 @@ func testLog(t *testing.T) slog.Handler {
 	return slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
 }
 
-// startTestBroker gives a test a broker that has transactions, which the development broker refuses, with topics.
-func startTestBroker(t *testing.T, topics ...string) string {
+// testKafka is a Kafka that has transactions, which the development broker refuses: a fake one, or the genuine one that
+// ENGINE_TEST_KAFKA names. Groups, and topics that others must not see, go through name.
+type testKafka struct {
+	servers, suffix string
+	fake            *kfake.Cluster // nil: the genuine one
+}
+
+func (k testKafka) name(s string) string { return s + k.suffix }
+
+// startTestKafka gives a test its Kafka with topics of just these names, which recorded calls have in them; on a genuine one
+// they stay for others.
+func startTestKafka(t *testing.T, topics ...string) testKafka {
 	t.Helper()
-	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+	k := testKafka{servers: os.Getenv("ENGINE_TEST_KAFKA")}
+	if k.servers == "" {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(fake.Close)
+		k.servers, k.fake = strings.Join(fake.ListenAddrs(), ","), fake
+		return k
+	}
+	k.suffix = "-" + strings.ToLower(rand.Text()[:8])
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.servers))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.Close)
-	return strings.Join(k.ListenAddrs(), ",")
+	defer client.Close()
+	for _, topic := range topics {
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			t.Fatal(err)
+		}
+	}
+	return k
 }
 
-// startShared starts a worker of a cluster, as `engine worker` wires it.
-func startShared(t *testing.T, servers string, settings map[string]string) *restWorker {
-	t.Helper()
+// withhold makes a broker put off workers with an error that passes, for as long as it lives: those that look where a topic
+// ends, or those that look for their group.
+func withhold(k *kfake.Cluster, what string) {
+	switch what {
+	case "starting":
+		k.ControlKey(int16(kmsg.ListOffsets), func(q kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			asked, _ := q.(*kmsg.ListOffsetsRequest)
+			answer, _ := q.ResponseKind().(*kmsg.ListOffsetsResponse)
+			for _, t := range asked.Topics {
+				to := kmsg.NewListOffsetsResponseTopic()
+				to.Topic = t.Topic
+				for _, p := range t.Partitions {
+					at := kmsg.NewListOffsetsResponseTopicPartition()
+					at.Partition, at.ErrorCode = p.Partition, kerr.OffsetNotAvailable.Code
+					to.Partitions = append(to.Partitions, at)
+				}
+				answer.Topics = append(answer.Topics, to)
+			}
+			return answer, nil, true
+		})
+	case "joining":
+		k.ControlKey(int16(kmsg.FindCoordinator), func(q kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			asked, _ := q.(*kmsg.FindCoordinatorRequest)
+			answer, _ := q.ResponseKind().(*kmsg.FindCoordinatorResponse)
+			answer.ErrorCode = kerr.CoordinatorNotAvailable.Code
+			for _, key := range asked.CoordinatorKeys {
+				to := kmsg.NewFindCoordinatorResponseCoordinator()
+				to.Key, to.ErrorCode = key, kerr.CoordinatorNotAvailable.Code
+				answer.Coordinators = append(answer.Coordinators, to)
+			}
+			return answer, nil, true
+		})
+	}
+}
+
+// sharedSettings are the properties of a worker of a cluster.
+func sharedSettings(k testKafka, settings map[string]string) string {
 	all := map[string]string{
-		"bootstrap.servers": servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
-		"config.storage.topic": "connect-configs", "offset.storage.topic": "connect-offsets", "status.storage.topic": "connect-status",
+		"bootstrap.servers": k.servers, "group.id": "connect-cluster", "listeners": "http://127.0.0.1:0",
+		"config.storage.topic": k.name("connect-configs"), "offset.storage.topic": k.name("connect-offsets"), "status.storage.topic": k.name("connect-status"),
 		"config.storage.replication.factor": "1", "offset.storage.replication.factor": "1", "status.storage.replication.factor": "1",
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}
@@ -65,19 +132,40 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 		all["scheduled.rebalance.max.delay.ms"] = "6000"
 	}
 	var file strings.Builder
-	for k, v := range all {
-		fmt.Fprintf(&file, "%s=%s\n", k, v)
+	for key, v := range all {
+		fmt.Fprintf(&file, "%s=%s\n", key, v)
 	}
-	name := filepath.Join(t.TempDir(), "connect-distributed.properties")
-	if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
+	return file.String()
+}
+
+// startShared starts a worker of a cluster, as `engine worker` wires it, and waits until it has read its topics. Its group
+// has the name that recorded calls have in them, unless settings name another.
+func startShared(t *testing.T, k testKafka, settings map[string]string, beside ...plugin.Descriptor) *restWorker {
+	t.Helper()
+	r, started, ended := launchShared(t, k, settings, beside...)
+	select {
+	case r.engine = <-started:
+	case err := <-ended:
 		t.Fatal(err)
 	}
+	return r
+}
+
+// launchShared starts a worker of a cluster, whose API answers.
+func launchShared(t *testing.T, k testKafka, settings map[string]string, beside ...plugin.Descriptor) (*restWorker, <-chan *engine.Engine, <-chan error) {
+	t.Helper()
+	name := write(t, t.TempDir(), "connect-distributed.properties", sharedSettings(k, settings))
 	w := &clustered{process: process{args: nil, out: io.Discard, err: t.Output(), env: func(string) (string, bool) { return "", false }}}
 	w.loggers = api.NewLoggers(testLog(t), slog.LevelInfo)
 	w.log = w.loggers.Logger(engineLogger)
 	if err := w.load([]string{name}); err != nil {
 		t.Fatal(err)
 	}
+	registry, err := plugin.NewRegistry(append(plugins.All(), beside...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.project.registry = registry
 	if err := w.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +180,12 @@ func startShared(t *testing.T, servers string, settings map[string]string) *rest
 	r.end = func(t *testing.T) {
 		t.Helper()
 		end()
-		if err := <-ended; err != nil {
+		if err := w.told(life, <-ended); err != nil {
 			t.Error(err)
 		}
 	}
 	t.Cleanup(func() { r.end(t) })
-	select {
-	case r.engine = <-started:
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	return r
+	return r, started, ended
 }
 
 // startWorker starts one with the built-in plugins and others beside them.
@@ -253,6 +336,9 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 // wipe takes all connectors away.
 func (w *restWorker) wipe(t *testing.T) {
 	t.Helper()
+	if w.engine == nil {
+		return // it has not read any
+	}
 	if w.shared {
 		if err := w.engine.Sync(t.Context()); err != nil {
 			t.Fatal(err)
@@ -262,7 +348,7 @@ func (w *restWorker) wipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range s.Names() {
-			if err := w.engine.Delete(t.Context(), name); err != nil {
+			if err := w.engine.Delete(t.Context(), store.DeleteConnector{Name: name}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // TestScripts runs the binary as people meet it: testdata/script/*.txtar. BUSY is an address that is taken; the folders
@@ -29,6 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(func() { _ = busy.Close() })
 			e.Setenv("BUSY", busy.Addr().String())
 			e.Setenv("NO_COLOR", "1")
+			e.Values[connectKey{}] = newConnect()
 			for _, from := range []string{"pipelines", filepath.Join("testdata", "access.log")} {
 				if err := copyTree(filepath.Join(e.WorkDir, from), filepath.Join("..", "..", from)); err != nil {
 					return err
@@ -41,9 +44,45 @@ func TestScripts(t *testing.T) {
 			"wait-match":  waitForMatch,
 			"wait-lines":  waitForLines,
 			"find-worker": findWorker,
+
+			"start-connect": startConnect,
+			"by-hand":       byHand,
+			"start-kafka":   startKafka,
 		},
 		UpdateScripts: false,
 	})
+}
+
+// connectKey is where the environment of a script keeps its Kafka Connect.
+type connectKey struct{}
+
+// startConnect starts a Kafka Connect in memory and sets ENGINE_URL: start-connect.
+func startConnect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: start-connect")
+	}
+	held, ok := ts.Value(connectKey{}).(*connect)
+	if !ok {
+		ts.Fatalf("this script has no place for a Kafka Connect")
+	}
+	server := httptest.NewServer(held)
+	ts.Defer(server.Close)
+	ts.Setenv("ENGINE_URL", server.URL)
+}
+
+// byHand sets a property of a connector, which comes to be by that: by-hand NAME KEY VALUE.
+func byHand(ts *testscript.TestScript, neg bool, args []string) {
+	held, ok := ts.Value(connectKey{}).(*connect)
+	if neg || len(args) != 3 || !ok {
+		ts.Fatalf("usage: by-hand NAME KEY VALUE")
+	}
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	name := args[0]
+	if held.configs[name] == nil {
+		held.configs[name], held.states[name] = map[string]string{"name": name}, "RUNNING"
+	}
+	held.configs[name][args[1]] = args[2]
 }
 
 // until waits until something holds; the text says what that is.
@@ -111,6 +150,17 @@ func findWorker(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: find-worker FILE")
 	}
 	ts.Setenv("ENGINE_URL", matched(ts, `^REST API at (\S+)$`, args[0])[1])
+}
+
+// startKafka starts a fake Kafka cluster, which the end of the script stops, and sets KAFKA to its address.
+func startKafka(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: start-kafka")
+	}
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	ts.Check(err)
+	ts.Defer(c.Close)
+	ts.Setenv("KAFKA", c.ListenAddrs()[0])
 }
 
 // copyTree copies a file or a folder, leaving out what a run leaves behind.

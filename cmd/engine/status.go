@@ -172,7 +172,7 @@ func moment(at time.Time) string {
 
 // table has a line for each connector, and those below it for each part that has failed.
 func (r *statusCommand) table(b *bytes.Buffer, list []*api.Status) {
-	tells := slices.ContainsFunc(list, func(s *api.Status) bool { return s.Beyond != nil })
+	tells := slices.ContainsFunc(list, func(s *api.Status) bool { return s.Beyond != nil && s.Beyond.Tasks != nil })
 	rows := [][]string{{"NAME", "TYPE", "STATE", "TASKS"}}
 	if tells {
 		rows[0] = append(rows[0], "LAG")

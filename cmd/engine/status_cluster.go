@@ -26,6 +26,17 @@ func (r *remote) showCluster(ctx context.Context, c *api.Client) error {
 	if r.json {
 		return printJSON(r.out, p)
 	}
+	statuses, err := c.Statuses(ctx)
+	if err != nil {
+		return err
+	}
+	runsAt := map[placement]string{} // as who runs it says
+	for _, s := range statuses {
+		runsAt[placement{s.Name, store.Instance}] = s.Connector.WorkerID
+		for _, t := range s.Tasks {
+			runsAt[placement{s.Name, t.ID}] = t.WorkerID
+		}
+	}
 	address := map[string]string{}
 	for _, m := range p.Members {
 		address[m.ID] = cmp.Or(m.Address, m.ID)
@@ -40,7 +51,8 @@ func (r *remote) showCluster(ctx context.Context, c *api.Client) error {
 			}
 			count[pl.Member]++
 		}
-		runs = append(runs, placed(pl, address))
+		there := runsAt[placement{pl.Connector, pl.Task}] == address[pl.Member]
+		runs = append(runs, placed(pl, address, there))
 	}
 	workers := [][]string{{"WORKER", "ROLE", "CONNECTORS", "TASKS"}}
 	for _, m := range p.Members {
@@ -59,8 +71,14 @@ func (r *remote) showCluster(ctx context.Context, c *api.Client) error {
 	return table(r.out, runs)
 }
 
-// placed is one line of who runs what, with what is still to come about.
-func placed(pl api.PlanPlacement, address map[string]string) []string {
+// placement names an instance or a task.
+type placement struct {
+	connector string
+	task      int
+}
+
+// placed is one line of who runs what, with what is still to come about; there: the member says that it has it.
+func placed(pl api.PlanPlacement, address map[string]string, there bool) []string {
 	task, note := strconv.Itoa(pl.Task), ""
 	if pl.Task == store.Instance {
 		task = "-"
@@ -71,8 +89,8 @@ func placed(pl api.PlanPlacement, address map[string]string) []string {
 		note = "stopping"
 	case address[pl.Member] == "":
 		note = "gone; others wait for it to come back"
-	case pl.Follows != "":
-		note = fmt.Sprintf("taken over from %s", name(pl.Follows))
+	case pl.Follows != "" && !there:
+		note = fmt.Sprintf("is to be taken over from %s", name(pl.Follows))
 	}
 	return []string{pl.Connector, task, name(pl.Member), note}
 }

@@ -27,6 +27,7 @@ type tester struct {
 	junit     string
 	json      bool
 	verbose   bool
+	update    bool
 }
 
 func newTest(p process) *cobra.Command {
@@ -36,9 +37,12 @@ func newTest(p process) *cobra.Command {
 		Short: "Run a project's tests: records in, records out",
 		Long: `test takes the records of test blocks through the transforms of the pipelines that
 they name, and compares what comes out with what they expect. It connects to
-nothing. Test blocks usually stand in files called *.test.hcl.`,
+nothing. Test blocks usually stand in files called *.test.hcl, which hold nothing
+else. With -update the expectations of tests that fail are rewritten to what came
+out; look at the difference before you keep it.`,
 		Example: `  engine test
   engine test -run 'cards' -v           one of them, with each step
+  engine test -update                   expect what comes out now
   engine test -junit results.xml        for a build server`,
 		Args: takes("a folder", 0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return t.all(cmd.Context(), folder(args)) },
@@ -47,6 +51,7 @@ nothing. Test blocks usually stand in files called *.test.hcl.`,
 	c.Flags().StringVar(&t.run, "run", "", "only tests whose name matches the `REGEX`")
 	c.Flags().StringVar(&t.junit, "junit", "", "write the results to `FILE`, in the form of JUnit")
 	c.Flags().BoolVar(&t.json, "json", false, "print JSON, for programs")
+	c.Flags().BoolVar(&t.update, "update", false, "rewrite the expectations of tests that fail")
 	c.Flags().BoolVarP(&t.verbose, "v", "v", false, "print the record after each step")
 	return c
 }
@@ -58,6 +63,9 @@ type verdict struct {
 	took  time.Duration
 	wrong []string // what is not as expected, a line each
 	steps []string // what happened to the records, a line each
+
+	rewrite *hcl.Rewrite // what makes a test that fails pass; nil: nothing does
+	updated bool         // it was done
 }
 
 func (t *tester) all(ctx context.Context, dir string) error {
@@ -69,10 +77,21 @@ func (t *tester) all(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	variants, found := pr.variants()
+	if len(found) > 0 {
+		t.tell(found, pr.Source)
+	}
+	if found.HasErrors() {
+		return errTold
+	}
 	var verdicts []verdict
 	for _, one := range pr.Tests {
 		if only.MatchString(one.Name) {
-			verdicts = append(verdicts, t.one(ctx, pr, one))
+			of := pr
+			if one.Project != nil {
+				of = variants[one.Name]
+			}
+			verdicts = append(verdicts, t.one(ctx, of, one))
 		}
 	}
 	if len(verdicts) == 0 {
@@ -82,7 +101,65 @@ func (t *tester) all(ctx context.Context, dir string) error {
 		}
 		return refusal(diag.New(diag.Usage, diag.Place{}, "%s", what))
 	}
+	if t.update {
+		if err := rewriteTests(verdicts); err != nil {
+			return err
+		}
+	}
 	return t.outcome(verdicts)
+}
+
+// variants are the projects of the tests that have variables, compiled.
+func (pr *project) variants() (map[string]*project, diag.List) {
+	list := map[string]*project{}
+	var found diag.List
+	for _, one := range pr.Tests {
+		if one.Project == nil {
+			continue
+		}
+		v := &project{Project: one.Project, registry: pr.registry}
+		for _, d := range v.compile() {
+			if d.Severity == diag.Error {
+				d.Detail += fmt.Sprintf("\n\nIt is so with the variables of the test %q at %s.", one.Name, one.Place)
+				found = append(found, d)
+			}
+		}
+		list[one.Name] = v
+	}
+	return list, found
+}
+
+// rewriteTests puts into the files what makes tests pass that fail.
+func rewriteTests(verdicts []verdict) error {
+	var files []string
+	of := map[string][]hcl.Rewrite{}
+	for _, v := range verdicts {
+		if v.rewrite != nil {
+			file := v.test.Place.File
+			if of[file] == nil {
+				files = append(files, file)
+			}
+			of[file] = append(of[file], *v.rewrite)
+		}
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			text, err = hcl.RewriteTests(file, text, of[file])
+		}
+		if err == nil {
+			err = replaceFile(file, text)
+		}
+		if err != nil {
+			return refusal(diag.New(diag.Unreadable, diag.Place{}, "The tests in %s cannot be rewritten: %s. The file was left as it was.", shown(file), err))
+		}
+	}
+	for i := range verdicts {
+		if verdicts[i].rewrite != nil {
+			verdicts[i].updated = true
+		}
+	}
+	return nil
 }
 
 // one runs one test.
@@ -102,13 +179,20 @@ func (t *tester) one(ctx context.Context, pr *project, test hcl.Test) verdict {
 		return v
 	}
 	v.wrong = c.compare(ctx, test)
+	if len(v.wrong) > 0 {
+		v.rewrite = c.rewrite(test)
+	}
 	v.steps = c.steps
 	return v
 }
 
 func (t *tester) outcome(verdicts []verdict) error {
 	failed := 0
-	for _, v := range verdicts {
+	for i := range verdicts {
+		v := &verdicts[i]
+		if v.updated {
+			v.wrong = nil
+		}
 		if len(v.wrong) > 0 {
 			failed++
 		}
@@ -140,6 +224,9 @@ func (t *tester) report(verdicts []verdict, failed int) string {
 			b.WriteString(shown(file) + "\n")
 		}
 		word := "ok  "
+		if v.updated {
+			word = "new "
+		}
 		if len(v.wrong) > 0 {
 			word = "FAIL"
 			if t.color(t.out) {
@@ -157,7 +244,16 @@ func (t *tester) report(verdicts []verdict, failed int) string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%d passed, %d failed.\n", len(verdicts)-failed, failed)
+	updated := 0
+	for _, v := range verdicts {
+		if v.updated {
+			updated++
+		}
+	}
+	if updated > 0 {
+		fmt.Fprintf(&b, "%d rewritten, ", updated)
+	}
+	fmt.Fprintf(&b, "%d passed, %d failed.\n", len(verdicts)-failed-updated, failed)
 	return b.String()
 }
 
@@ -166,13 +262,14 @@ func (t *tester) printTests(verdicts []verdict, failed int) error {
 		Name    string   `json:"name"`
 		Place   string   `json:"place"`
 		Passed  bool     `json:"passed"`
+		Updated bool     `json:"updated,omitempty"`
 		Wrong   []string `json:"wrong,omitempty"`
 		Steps   []string `json:"steps,omitempty"`
 		Seconds float64  `json:"seconds"`
 	}
 	list := []testJSON{}
 	for _, v := range verdicts {
-		list = append(list, testJSON{v.test.Name, v.place, len(v.wrong) == 0, v.wrong, v.steps, v.took.Seconds()})
+		list = append(list, testJSON{v.test.Name, v.place, len(v.wrong) == 0, v.updated, v.wrong, v.steps, v.took.Seconds()})
 	}
 	return printJSON(t.out, map[string]any{"tests": list, "passed": len(verdicts) - failed, "failed": failed})
 }

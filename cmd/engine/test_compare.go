@@ -23,6 +23,11 @@ type comparing struct {
 	plain, enveloped plugin.Converter // JSON without schemas, and with them
 	verbose          bool
 	steps            []string
+
+	// What became of the records, for rewriting the test.
+	out    []shownRecord
+	failed []hcl.ExpectedError // that nobody expected
+	missed []int               // expected failures that there were none of, by their number
 }
 
 // jsonConverters are what tests write their data with.
@@ -40,7 +45,6 @@ func jsonConverters(r *plugin.Registry) (plain, enveloped plugin.Converter, err 
 
 // compare says what is not as expected, a line each.
 func (c *comparing) compare(ctx context.Context, t hcl.Test) []string {
-	var out []shownRecord
 	failures := slices.Clone(t.Errors)
 	var wrong []string
 	for n, in := range t.Records {
@@ -49,20 +53,21 @@ func (c *comparing) compare(ctx context.Context, t hcl.Test) []string {
 			stage, err = o.Stage, o.Err
 		}
 		if err != nil {
-			said := c.failed(stage, err, &failures)
+			said := c.failure(stage, err, &failures)
 			if said != "" {
 				wrong = append(wrong, said, "record at "+in.Place.String())
 			}
 			continue
 		}
 		for i := range o.Records {
-			out = append(out, c.show(&o.Records[i]))
+			c.out = append(c.out, c.show(&o.Records[i]))
 		}
 	}
 	for _, f := range failures {
 		wrong = append(wrong, fmt.Sprintf("expected a record to fail%s, and none did", of(f)), "expected at "+f.Place.String())
+		c.missed = append(c.missed, slices.Index(t.Errors, f))
 	}
-	return append(wrong, c.against(t, out)...)
+	return append(wrong, c.against(t, c.out)...)
 }
 
 func of(f hcl.ExpectedError) string {
@@ -72,8 +77,8 @@ func of(f hcl.ExpectedError) string {
 	return " in " + f.Stage
 }
 
-// failed takes a failure off the expected ones; it says what is wrong when there is none of its kind.
-func (c *comparing) failed(stage string, err error, expected *[]hcl.ExpectedError) string {
+// failure takes a failure off the expected ones; it says what is wrong when there is none of its kind.
+func (c *comparing) failure(stage string, err error, expected *[]hcl.ExpectedError) string {
 	queue := ""
 	if d := c.instance.Task.DeadLetter; d != nil && c.instance.Task.Errors.TolerateAll {
 		queue = d.Topic
@@ -89,6 +94,7 @@ func (c *comparing) failed(stage string, err error, expected *[]hcl.ExpectedErro
 		if queue != "" {
 			where = fmt.Sprintf("it would go to the dead letter queue %q", queue)
 		}
+		c.failed = append(c.failed, hcl.ExpectedError{Stage: stage, Topic: queue})
 		return fmt.Sprintf("a record failed in %s: %s; %s", stage, err, where)
 	}
 	*expected = slices.Delete(*expected, i, i+1)
@@ -397,4 +403,94 @@ func change(before, after shownRecord) string {
 		return "changed nothing"
 	}
 	return strings.Join(said, ", ")
+}
+
+// rewrite is what makes a test expect what came out. Parts of expectations that hold stay as they are written.
+func (c *comparing) rewrite(t hcl.Test) *hcl.Rewrite {
+	if slices.ContainsFunc(c.failed, func(e hcl.ExpectedError) bool { return strings.HasPrefix(e.Stage, "record.") }) {
+		return nil // what goes in is wrong, not what is expected
+	}
+	r := &hcl.Rewrite{Test: t.Name, Missed: c.missed, Failed: c.failed}
+	if !t.None && len(t.Expect) == 0 && len(t.Errors) > len(c.missed) {
+		return r // the test looks at failures only
+	}
+	for i, got := range c.out {
+		if i < len(t.Expect) {
+			r.Changed = append(r.Changed, changed(t.Expect[i], got))
+		} else {
+			r.Added = append(r.Added, whole(got))
+		}
+	}
+	r.None = len(c.out) == 0 && len(c.failed)+len(t.Errors)-len(c.missed) == 0
+	return r
+}
+
+// whole is an expectation of all that a test usually says of a record.
+func whole(r shownRecord) hcl.Expectation {
+	e := hcl.Expectation{Topic: &r.topic, Value: []byte(asJSON(r.value))}
+	if r.key != nil {
+		e.Key = []byte(asJSON(r.key))
+	}
+	if len(r.headers) > 0 {
+		e.Headers = []byte(asJSON(r.headers))
+	}
+	return e
+}
+
+// changed has the parts of an expectation that do not hold, as they came out.
+func changed(e hcl.Expectation, r shownRecord) hcl.Expectation {
+	var to hcl.Expectation
+	if e.Topic != nil && *e.Topic != r.topic {
+		to.Topic = &r.topic
+	}
+	if e.Partition != nil && *e.Partition != r.partition {
+		to.Partition = &r.partition
+	}
+	if e.Timestamp != nil && *e.Timestamp != r.timestamp {
+		to.Timestamp = &r.timestamp
+	}
+	for _, part := range []struct {
+		want []byte
+		got  any
+		to   *[]byte
+	}{{e.Key, r.key, &to.Key}, {e.Value, r.value, &to.Value}, {e.Headers, r.headers, &to.Headers}} {
+		if part.want != nil && !equal(decoded(part.want), part.got) {
+			*part.to = []byte(asJSON(part.got))
+		}
+	}
+	if e.Includes != nil {
+		to.Includes, to.Value = included(decoded(e.Includes), r.value)
+	}
+	return to
+}
+
+// included is value_includes as it came out, nil where it holds, or the whole value where that is no object.
+func included(want, got any) (includes, value []byte) {
+	w, _ := want.(map[string]any)
+	g, object := got.(map[string]any)
+	if !object {
+		return nil, []byte(asJSON(got))
+	}
+	var is map[string]any
+	for name := range w {
+		if v, there := g[name]; !there || !holds(name, w[name], v) {
+			is = map[string]any{}
+		}
+	}
+	if is == nil {
+		return nil, nil
+	}
+	for name := range w {
+		if v, there := g[name]; there {
+			is[name] = v
+		}
+	}
+	return []byte(asJSON(is)), nil
+}
+
+// holds reports whether a member of value_includes is as it is expected.
+func holds(name string, want, got any) bool {
+	is := true
+	unlike(name, want, got, false, func(string, any, any) { is = false })
+	return is
 }

@@ -22,6 +22,10 @@ wrong with it. It needs no network and starts nothing.`,
 			if err != nil {
 				return err
 			}
+			if _, found := pr.variants(); len(found) > 0 {
+				p.tell(found, pr.Source)
+				return errTold
+			}
 			_, err = fmt.Fprintf(p.out, "%s: %s, no errors.\n", shown(pr.Folder), count(len(pr.graph.Instances), "pipeline"))
 			return err
 		},

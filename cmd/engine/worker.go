@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins"
+	"github.com/penstock/penstock/store/topic"
 )
 
 // clustered is one `engine worker`: a process of a cluster.
@@ -183,6 +185,12 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	// It answers before the topics are read, that it starts.
+	served, err := serveREST(ctx, w.sockets, api.Starting(w.settingsOfAPI(address), time.Now()))
+	if err != nil {
+		return err
+	}
+	defer served.close()
 	st, err := w.openTopics(ctx, address)
 	if err != nil {
 		return err
@@ -198,10 +206,11 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 			w.log.Error("failed", "pipeline", f.Pipeline, "task", f.Task, "error", f.Err)
 		},
 	})
-	served, err := serveREST(ctx, w.sockets, w.apiOf(e, address))
+	server, err := w.sockets.server(w.apiOf(e, st, address))
 	if err != nil {
 		return err
 	}
+	served.server.Yield(server)
 	// The calls that are under way end before what they ask of does.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -218,13 +227,20 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 	})
 }
 
-// apiOf is the API of a worker.
-func (w *clustered) apiOf(e *engine.Engine, address string) api.Settings {
+// settingsOfAPI are those that need nothing of the topics.
+func (w *clustered) settingsOfAPI(address string) api.Settings {
 	return api.Settings{
-		Connectors: e, Operator: e, Offsets: e, Configurer: e, Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers,
-		Commit: version, ClusterID: e.ClusterID, Metrics: e.Metrics(), Logger: w.loggers.Logger(restLogger),
-		WorkerID: address, Plan: planOf(e), Membership: e.Membership,
+		Registry: w.project.registry, Worker: w.settings, Loggers: w.loggers, Commit: version, Logger: w.loggers.Logger(restLogger), WorkerID: address,
+		ClusterID: func(ctx context.Context) string { return engine.ClusterID(ctx, w.settings, w.log) },
 	}
+}
+
+// apiOf is the API of a worker.
+func (w *clustered) apiOf(e *engine.Engine, st *topic.Store, address string) api.Settings {
+	s := w.settingsOfAPI(address)
+	s.Connectors, s.Operator, s.Offsets, s.Configurer, s.ClusterID, s.Metrics = e, e, e, e, e.ClusterID, e.Metrics()
+	s.Plan, s.Membership, s.Level = planOf(e), e.Membership, st.SetLevel
+	return s
 }
 
 // planOf answers GET /plan.
@@ -242,19 +258,47 @@ func planOf(e *engine.Engine) func(context.Context) (*api.Plan, error) {
 
 // told gives an error of the worker the place of the setting that it is about, if it names one.
 func (w *clustered) told(ctx context.Context, err error) error {
-	d, ok := errors.AsType[*diag.Diagnostic](err)
+	d, ok := errors.AsType[*diag.Diagnostic](w.othersTopics(err))
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	if !ok || !d.Place.IsZero() {
 		return err
 	}
-	// All that can be said of the group and the topics is about the worker block.
 	is := *d
-	is.Place = w.project.declaredWorker().At("group.id")
+	is.Place = w.project.declaredWorker().At(settingOf(is.Detail))
 	if slices.Contains([]diag.Code{diag.GroupInUse, diag.BrokerRefused, diag.InvalidValue, diag.NotAvailable}, is.Code) {
 		w.tell(diag.List{is}, w.project.Source)
 		return errTold
 	}
 	return err
+}
+
+// settingOf is the worker's setting that a message about its group or its topics names.
+func settingOf(message string) string {
+	for _, topic := range []string{"config", "offset", "status"} {
+		for _, key := range []string{".storage.replication.factor", ".storage.topic"} {
+			if strings.Contains(message, topic+key) {
+				return topic + key
+			}
+		}
+	}
+	if strings.Contains(message, "session.timeout.ms") {
+		return "session.timeout.ms"
+	}
+	return "group.id"
+}
+
+// othersTopics says of a config topic that this worker must not follow what to do; any other error stays as it is.
+func (w *clustered) othersTopics(err error) error {
+	var d diag.Diagnostic
+	switch {
+	case errors.Is(err, topic.ErrForeign):
+		d = diag.New(diag.GroupInUse, diag.Place{}, "The config topic %s, named by config.storage.topic, holds the plan of another cluster (%v).\n\nName three topics of this cluster's own; or, to join that cluster, take its group.id.", w.settings.Distributed.ConfigTopic, err)
+	case errors.Is(err, topic.ErrPlanVersion):
+		d = diag.New(diag.NotAvailable, diag.Place{}, "The config topic %s, named by config.storage.topic, holds a plan that this version of engine does not understand (%v).\n\nStart the version that wrote it, or a newer one; what is stored is left as it is.", w.settings.Distributed.ConfigTopic, err)
+	default:
+		return err
+	}
+	return &d
 }

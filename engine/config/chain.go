@@ -118,7 +118,31 @@ func (c *checker) predicate(name string) {
 	c.version(prefix+"plugin.version", d)
 	if c.settings(prefix, who, prefix+"type", d.Spec) {
 		settings := PredicateSub(c.Map, name)
-		c.configure(prefix, who, prefix+"type", func() error { return d.NewPredicate().Configure(settings) })
+		p := d.NewPredicate()
+		c.configure(prefix, who, prefix+"type", func() error { return p.Configure(settings) })
+		if demander, ok := p.(plugin.Demander); ok && c.sound(prefix) && !c.opens(prefix) {
+			c.demands(prefix, demander)
+		}
+	}
+}
+
+// demands warns of fields without which a predicate fails.
+func (c *checker) demands(prefix string, d plugin.Demander) {
+	var list []*plugin.ConfigError
+	if err := Ask(func() error { list = d.Demands(); return nil }); err != nil {
+		return // a doubt that cannot be told is no error
+	}
+	for _, e := range list {
+		key := prefix + e.Key
+		place := c.at(key)
+		if place.Hidden {
+			c.found = append(c.found, diag.Warn(diag.ConditionMissingField, place, "A record without a field that the condition compares is an error, not \"no\". It came from something sensitive, so it is not shown."))
+			return
+		}
+		if within := c.Origins[key].Within(e.From, e.To); e.To > 0 && !within.IsZero() {
+			place = within
+		}
+		c.found = append(c.found, diag.Warn(diag.ConditionMissingField, place, "%s", c.masked(sentence(e.Reason))))
 	}
 }
 

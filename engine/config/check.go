@@ -278,7 +278,7 @@ func (c *checker) configure(prefix, who, at string, configure func() error) {
 	if c.opens(prefix) {
 		return
 	}
-	err := guard(configure)
+	err := Ask(configure)
 	if err == nil {
 		return
 	}
@@ -289,12 +289,8 @@ func (c *checker) configure(prefix, who, at string, configure func() error) {
 
 // rejected reports what a plugin said of its settings.
 func (c *checker) rejected(prefix, who, at string, err error) {
-	if errors.Is(err, errSilent) {
-		c.failAt(prefix, diag.Internal, c.at(at), "%s was asked about its settings and has not answered within %s. The call was abandoned.", who, askWithin)
-		return
-	}
-	if broken, ok := errors.AsType[*panicError](err); ok {
-		c.failAt(prefix, diag.Internal, c.at(at), "%s ended in a panic when it looked at its settings%s.", who, broken.reason())
+	if broken, ok := errors.AsType[*BrokenError](err); ok {
+		c.failAt(prefix, diag.Internal, c.at(at), "%s %s.", who, broken)
 		return
 	}
 	key, setting := at, ""
@@ -395,33 +391,37 @@ func leaves(err error) []error {
 	return []error{err}
 }
 
-// panicError is a panic of a plugin.
-type panicError struct{ value any }
+// BrokenError is a plugin that, asked about its settings, has panicked or not answered. Its text follows the name of the
+// plugin and holds nothing of the settings.
+type BrokenError struct {
+	panicked bool
+	value    any
+}
 
-func (e *panicError) Error() string { return "panic" + e.reason() }
-
-// reason tells panics of the language itself only: another value may have a secret in it.
-func (e *panicError) reason() string {
-	if r, ok := e.value.(runtime.Error); ok {
-		return ": " + r.Error()
+func (e *BrokenError) Error() string {
+	if !e.panicked {
+		return fmt.Sprintf("was asked about its settings and has not answered within %s. The call was abandoned", askWithin)
 	}
-	return ""
+	text := "ended in a panic when it looked at its settings"
+	// Of panics of the language itself only: another value may have a secret in it.
+	if r, ok := e.value.(runtime.Error); ok {
+		text += ": " + r.Error()
+	}
+	return text
 }
 
 // askWithin is how long a plugin may take to look at its settings, for which it may ask external systems.
 const askWithin = 30 * time.Second
 
-// errSilent is a plugin that has not answered in time.
-var errSilent = errors.New("no answer")
-
-// guard turns a panic of a plugin into an error, and so it does its silence: the call is on a goroutine of its own, which
-// is joined unless it hangs.
-func guard(call func() error) error {
+// Ask calls a plugin about its settings: its constructors, Configure, Validate. A panic becomes a *[BrokenError], and so
+// does a silence of 30 s: the call is on a goroutine of its own, which is joined unless it hangs. Since it may go on after
+// that, it shares nothing with its caller that it changes.
+func Ask(call func() error) error {
 	answered := make(chan error, 1)
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				answered <- &panicError{v}
+				answered <- &BrokenError{panicked: true, value: v}
 			}
 		}()
 		answered <- call()
@@ -432,6 +432,6 @@ func guard(call func() error) error {
 	case err := <-answered:
 		return err
 	case <-late.C:
-		return errSilent
+		return &BrokenError{}
 	}
 }

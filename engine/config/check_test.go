@@ -346,3 +346,27 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestUnreadSettingsOfTheChain holds that nothing of a transform or a predicate is ignored silently.
+func TestUnreadSettingsOfTheChain(t *testing.T) {
+	t.Parallel()
+	d := &config.Declared{Map: config.Map{
+		"name": "orders", "connector.class": "FileStreamSource", "topic": "orders", "file": "in",
+		"transforms": "t", "transforms.t.type": "org.apache.kafka.connect.transforms.HoistField$Value", "transforms.t.field": "line",
+		"transforms.t.logical.table.cache.size": "7", "transforms.t.predicate": "p", "predicates": "p",
+		"predicates.p.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches", "predicates.p.pattern": "x", "predicates.p.depth": "2",
+	}}
+	w, _ := config.ReadWorker(&config.Declared{}, registry(t))
+	var got []string
+	for _, f := range config.Check(d, w, registry(t)) {
+		got = append(got, string(f.Code)+" "+f.Detail)
+	}
+	want := []string{
+		"W802 predicates.p.depth is not a setting of this predicate, so it has no effect.",
+		"W802 transforms.t.logical.table.cache.size is not a setting of this transform, so it has no effect.",
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -22,6 +22,7 @@ const (
 	Predicates      = "predicates"
 	Topics          = "topics"
 	TopicsRegex     = "topics.regex"
+	TaskClass       = "task.class" // of a task, beside what its connector said
 
 	ErrorsTolerance    = "errors.tolerance"
 	ErrorsRetryTimeout = "errors.retry.timeout"

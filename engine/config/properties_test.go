@@ -86,6 +86,34 @@ func FuzzReadProperties(f *testing.F) {
 }
 
 // TestReadConnector reads the forms that ConnectStandalone.parseConnectorConfigurationFile reads.
+// FuzzReadConnector: whatever a file holds, it is read or refused, and every property has a place.
+func FuzzReadConnector(f *testing.F) {
+	for _, text := range []string{
+		`{"name":"x","config":{"connector.class":"c","tasks.max":"2"},"initial_state":"stopped"}`, `{"name":"x","connector.class":"c","a":null}`,
+		`{"a":{"b":1}}`, "{\"a\":\"\\ud800\"}", "name=x\nconnector.class=c", `{"a":1e400}`,
+	} {
+		f.Add([]byte(text), true)
+		f.Add([]byte(text), false)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, isJSON bool) {
+		file := "f.properties"
+		if isJSON {
+			file = "f.json"
+		}
+		d, found := config.ReadConnector(file, text)
+		for k := range d.Map {
+			if d.At(k).File != file {
+				t.Errorf("%q has no place", k)
+			}
+		}
+		for _, m := range found {
+			if m.Place.File != file || m.Detail == "" {
+				t.Errorf("message without a place or a text: %+v", m)
+			}
+		}
+	})
+}
+
 func TestReadConnector(t *testing.T) {
 	t.Parallel()
 	want := config.Map{"name": "x", "connector.class": "c", "tasks.max": "2", "flag": "true"}

@@ -57,8 +57,8 @@ func opposite(r plugin.Role) plugin.Role {
 	return plugin.SourceRole
 }
 
-// misspelt warns of properties that nobody reads and that are close to one that somebody does. Others are let through: a
-// map may carry what only its owner understands.
+// misspelt warns of properties that nobody reads and that are close to one that somebody does. Others are let through, but
+// for those of the chain: a map may carry what only its owner understands.
 func (c *checker) misspelt() {
 	if c.role == 0 {
 		return
@@ -76,6 +76,7 @@ func (c *checker) misspelt() {
 		}
 		near := diag.Nearest(name, c.reads[prefix])
 		if near == "" {
+			c.unread(key, prefix)
 			continue
 		}
 		if _, both := c.Map[prefix+near]; both && !strings.EqualFold(near, name) {
@@ -86,6 +87,15 @@ func (c *checker) misspelt() {
 			meant = c.spelt(prefix, near)
 		}
 		c.warn(diag.ProbablyMisspelt, key, "%q is not a %s and would be ignored. Did you mean %q?", c.Spelling(key), c.settingOf(prefix), meant)
+	}
+}
+
+// unread warns of a setting of a transform or a predicate that its plugin does not have, since what comes out would be
+// another thing than what it asks for (invariant 9).
+func (c *checker) unread(key, prefix string) {
+	chain := strings.HasPrefix(prefix, Transforms+".") || strings.HasPrefix(prefix, Predicates+".")
+	if chain && c.set(prefix+"type") && !c.settled[prefix+"type"] {
+		c.warn(diag.NoEffect, key, "%s is not a %s, so it has no effect.", c.Spelling(key), c.settingOf(prefix))
 	}
 }
 

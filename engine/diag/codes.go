@@ -118,6 +118,7 @@ const (
 	ConnectorExists Code = "E913"
 	NotOurs         Code = "E914"
 	MayNotDelete    Code = "E915"
+	TooOld          Code = "E916"
 	GroupInUse      Code = "E920"
 )
 
@@ -236,6 +237,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	ConnectorExists: {ConnectorExists, "A connector of the new name exists", "A connector cannot be renamed to a name that the cluster uses already."},
 	NotOurs:         {NotOurs, "Connector is not this project's", "A project renames and deletes only connectors that carry its mark, or whose names are its own."},
 	MayNotDelete:    {MayNotDelete, "Connector may not be deleted", "The pipeline's lifecycle block forbids what would delete its connector."},
+	TooOld:          {TooOld, "The cluster is too old for this", "The Kafka Connect that answers is of a version that lacks what is asked of it. Nothing was changed."},
 
 	GroupInUse:    {GroupInUse, "Group is used by others", "The group.id of a distributed worker names a group whose members speak another protocol: workers of Kafka Connect, or consumers."},
 	WorkerDown:    {WorkerDown, "Worker cannot be reached", "A command that works on a running worker found none at its address: that of -url, of ENGINE_URL, or http://localhost:8083."},
@@ -247,7 +249,7 @@ var table = map[Code]Entry{ //nolint:gochecknoglobals // a literal that nothing 
 	ConverterWithout:      {ConverterWithout, "Converter setting without a converter", "Settings of a converter count only where the converter itself is chosen."},
 	ProbablyMisspelt:      {ProbablyMisspelt, "Property is probably misspelt", "The setting is not known and very close to one that is."},
 	LostWithoutTrace:      {LostWithoutTrace, "Failing records will be lost without a trace", "Errors are tolerated, but there is neither a dead letter queue nor logging."},
-	ConditionMissingField: {ConditionMissingField, "Condition fails when the field is missing", "Comparing a missing field is an error, not \"no\"."},
+	ConditionMissingField: {ConditionMissingField, "Condition fails when the field is missing", "A condition compares a field by its order, and null has no place in any: for a record in which the field is null or missing the condition is an error, not \"no\". Give it a value with ?? or ask for it first: value.x != nil and value.x > 1."},
 	PointlessTransform:    {PointlessTransform, "Transform can never do anything here", "What the connector declares of its records makes the transform pointless or certain to fail."},
 	SensitiveInFile:       {SensitiveInFile, "Secret written into the file", "A sensitive setting holds plain text. Use secret(\"…\"), env(\"…\") or a sensitive variable."},
 }

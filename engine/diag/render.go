@@ -90,7 +90,8 @@ func (p Printer) snippet(b *strings.Builder, at Place) {
 	if at.EndLine > at.Line {
 		end = utf8.RuneCountInString(line) + 1
 	}
-	before, marked := split(line, at.Column, end)
+	line, from, end := shortened(line, at.Column, end)
+	before, marked := split(line, from, end)
 	gutter := fmt.Sprintf("%4d", at.Line)
 	carets := strings.Repeat("^", max(1, columns(marked)))
 	if p.Color {
@@ -106,6 +107,28 @@ func (p Printer) snippet(b *strings.Builder, at Place) {
 		}
 	}
 	fmt.Fprintf(b, "\n%s │ %s\n%s │ %s%s\n", gutter, line, strings.Repeat(" ", len(gutter)), pad.String(), carets)
+}
+
+// longest is how many characters of a line are shown.
+const longest = 400
+
+// shortened is a line without what is far from the columns that are marked, and these columns in it.
+func shortened(line string, from, to int) (text string, column, end int) {
+	if len(line) <= longest { // bytes, of which there are no fewer than characters
+		return line, from, to
+	}
+	rs := []rune(line)
+	from = min(max(from, 1), len(rs)+1)
+	first := max(0, from-1-longest/2)
+	last := min(len(rs), first+longest)
+	text = string(rs[first:last])
+	if first > 0 {
+		text, first = "…"+text, first-1
+	}
+	if last < len(rs) {
+		text += "…"
+	}
+	return text, from - first, min(to-first, last-first+1)
 }
 
 // split cuts a line before column from and before column to, both counted in characters from 1.

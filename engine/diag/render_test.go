@@ -59,6 +59,9 @@ func TestCarets(t *testing.T) {
 		{"no end", "abc", diag.Place{Line: 1, Column: 2}, " ^"},
 		{"over several lines", "abc {\n}", diag.Place{Line: 1, Column: 5, EndLine: 2, EndColumn: 2}, "    ^"},
 		{"past the end", "abc", diag.Place{Line: 1, Column: 9, EndLine: 1, EndColumn: 12}, "   ^"},
+		{"far in a long line", strings.Repeat("x", 5000) + "ab" + strings.Repeat("x", 5000), diag.Place{Line: 1, Column: 5001, EndLine: 1, EndColumn: 5003}, strings.Repeat(" ", 201) + "^^"},
+		{"early in a long line", "ab" + strings.Repeat("x", 5000), diag.Place{Line: 1, Column: 1, EndLine: 1, EndColumn: 3}, "^^"},
+		{"all of a long line", strings.Repeat("x", 5000), diag.Place{Line: 1, Column: 1, EndLine: 1, EndColumn: 5001}, strings.Repeat("^", 400)},
 		{"column 0", "abc", diag.Place{Line: 1, EndLine: 1, EndColumn: 2}, "^"},
 	}
 	for _, c := range cases {

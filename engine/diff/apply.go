@@ -1,9 +1,11 @@
 package diff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +20,8 @@ type Cluster interface {
 	Status(ctx context.Context, name string) (Status, error)
 	// Put creates a connector or replaces its configuration.
 	Put(ctx context.Context, w Write) error
-	// Delete deletes a connector whose revision is still this one; "" does not ask.
-	Delete(ctx context.Context, name, revision string) error
+	// Delete deletes a connector that is still as it was seen.
+	Delete(ctx context.Context, name string, seen Seen) error
 	// SetTarget asks a connector to run, to pause or to stop.
 	SetTarget(ctx context.Context, name string, t config.Target) error
 	// CopyOffsets gives a stopped connector the offsets of another one.
@@ -35,12 +37,36 @@ var (
 
 // Write is a configuration to be stored.
 type Write struct {
-	Name     string
-	Config   config.Map
-	Create   bool          // refuse when it is there
-	Revision string        // of an update: what it replaces; "" does not ask
-	Target   config.Target // of a creation: the state to begin in; "" runs
-	Owner    *Owner        // the mark; nil: none
+	Name   string
+	Config config.Map
+	Create bool          // refuse when it is there
+	Seen   Seen          // of an update: what it replaces
+	Target config.Target // of a creation: the state to begin in; "" runs
+	Owner  *Owner        // the mark; nil: none
+}
+
+// Seen is what a connector was when a document was made: only that may be replaced or deleted, else [ErrChanged]. Zero asks
+// nothing.
+type Seen struct {
+	Revision string     // "" when the worker has no word for it; then Config and Owner are compared
+	Config   config.Map // without our mark
+	Owner    *Owner
+}
+
+// Is reports whether a connector still is what was seen, as far as its configuration and its mark say.
+func (s Seen) Is(m config.Map, o *Owner) bool {
+	if s.Config == nil {
+		return true
+	}
+	return maps.Equal(m, s.Config) && (o == nil) == (s.Owner == nil) && (o == nil || o.Project == s.Owner.Project && o.Digest() == s.Owner.Digest())
+}
+
+// seen is what an entry was compared with.
+func (e *Entry) seen() Seen {
+	if e.live == nil {
+		return Seen{}
+	}
+	return Seen{Revision: e.Revision, Config: e.live.Config, Owner: e.live.Owner}
 }
 
 // Status is how a connector is.
@@ -131,6 +157,35 @@ func Apply(ctx, soft context.Context, d *Document, c Cluster, how How) *Done {
 	}
 	a.all(ctx, deletions, a.delete)
 	return a.done
+}
+
+// Await lets carry, such as a reload of the files that a document was made of, do at once what the document says, and then
+// waits until each connector is as it says. The error is that of carry. soft and ctx are as those of [Apply].
+func Await(ctx, soft context.Context, d *Document, c Cluster, how How, carry func(context.Context) error) (*Done, error) {
+	a := &applying{How: how, cluster: c, soft: soft, done: &Done{Carried: map[Action]int{}, Of: map[Action]int{}}}
+	if a.Parallel == 0 {
+		a.Parallel = 4
+	}
+	a.Canary = false // all has been carried out
+	var changed []*Entry
+	before := map[*Entry]error{}
+	for i := range d.Entries {
+		if e := &d.Entries[i]; e.Changed() {
+			changed = append(changed, e)
+			before[e] = a.failedBefore(ctx, e)
+			a.done.Of[e.Action]++
+		}
+	}
+	if err := carry(ctx); err != nil {
+		return nil, err
+	}
+	a.all(ctx, changed, func(ctx context.Context, e *Entry) (string, error) {
+		if e.Action == Delete {
+			return "deleted", nil
+		}
+		return a.await(ctx, e, before[e])
+	})
+	return a.done, nil
 }
 
 type applying struct {
@@ -249,7 +304,7 @@ func doing(e *Entry) string {
 
 // put creates, updates, replaces, adopts or releases.
 func (a *applying) put(ctx context.Context, e *Entry) (string, error) {
-	w := Write{Name: e.Name, Revision: e.Revision, Create: e.Action == Create, Target: e.Target}
+	w := Write{Name: e.Name, Seen: e.seen(), Create: e.Action == Create, Target: e.Target}
 	switch m, ok := e.Want(); {
 	case ok:
 		w.Config, w.Owner = m, a.owner(e, m)
@@ -257,10 +312,10 @@ func (a *applying) put(ctx context.Context, e *Entry) (string, error) {
 		w.Config = e.live.Config
 	}
 	if e.Action == Replace {
-		if err := a.cluster.Delete(ctx, e.Name, e.Revision); err != nil {
+		if err := a.cluster.Delete(ctx, e.Name, w.Seen); err != nil {
 			return "not replaced", fmt.Errorf("delete the old one: %w", err)
 		}
-		w.Create, w.Revision = true, ""
+		w.Create, w.Seen = true, Seen{}
 	}
 	before := a.failedBefore(ctx, e)
 	if len(e.Changes) > 0 || e.Action == Adopt || e.Action == Release || e.Action == Replace || e.Action == Create {
@@ -307,7 +362,9 @@ func (a *applying) rename(ctx context.Context, e *Entry) (what string, err error
 	if err := a.cluster.SetTarget(ctx, e.From, config.Stopped); err != nil {
 		return "not renamed", fmt.Errorf("stop %s: %w", e.From, err)
 	}
-	undo = func() { _ = a.cluster.SetTarget(context.WithoutCancel(ctx), e.From, config.Started) } // told by err
+	undo = func() { // what goes wrong here is told by err
+		_ = a.cluster.SetTarget(context.WithoutCancel(ctx), e.From, cmp.Or(e.live.Target, config.Started))
+	}
 	if err := a.until(ctx, e.From, nil, func(s Status) bool { return s.State == "STOPPED" && len(s.Tasks) == 0 }); err != nil {
 		return "not renamed", fmt.Errorf("stop %s: %w", e.From, err)
 	}
@@ -316,7 +373,7 @@ func (a *applying) rename(ctx context.Context, e *Entry) (what string, err error
 	}
 	resume := undo
 	undo = func() {
-		_ = a.cluster.Delete(context.WithoutCancel(ctx), e.Name, "") // told by err
+		_ = a.cluster.Delete(context.WithoutCancel(ctx), e.Name, Seen{}) // told by err
 		resume()
 	}
 	if err := a.until(ctx, e.Name, nil, func(s Status) bool { return s.State == "STOPPED" }); err != nil {
@@ -325,20 +382,13 @@ func (a *applying) rename(ctx context.Context, e *Entry) (what string, err error
 	if err := a.cluster.CopyOffsets(ctx, e.From, e.Name); err != nil {
 		return "not renamed", fmt.Errorf("copy the offsets: %w", err)
 	}
-	if err := a.cluster.Delete(ctx, e.From, ""); err != nil {
+	if err := a.cluster.Delete(ctx, e.From, e.seen()); err != nil && !errors.Is(err, ErrNoConnector) {
 		return "not renamed", fmt.Errorf("delete %s: %w", e.From, err)
 	}
 	undo = func() {}
 	if e.Target != config.Stopped {
-		target := e.Target
-		if target == "" {
-			target = e.live.Target
-		}
-		if target == "" {
-			target = config.Started
-		}
-		e.Target = target
-		if err := a.cluster.SetTarget(ctx, e.Name, target); err != nil {
+		e.Target = cmp.Or(e.Target, e.live.Target, config.Started)
+		if err := a.cluster.SetTarget(ctx, e.Name, e.Target); err != nil {
 			return "not resumed", fmt.Errorf("resume %s: %w", e.Name, err)
 		}
 	}
@@ -346,7 +396,7 @@ func (a *applying) rename(ctx context.Context, e *Entry) (what string, err error
 }
 
 func (a *applying) delete(ctx context.Context, e *Entry) (string, error) {
-	err := a.cluster.Delete(ctx, e.Name, e.Revision)
+	err := a.cluster.Delete(ctx, e.Name, e.seen())
 	if err != nil && !errors.Is(err, ErrNoConnector) {
 		return "not deleted", err
 	}

@@ -78,7 +78,7 @@ func (c *cluster) Put(_ context.Context, w diff.Write) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old, is := c.live[w.Name]
-	if is && w.Create || !w.Create && w.Revision != old.Revision {
+	if is && w.Create || !w.Create && w.Seen.Revision != old.Revision {
 		return diff.ErrChanged
 	}
 	target := old.Target
@@ -89,7 +89,7 @@ func (c *cluster) Put(_ context.Context, w diff.Write) error {
 	return nil
 }
 
-func (c *cluster) Delete(_ context.Context, name, _ string) error {
+func (c *cluster) Delete(_ context.Context, name string, _ diff.Seen) error {
 	if err := c.call("delete %s", name); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *cluster) CopyOffsets(_ context.Context, from, to string) error {
 	return nil
 }
 
-func how(t *testing.T) diff.How {
+func how(t testing.TB) diff.How {
 	c := choices(t)
 	return diff.How{
 		Project: "shop", Wait: time.Minute, Canary: true,
@@ -319,4 +319,37 @@ func TestAConflictIsToldAndNothingIsWritten(t *testing.T) {
 	if c.live["a"].Config["topic"] != "a" {
 		t.Error("the change of somebody else was overwritten")
 	}
+}
+
+// TestAwaitCarriesOutAtOnceAndWaits: nothing is written one by one; what does not come to run is told, and what was broken
+// before is not taken for news.
+func TestAwaitCarriesOutAtOnceAndWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := sourceMap("a"), sourceMap("b")
+		live := map[string]diff.Connector{"a": ours(t, a, 1), "gone": ours(t, sourceMap("gone"), 1)}
+		p := diff.Project{ID: "shop", Owns: func(string) bool { return true }, Pipelines: []*config.Declared{declared(with(a, "topic", "other"), 1), declared(b, 9)}}
+		d := diff.Compare(p, live, choices(t))
+		c := newCluster(live)
+		broken := diff.Status{State: "FAILED", Trace: "old", Stored: true}
+		c.status["a"] = []diff.Status{broken, broken, {State: "RUNNING", Stored: true, Tasks: []diff.TaskStatus{{State: "RUNNING"}}}}
+		carried := 0
+		carry := func(context.Context) error {
+			carried++
+			c.live["b"] = diff.Connector{Config: b, Target: config.Started}
+			return nil
+		}
+		done, err := diff.Await(t.Context(), t.Context(), d, c, how(t), carry)
+		if err != nil || carried != 1 || len(c.calls) != 0 || !done.Complete() || done.Carried[diff.Update] != 1 || done.Carried[diff.Create] != 1 || done.Carried[diff.Delete] != 1 {
+			t.Errorf("got %+v, %v, %d and %v", done, err, carried, c.calls)
+		}
+		no := errors.New("no")
+		if _, err := diff.Await(t.Context(), t.Context(), d, c, how(t), func(context.Context) error { return no }); !errors.Is(err, no) {
+			t.Errorf("got %v, want that nothing was carried out", err)
+		}
+		c.status["a"] = []diff.Status{{State: "UNASSIGNED", Stored: true}}
+		if done, err := diff.Await(t.Context(), t.Context(), d, c, how(t), carry); err != nil || !slices.Equal(done.Failed, []string{"a"}) {
+			t.Errorf("got %+v, %v, want a to have waited too long", done, err)
+		}
+	})
 }

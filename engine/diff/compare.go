@@ -35,6 +35,17 @@ type comparison struct {
 	choices  Choices
 	document *Document
 	done     map[string]bool // names of the cluster that an entry speaks of
+
+	secret   func(key string) bool // of the declaration that was asked about last
+	secretOf *config.Declared
+}
+
+// hidden says which properties of a declaration nobody may see. It is asked several times for each in turn.
+func (cm *comparison) hidden(d *config.Declared) func(key string) bool {
+	if cm.secretOf != d {
+		cm.secretOf, cm.secret = d, d.Hidden(cm.choices.Worker, cm.choices.Registry)
+	}
+	return cm.secret
 }
 
 // protected refuses to delete what says that it may not be.
@@ -96,6 +107,11 @@ func (cm *comparison) renames() {
 		default:
 			e := cm.compare(d, &old)
 			e.Action, e.From = Rename, m.From
+			for i := range e.Effects {
+				if f := &e.Effects[i]; f.Kind == Restart {
+					f.Text = "stops, and goes on under the new name from where it was: its offsets are copied"
+				}
+			}
 			e.Changes = slices.DeleteFunc(e.Changes, func(c config.Change) bool { return c.Key == config.Name })
 			cm.add(e)
 		}
@@ -140,7 +156,7 @@ func from(o *Owner) string {
 
 func (cm *comparison) creation(d *config.Declared) Entry {
 	e := Entry{Action: Create, Name: d.Name(), Place: placed(d.Place), Tasks: tasksMax(d.Map), Target: d.Target, declared: d, Type: cm.role(d.Map, "")}
-	hidden := d.Hidden(cm.choices.Worker, cm.choices.Registry)
+	hidden := cm.hidden(d)
 	e.Changes = config.Diff(nil, d.Map, hidden)
 	e.Effects = cm.begins(d)
 	return e
@@ -153,7 +169,7 @@ func (cm *comparison) compare(d *config.Declared, l *Connector) Entry {
 		Action: Unchanged, Name: d.Name(), Place: placed(d.Place), Tasks: l.Tasks, Revision: l.Revision,
 		Type: cm.role(want, l.Type), declared: d, live: l,
 	}
-	hidden := d.Hidden(cm.choices.Worker, cm.choices.Registry)
+	hidden := cm.hidden(d)
 	types := config.Types(want, cm.choices.Registry)
 	masked := cm.maskedSame(want, l, hidden)
 	for _, c := range config.Diff(l.Config, want, nil) {
@@ -168,7 +184,7 @@ func (cm *comparison) compare(d *config.Declared, l *Connector) Entry {
 		}
 		e.Changes = append(e.Changes, hide(c, hidden))
 	}
-	e.Same = len(want) - len(e.Changes)
+	e.Same = len(want) - wants(e.Changes)
 	if d.Target != "" && l.Target != "" && d.Target != l.Target {
 		e.Target = d.Target
 	}
@@ -183,6 +199,16 @@ func (cm *comparison) compare(d *config.Declared, l *Connector) Entry {
 	}
 	e.Effects = cm.effects(e, l.Config, want)
 	return e
+}
+
+// wants counts the changes that leave a property.
+func wants(changes []config.Change) (n int) {
+	for _, c := range changes {
+		if c.Wants {
+			n++
+		}
+	}
+	return n
 }
 
 // hide takes the values of a secret out of a change.
@@ -233,7 +259,7 @@ func (cm *comparison) maskedSame(want config.Map, l *Connector, hidden func(stri
 
 // outside tells what somebody else has changed of a connector of ours.
 func (cm *comparison) outside(d *config.Declared, l Connector) {
-	hidden := d.Hidden(cm.choices.Worker, cm.choices.Registry)
+	hidden := cm.hidden(d)
 	if cm.project.ID == "" || cm.project.Owns != nil || l.Owner == nil || !l.Owner.ChangedPlain(l.Config, hidden) {
 		return
 	}
@@ -295,6 +321,9 @@ func (cm *comparison) role(m config.Map, live string) string {
 
 // replaces reports whether a connector becomes one of the other kind.
 func (cm *comparison) replaces(l *Connector, want config.Map) bool {
+	if strings.TrimSpace(l.Config[config.ConnectorClass]) == strings.TrimSpace(want[config.ConnectorClass]) {
+		return false
+	}
 	now, then := l.Type, cm.role(want, "")
 	return now != "" && now != "unknown" && then != "unknown" && now != then
 }

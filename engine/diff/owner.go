@@ -88,9 +88,7 @@ func Unmark(m config.Map) (config.Map, *Owner) {
 func NewOwner(project, source string, m config.Map, hidden func(string) bool) *Owner {
 	o := &Owner{Project: project, Source: source, Plain: plainDigest(m, hidden)}
 	if secrets := written(m, hidden, true); len(secrets) > 0 {
-		salt := make([]byte, saltSize)
-		rand.Read(salt)
-		o.Secret = secretDigest(salt, secrets)
+		o.Secret = saltedDigest(secrets)
 	}
 	return o
 }
@@ -104,12 +102,10 @@ func (o *Owner) ChangedPlain(m config.Map, hidden func(string) bool) bool {
 // password should not be guessed in passing.
 func (o *Owner) SameSecrets(m config.Map, hidden func(string) bool) bool {
 	secrets := written(m, hidden, true)
-	salt, _, ok := strings.Cut(o.Secret, "$")
-	raw, err := base64.RawURLEncoding.DecodeString(salt)
-	if !ok || err != nil {
-		return len(secrets) == 0 && o.Secret == ""
+	if o.Secret == "" {
+		return len(secrets) == 0
 	}
-	return subtle.ConstantTimeCompare([]byte(secretDigest(raw, secrets)), []byte(o.Secret)) == 1
+	return digests(o.Secret, secrets)
 }
 
 func plainDigest(m config.Map, hidden func(string) bool) string {
@@ -125,6 +121,20 @@ const (
 	argonThreads = 1
 	digestSize   = 16
 )
+
+// saltedDigest is a digest with a salt of its own in front.
+func saltedDigest(text []byte) string {
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	return secretDigest(salt, text)
+}
+
+// digests reports whether a salted digest is one of a text.
+func digests(digest string, text []byte) bool {
+	salt, _, ok := strings.Cut(digest, "$")
+	raw, err := base64.RawURLEncoding.DecodeString(salt)
+	return ok && err == nil && subtle.ConstantTimeCompare([]byte(secretDigest(raw, text)), []byte(digest)) == 1
+}
 
 func secretDigest(salt, secrets []byte) string {
 	sum := argon2.IDKey(secrets, salt, argonPasses, argonMemory, argonThreads, digestSize)

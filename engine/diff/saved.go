@@ -2,10 +2,7 @@ package diff
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -37,7 +34,7 @@ type Saved struct {
 
 // SavedConfig is the configuration that one entry asks for, and what it was compared with.
 type SavedConfig struct {
-	Live    string                 `json:"live,omitempty"` // digest of what the cluster had; "" when it had nothing
+	Live    string                 `json:"live,omitempty"` // salted digest of what the cluster had; "" when it had nothing
 	Plain   config.Map             `json:"plain,omitempty"`
 	Secrets map[string]SavedSecret `json:"secrets,omitempty"`
 	Source  string                 `json:"source,omitempty"` // of the declaration
@@ -59,7 +56,7 @@ func Save(d *Document, version, cluster, clusterID string, made time.Time, hidde
 		}
 		var c SavedConfig
 		if e.live != nil {
-			c.Live = configDigest(e.live.Config)
+			c.Live = saltedDigest(everything(*e.live))
 		}
 		if m, ok := e.Want(); ok {
 			c.keep(e.declared, m, hidden(e.declared))
@@ -81,9 +78,7 @@ func (c *SavedConfig) keep(d *config.Declared, m config.Map, hidden func(string)
 			c.Plain[k] = v
 			continue
 		}
-		salt := make([]byte, saltSize)
-		rand.Read(salt)
-		c.Secrets[k] = SavedSecret{Digest: secretDigest(salt, []byte(v)), From: placed(d.At(k))}
+		c.Secrets[k] = SavedSecret{Digest: saltedDigest([]byte(v)), From: placed(d.At(k))}
 	}
 }
 
@@ -98,8 +93,13 @@ func (s Saved) sum() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func configDigest(m config.Map) string {
-	return plainDigest(m, func(string) bool { return false })
+// everything is a connector's configuration, secrets too, and its mark.
+func everything(l Connector) []byte {
+	text := written(l.Config, func(string) bool { return false }, false)
+	if l.Owner != nil {
+		text = append(text, l.Owner.String()...)
+	}
+	return text
 }
 
 // ReadSaved reads a file's content. The error says in a sentence what is wrong with it.
@@ -157,12 +157,14 @@ func (s *Saved) unchanged(e *Entry, saved SavedConfig, live map[string]Connector
 		name = e.From
 	}
 	l, is := live[name]
-	digest := ""
 	if is {
-		digest = configDigest(l.Config)
 		e.live = &l
 	}
-	if digest == saved.Live && (!is || e.Revision == l.Revision) {
+	_, taken := live[e.Name]
+	switch {
+	case e.From != "" && taken:
+		return diag.List{diag.New(diag.ChangedSince, place(saved.Source), "The cluster has a connector %q now, which it had not when the plan was made. Nothing was applied. Make a new plan.", e.Name)}
+	case !is && saved.Live == "", is && digests(saved.Live, everything(l)) && e.Revision == l.Revision:
 		return nil
 	}
 	what := fmt.Sprintf("%q is not as it was when the plan was made at %s.", name, s.Made.Format("2006-01-02 15:04:05 MST"))
@@ -184,9 +186,7 @@ func (c SavedConfig) secrets(name string, m config.Map, now *config.Declared) di
 			value, is = now.Map[k]
 		}
 		saved := c.Secrets[k]
-		salt, _, _ := strings.Cut(saved.Digest, "$")
-		raw, err := base64.RawURLEncoding.DecodeString(salt)
-		if !is || err != nil || subtle.ConstantTimeCompare([]byte(secretDigest(raw, []byte(value))), []byte(saved.Digest)) != 1 {
+		if !is || !digests(saved.Digest, []byte(value)) {
 			at := place(saved.From)
 			at.Hidden = true
 			found = append(found, diag.New(diag.SecretDiffers, at,

@@ -1,6 +1,7 @@
 package diff_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,11 +131,22 @@ func TestAnEditedPlanIsRefused(t *testing.T) {
 	}
 }
 
+// FuzzReadSaved: whatever a file holds, it is refused or can be restored; also when its sum has been made to fit.
 func FuzzReadSaved(f *testing.F) {
+	p, live := shop(f)
+	text, err := diff.Save(diff.Compare(p, live, choices(f)), "1.2", "prod", "lkc-1", time.Unix(1700000000, 0), how(f).Hidden)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
 	f.Add([]byte(`{"engine_plan": 1, "document": null, "checksum": ""}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if s, err := diff.ReadSaved(text); err == nil {
-			s.Restore(nil, nil)
+			s.Restore(live, byName(p))
+		}
+		var edited diff.Saved
+		if json.Unmarshal(text, &edited) == nil && edited.Document != nil {
+			edited.Restore(live, byName(p))
 		}
 	})
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"log/slog"
+	"strings"
 )
 
 // Config is a plugin's own settings: property names without prefix, values as text. Secret references are resolved
@@ -60,6 +61,9 @@ type Descriptor struct {
 	NewPredicate func() Predicate
 	NewConverter func() Converter
 }
+
+// TaskClass is the class name of a connector's tasks in flat maps, which Kafka Connect keeps beside their settings.
+func (d Descriptor) TaskClass() string { return strings.TrimSuffix(d.Class, "Connector") + "Task" }
 
 // Role is the role that the constructor gives; 0 when none is set.
 func (d Descriptor) Role() Role {

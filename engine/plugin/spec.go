@@ -42,6 +42,7 @@ type Setting struct {
 	HasDefault bool
 	Default    string // text of the default, valid where HasDefault
 	Doc        string
+	Example    string // a value for the plugin's example, where every required setting and every one with a value stands
 	Importance string // "high", "medium" or "low"
 	OneOf      []string
 	AnyCase    bool // OneOf compares without case
@@ -80,6 +81,7 @@ func (Secret) String() string { return "[hidden]" }
 //	cfg:"poll.interval.ms,required"   name, then any of required, nonempty, unique, anycase
 //	doc:"Wait between polls."         one sentence or two
 //	oneof:"none|all"  min:"1"  max:"10000"  importance:"high|medium|low" (medium when left out)
+//	example:"250"                     the setting stands in the plugin's example, with this value
 //
 // Types: string, *string and *int (nil: not set), bool, int16, int, int64, float64, []string, [Secret], and time.Duration, which is
 // written in milliseconds. A mistake in the tags panics: it is one of the program.
@@ -125,7 +127,7 @@ func readTags(t reflect.Type) []taggedField {
 			continue
 		}
 		parts := strings.Split(tag, ",")
-		f := taggedField{index: i, Setting: Setting{Name: parts[0], Type: typeOf(sf), Doc: sf.Tag.Get("doc"), Importance: "medium"}}
+		f := taggedField{index: i, Setting: Setting{Name: parts[0], Type: typeOf(sf), Doc: sf.Tag.Get("doc"), Example: sf.Tag.Get("example"), Importance: "medium"}}
 		for _, p := range parts[1:] {
 			switch p {
 			case "required":

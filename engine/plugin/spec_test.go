@@ -18,7 +18,7 @@ type settings struct {
 	Mode     string        `cfg:"mode" doc:"A mode." oneof:"none|all"`
 	Case     string        `cfg:"case,anycase" doc:"A mode in any case." oneof:"None|All"`
 	On       bool          `cfg:"on" doc:"A switch." importance:"low"`
-	Small    int16         `cfg:"small" doc:"A short."`
+	Small    int16         `cfg:"small" doc:"A short." example:"7"`
 	Count    int           `cfg:"count" doc:"A count." min:"1" max:"10"`
 	Long     int64         `cfg:"long" doc:"A long."`
 	Ratio    float64       `cfg:"ratio" doc:"A ratio."`
@@ -40,7 +40,7 @@ func TestSpecOf(t *testing.T) {
 		{Name: "mode", Type: plugin.StringType, HasDefault: true, Default: "none", Doc: "A mode.", OneOf: []string{"none", "all"}},
 		{Name: "case", Type: plugin.StringType, HasDefault: true, Default: "all", Doc: "A mode in any case.", OneOf: []string{"None", "All"}, AnyCase: true},
 		{Name: "on", Type: plugin.BooleanType, HasDefault: true, Default: "false", Doc: "A switch.", Importance: "low"},
-		{Name: "small", Type: plugin.ShortType, HasDefault: true, Default: "0", Doc: "A short."},
+		{Name: "small", Type: plugin.ShortType, HasDefault: true, Default: "0", Doc: "A short.", Example: "7"},
 		{Name: "count", Type: plugin.IntType, HasDefault: true, Default: "3", Doc: "A count.", Min: n(1), Max: n(10)},
 		{Name: "long", Type: plugin.LongType, HasDefault: true, Default: "0", Doc: "A long."},
 		{Name: "ratio", Type: plugin.DoubleType, HasDefault: true, Default: "0", Doc: "A ratio."},

@@ -22,6 +22,12 @@ type Predicate interface {
 	Test(r *record.Record) (bool, error)
 }
 
+// Demander is a Predicate that fails, rather than say no, for a record without a field. Demands says, after Configure, where
+// that is and how to write it otherwise; validation warns of it.
+type Demander interface {
+	Demands() []*ConfigError
+}
+
 // Converter turns data into the bytes of a message and back. A converter belongs to one task and one goroutine calls it.
 type Converter interface {
 	// Configure takes the settings; it opens nothing, since validation calls it too.

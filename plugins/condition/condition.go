@@ -46,7 +46,7 @@ func Descriptors() []plugin.Descriptor {
 }
 
 type hasHeaderKeyConfig struct {
-	Name string `cfg:"name,required,nonempty" doc:"The name, in exactly this spelling."`
+	Name string `cfg:"name,required,nonempty" example:"source" doc:"The name, in exactly this spelling."`
 }
 
 // hasHeaderKey follows Kafka Connect's HasHeaderKey.

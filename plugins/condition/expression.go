@@ -8,11 +8,14 @@ import (
 )
 
 type expressionConfig struct {
-	Expression string `cfg:"expression,required,nonempty" importance:"high" doc:"An expression over value, key, headers, topic, partition, offset and timestamp that gives true or false, such as value.amount > 100."`
+	Expression string `cfg:"expression,required,nonempty" importance:"high" example:"(value.amount ?? 0) > 100" doc:"An expression over value, key, headers, topic, partition, offset and timestamp that gives true or false, such as (value.amount ?? 0) > 100."`
 }
 
 // expression is the predicate that when = "…" and unless = "…" stand for.
-type expression struct{ program *Program }
+type expression struct {
+	program *Program
+	text    string
+}
 
 // Configure implements [plugin.Predicate].
 func (p *expression) Configure(c plugin.Config) (err error) {
@@ -20,12 +23,22 @@ func (p *expression) Configure(c plugin.Config) (err error) {
 	if err := plugin.Decode(c, &cfg); err != nil {
 		return err
 	}
-	p.program, err = CompileCondition(c["expression"])
+	p.text = c["expression"]
+	p.program, err = CompileCondition(p.text)
 	return At("expression", err)
 }
 
 // Test implements [plugin.Predicate].
 func (p *expression) Test(r *record.Record) (bool, error) { return p.program.Test(r) }
+
+// Demands implements [plugin.Demander].
+func (p *expression) Demands() []*plugin.ConfigError {
+	list := demands(p.text)
+	for _, d := range list {
+		d.Key = "expression"
+	}
+	return list
+}
 
 // At gives an error of compiling the setting that holds the expression.
 func At(key string, err error) error {

@@ -8,7 +8,7 @@ import (
 )
 
 type topicNameMatchesConfig struct {
-	Pattern string `cfg:"pattern,required,nonempty" doc:"Regular expression of Java that the whole name of the topic matches. What needs backtracking, such as look-around and back-references, is refused."`
+	Pattern string `cfg:"pattern,required,nonempty" example:"orders|invoices" doc:"Regular expression of Java that the whole name of the topic matches. What needs backtracking, such as look-around and back-references, is refused."`
 }
 
 // topicNameMatches follows Kafka Connect's TopicNameMatches. A task meets few topics, so the answers are kept.

@@ -24,8 +24,8 @@ func Descriptor() plugin.Descriptor {
 }
 
 type config struct {
-	Topic     string   `cfg:"topic,required,nonempty" doc:"Topic of the records." importance:"high"`
-	Fields    []string `cfg:"fields,nonempty" doc:"Fields of a record, each as name:type or name:type(arguments), with a ? at the end where one value in ten is null." importance:"high"`
+	Topic     string   `cfg:"topic,required,nonempty" example:"orders" doc:"Topic of the records." importance:"high"`
+	Fields    []string `cfg:"fields,nonempty" example:"id:sequence" doc:"Fields of a record, each as name:type or name:type(arguments), with a ? at the end where one value in ten is null." importance:"high"`
 	Key       string   `cfg:"key" doc:"Field whose value is the key of a record; without it keys are null."`
 	Rows      int64    `cfg:"rows" doc:"How many records to make in all, 0 for no end." min:"0"`
 	Rate      float64  `cfg:"rate" doc:"Records a second in all, 0 for as many as can be taken."`

@@ -25,15 +25,15 @@ func Descriptors() []plugin.Descriptor {
 }
 
 type sourceConfig struct {
-	File      *string `cfg:"file" doc:"Source filename. If not specified, the standard input will be used" importance:"high"`
-	Topic     string  `cfg:"topic,required,nonempty" doc:"The topic to publish data to" importance:"high"`
+	File      *string `cfg:"file" example:"in.txt" doc:"Source filename. If not specified, the standard input will be used" importance:"high"`
+	Topic     string  `cfg:"topic,required,nonempty" example:"lines" doc:"The topic to publish data to" importance:"high"`
 	BatchSize int     `cfg:"batch.size" doc:"The maximum number of records the source task can read from the file each time it is polled" importance:"low"`
 }
 
 var sourceDefaults = sourceConfig{BatchSize: 2000} //nolint:gochecknoglobals // a literal
 
 type sinkConfig struct {
-	File *string `cfg:"file" doc:"Destination filename. If not specified, the standard output will be used" importance:"high"`
+	File *string `cfg:"file" example:"out.txt" doc:"Destination filename. If not specified, the standard output will be used" importance:"high"`
 }
 
 // named reports whether a file setting names a file, rather than standard input or output.

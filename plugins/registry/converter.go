@@ -466,6 +466,11 @@ func (c *Converter) newReader(ctx context.Context, key readerKey) (*reader, erro
 	if err != nil {
 		return fail(err, retrieving)
 	}
+	if file, ok := written.(Indexed); ok {
+		if written, err = file.Message(parseIndex(key.frame.index)); err != nil {
+			return fail(err, "Error deserializing "+c.words.Name+" message")
+		}
+	}
 	if subject == "" {
 		if subject, err = c.subject(ctx, key.topic, written); err != nil {
 			return fail(err, retrieving)

@@ -38,6 +38,13 @@ type Schema interface {
 	Reads(writer Schema) error
 }
 
+// Indexed is a Schema of a format whose files have several messages (Words.Indexed).
+type Indexed interface {
+	Schema
+	// Message is the schema of the message at an index, for the strategies that name subjects after it.
+	Message(index []int) (Schema, error)
+}
+
 // Encoder writes values. One goroutine uses it.
 type Encoder interface {
 	// Index is the path to the message in its file, nil of formats that have none. [0] is the first message.

@@ -11,7 +11,7 @@ import (
 // settings are those of AbstractKafkaSchemaSerDeConfig and SchemaRegistryClientConfig that do something here. Those that
 // would need code of the user's, or rules, are refused by refuse.
 type settings struct {
-	URLs      []string `cfg:"schema.registry.url,required,nonempty" importance:"high" doc:"Addresses of the schema registry, tried in this order."`
+	URLs      []string `cfg:"schema.registry.url,required,nonempty" importance:"high" example:"http://127.0.0.1:8081" doc:"Addresses of the schema registry, tried in this order."`
 	Randomize bool     `cfg:"schema.registry.url.randomize" importance:"low" doc:"Begin with an address chosen by chance."`
 
 	Auto         bool   `cfg:"auto.register.schemas" doc:"Register schemas that the registry does not have yet."`

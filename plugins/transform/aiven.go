@@ -8,9 +8,9 @@ import (
 )
 
 type concatConfig struct {
-	Fields    []string `cfg:"field.names,required" importance:"high" doc:"Names of the fields to join."`
-	Output    string   `cfg:"output.field.name,required,nonempty" importance:"high" doc:"Name of the field for the joined text."`
-	Delimiter string   `cfg:"delimiter" importance:"high" doc:"What stands between two of them."`
+	Fields    []string `cfg:"field.names,required" importance:"high" example:"first,last" doc:"Names of the fields to join."`
+	Output    string   `cfg:"output.field.name,required,nonempty" importance:"high" example:"name" doc:"Name of the field for the joined text."`
+	Delimiter string   `cfg:"delimiter" importance:"high" example:" " doc:"What stands between two of them."`
 	Missing   string   `cfg:"field.replace.missing" importance:"high" doc:"What stands for a field that is not there or null."`
 }
 
@@ -133,7 +133,7 @@ func plainText(a *record.Arena, s *record.Schema, v record.Value) (record.Value,
 }
 
 type extractTimestampConfig struct {
-	Field      string `cfg:"field.name,required,nonempty" importance:"high" doc:"Name of the field with the timestamp: an INT64 or a date."`
+	Field      string `cfg:"field.name,required,nonempty" importance:"high" example:"created" doc:"Name of the field with the timestamp: an INT64 or a date."`
 	Resolution string `cfg:"timestamp.resolution,anycase" oneof:"milliseconds|seconds" importance:"low" doc:"What an INT64 counts since 1970."`
 }
 
@@ -220,12 +220,12 @@ func fieldOf(d *record.Datum, name string, target plugin.Target) (s *record.Sche
 }
 
 type extractTopicConfig struct {
-	Field string `cfg:"field.name" importance:"high" doc:"Name of the field that has the topic. Empty: the whole key or value is the topic."`
+	Field string `cfg:"field.name" importance:"high" example:"kind" doc:"Name of the field that has the topic. Empty: the whole key or value is the topic."`
 	Skip  bool   `cfg:"skip.missing.or.null" importance:"low" doc:"Whether a record without it keeps its topic; otherwise it fails."`
 }
 
 type confluentTopicConfig struct {
-	Field  string `cfg:"field" importance:"high" doc:"Name of the field that has the topic. Empty: the whole key or value is the topic."`
+	Field  string `cfg:"field" importance:"high" example:"kind" doc:"Name of the field that has the topic. Empty: the whole key or value is the topic."`
 	Format string `cfg:"field.format,anycase" oneof:"PLAIN" doc:"How the field is named. Paths of JSON are not available; extract_field has paths of syntax V2."`
 	Skip   bool   `cfg:"skip.missing.or.null" importance:"low" doc:"Whether a record without it keeps its topic; otherwise it fails."`
 }
@@ -316,11 +316,11 @@ func (t *extractTopic) missing() error {
 }
 
 type tombstoneConfig struct {
-	Behavior string `cfg:"behavior,required,anycase" oneof:"drop_silent|drop_warn|fail" doc:"What becomes of a record whose value is null. drop_silent and drop_warn: it goes, and is counted as dropped. fail: it fails."`
+	Behavior string `cfg:"behavior,required,anycase" oneof:"drop_silent|drop_warn|fail" example:"drop_silent" doc:"What becomes of a record whose value is null. drop_silent and drop_warn: it goes, and is counted as dropped. fail: it fails."`
 }
 
 type confluentTombstoneConfig struct {
-	Behavior string `cfg:"behavior,anycase" oneof:"drop_silent|drop_warn|fail|ignore" doc:"What becomes of a record whose value is null. drop_silent and drop_warn: it goes, and is counted as dropped. fail: it fails. ignore: it stays."`
+	Behavior string `cfg:"behavior,anycase" oneof:"drop_silent|drop_warn|fail|ignore" example:"ignore" doc:"What becomes of a record whose value is null. drop_silent and drop_warn: it goes, and is counted as dropped. fail: it fails. ignore: it stays."`
 }
 
 var confluentTombstoneDefaults = confluentTombstoneConfig{Behavior: "drop_silent"} //nolint:gochecknoglobals // a literal

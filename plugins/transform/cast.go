@@ -9,7 +9,7 @@ import (
 )
 
 type castConfig struct {
-	Spec    []string `cfg:"spec,required" importance:"high" doc:"Pairs field:type, or a single type for the whole key or value. Types: int8, int16, int32, int64, float32, float64, boolean, string."`
+	Spec    []string `cfg:"spec,required" importance:"high" example:"id:string,amount:float64" doc:"Pairs field:type, or a single type for the whole key or value. Types: int8, int16, int32, int64, float32, float64, boolean, string."`
 	Replace bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax  string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

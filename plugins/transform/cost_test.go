@@ -41,6 +41,7 @@ var steady = map[string]struct {
 	"route":                   {Config: plugin.Config{"topic": "value.name", "key": "value.id", "partition": "value.f1", "timestamp": "value.id"}, keepsSchema: true},
 	"split":                   {Config: plugin.Config{"field": "nobody"}, keepsSchema: true, onlyMaps: true},
 	"unwrap":                  {keepsSchema: true},
+	"outbox":                  {keepsSchema: true},
 	"by_logical_table":        {Config: plugin.Config{"topic.regex": "o(.*)", "topic.replacement": "x$1"}, keepsSchema: true},
 	"concat_fields":           {Config: plugin.Config{"field.names": "id,name,nobody", "output.field.name": "all", "delimiter": "-"}},
 	"extract_timestamp":       {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},

@@ -13,7 +13,7 @@ type unwrapConfig struct {
 	Deletes        string   `cfg:"delete.handling.mode,anycase" oneof:"none|drop|rewrite" doc:"The older setting: what becomes of a delete event. none: its value is null. drop: it goes. rewrite: it is the row as it was with __deleted = true."`
 	Route          string   `cfg:"route.by.field" importance:"low" doc:"Name of a field of the row whose text is the topic."`
 	FieldsPrefix   string   `cfg:"add.fields.prefix" importance:"low" doc:"What stands before the names of added fields."`
-	Fields         []string `cfg:"add.fields" importance:"low" doc:"Fields of the envelope that are added to the row: op, ts_ms, source.lsn, transaction.id, …; a name behind a colon is the new one."`
+	Fields         []string `cfg:"add.fields" importance:"low" example:"op,source.ts_ms" doc:"Fields of the envelope that are added to the row: op, ts_ms, source.lsn, transaction.id, …; a name behind a colon is the new one."`
 	HeadersPrefix  string   `cfg:"add.headers.prefix" importance:"low" doc:"What stands before the names of added headers."`
 	Headers        []string `cfg:"add.headers" importance:"low" doc:"Fields of the envelope that are added as headers, written like add.fields."`
 	DropHeader     string   `cfg:"drop.fields.header.name" importance:"low" doc:"Name of a header with a list of fields to remove."`
@@ -408,16 +408,17 @@ func (t *unwrap) dropFrom(target plugin.Target, list []record.Value, r *record.R
 }
 
 type logicalTableConfig struct {
-	Regex       string `cfg:"topic.regex,required,nonempty" importance:"low" doc:"Regular expression that the whole topic of a physical table matches."`
-	Replacement string `cfg:"topic.replacement,required,nonempty" importance:"low" doc:"The topic of the logical table; $1 and ${name} are groups."`
+	Regex       string `cfg:"topic.regex,required,nonempty" importance:"low" example:"(.*)_shard_[0-9]+" doc:"Regular expression that the whole topic of a physical table matches."`
+	Replacement string `cfg:"topic.replacement,required,nonempty" importance:"low" example:"$1" doc:"The topic of the logical table; $1 and ${name} are groups."`
 	Unique      bool   `cfg:"key.enforce.uniqueness" importance:"low" doc:"Whether the key gets a field that tells the physical tables apart."`
 	KeyName     string `cfg:"key.field.name" importance:"low" doc:"Name of that field."`
 	KeyRegex    string `cfg:"key.field.regex" importance:"low" doc:"Regular expression that the whole topic matches, for the content of that field. Without it, it is the topic."`
+	Adjustment  string `cfg:"schema.name.adjustment.mode" oneof:"none" importance:"low" doc:"How names of schemas are changed for converters that do not take them as they are: not at all."`
 	KeyReplace  string `cfg:"key.field.replacement" importance:"low" doc:"The content of that field; $1 and ${name} are groups."`
 }
 
 //nolint:gochecknoglobals // a literal
-var logicalTableDefaults = logicalTableConfig{Unique: true, KeyName: "__dbz__physicalTableIdentifier"}
+var logicalTableDefaults = logicalTableConfig{Unique: true, KeyName: "__dbz__physicalTableIdentifier", Adjustment: "none"}
 
 const updatePurpose = "Updating schema"
 

@@ -10,7 +10,7 @@ import (
 )
 
 type dedupeConfig struct {
-	By     string `cfg:"by" importance:"high" doc:"Expression that gives what makes records the same. A record for which it is null is never dropped."`
+	By     string `cfg:"by" importance:"high" example:"value.id" doc:"Expression that gives what makes records the same. A record for which it is null is never dropped."`
 	Window int    `cfg:"window.records" min:"1" max:"10000000" doc:"How many different records are remembered; the oldest is forgotten first."`
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 type extractFieldConfig struct {
-	Field   string `cfg:"field,required" doc:"Name of the field, or in syntax V2 the path to it."`
+	Field   string `cfg:"field,required" example:"id" doc:"Name of the field, or in syntax V2 the path to it."`
 	Syntax  string `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How the name is read. V1: as it stands. V2: as a path of names with dots between them; a name that has a dot stands in backticks."`
 	Replace bool   `cfg:"replace.null.with.default" doc:"Whether the default of the field is taken where the field is null."`
 }

@@ -10,7 +10,7 @@ import (
 )
 
 type dropHeadersConfig struct {
-	Headers []string `cfg:"headers,required,nonempty,unique" importance:"high" doc:"Names of the headers to remove, in exactly this spelling."`
+	Headers []string `cfg:"headers,required,nonempty,unique" importance:"high" example:"trace,span" doc:"Names of the headers to remove, in exactly this spelling."`
 }
 
 // dropHeaders follows Kafka Connect's DropHeaders.
@@ -56,8 +56,8 @@ func (t *dropHeaders) drop(_ int, r *record.Record) error {
 }
 
 type insertHeaderConfig struct {
-	Header  string `cfg:"header,required" importance:"high" doc:"Name of the header."`
-	Literal string `cfg:"value.literal,required" importance:"high" doc:"What the header holds. The type is that of the text: a number, true or false, a timestamp, a list or a map in the manner of JSON, null, and otherwise a string."`
+	Header  string `cfg:"header,required" importance:"high" example:"origin" doc:"Name of the header."`
+	Literal string `cfg:"value.literal,required" importance:"high" example:"shop" doc:"What the header holds. The type is that of the text: a number, true or false, a timestamp, a list or a map in the manner of JSON, null, and otherwise a string."`
 }
 
 // insertHeader follows Kafka Connect's InsertHeader. Headers of the same name stay.
@@ -95,9 +95,9 @@ func (t *insertHeader) insert(_ int, r *record.Record) error {
 }
 
 type headerFromConfig struct {
-	Fields    []string `cfg:"fields,required" importance:"high" doc:"Names of the fields whose content becomes headers."`
-	Headers   []string `cfg:"headers,required" importance:"high" doc:"Names of the headers, one for each field and in the same order."`
-	Operation string   `cfg:"operation,required" oneof:"move|copy" importance:"high" doc:"Whether the fields go (move) or stay (copy)."`
+	Fields    []string `cfg:"fields,required" importance:"high" example:"source" doc:"Names of the fields whose content becomes headers."`
+	Headers   []string `cfg:"headers,required" importance:"high" example:"origin" doc:"Names of the headers, one for each field and in the same order."`
+	Operation string   `cfg:"operation,required" oneof:"move|copy" importance:"high" example:"copy" doc:"Whether the fields go (move) or stay (copy)."`
 	Replace   bool     `cfg:"replace.null.with.default" doc:"Whether the default of a field is taken where the field is null."`
 	Syntax    string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

@@ -6,7 +6,7 @@ import (
 )
 
 type hoistFieldConfig struct {
-	Field string `cfg:"field,required" doc:"Name of the field of the struct, or the key of the map, that is made."`
+	Field string `cfg:"field,required" example:"line" doc:"Name of the field of the struct, or the key of the map, that is made."`
 }
 
 // hoistField follows Kafka Connect's HoistField. It wraps null as well, so that a tombstone is none any more.

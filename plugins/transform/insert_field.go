@@ -12,8 +12,8 @@ type insertFieldConfig struct {
 	Partition   *string `cfg:"partition.field" doc:"Name of the field for the partition of the topic. It stays empty where the record has none yet."`
 	Offset      *string `cfg:"offset.field" doc:"Name of the field for the offset in the topic. Only on the way to a sink."`
 	Timestamp   *string `cfg:"timestamp.field" doc:"Name of the field for the record's timestamp."`
-	Static      *string `cfg:"static.field" doc:"Name of the field for a fixed text."`
-	StaticValue *string `cfg:"static.value" doc:"The fixed text."`
+	Static      *string `cfg:"static.field" example:"origin" doc:"Name of the field for a fixed text."`
+	StaticValue *string `cfg:"static.value" example:"shop" doc:"The fixed text."`
 	Replace     bool    `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax      string  `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type maskFieldConfig struct {
-	Fields      []string `cfg:"fields,required,nonempty,unique" importance:"high" doc:"Names of the fields to mask."`
+	Fields      []string `cfg:"fields,required,nonempty,unique" importance:"high" example:"card,cvc" doc:"Names of the fields to mask."`
 	Replacement *string  `cfg:"replacement,nonempty" importance:"low" doc:"What takes the place of texts and, as a number, of numbers. Without it each type has its own zero: 0, false, an empty text, list or map."`
 	Replace     bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax      string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`

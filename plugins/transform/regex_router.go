@@ -11,8 +11,8 @@ import (
 )
 
 type regexRouterConfig struct {
-	Regex       string `cfg:"regex,required" importance:"high" doc:"Regular expression of Java that the whole name of the topic must match. What needs backtracking, such as look-around and back-references, is refused."`
-	Replacement string `cfg:"replacement,required" importance:"high" doc:"What takes the place of the first match. $1 and ${name} are groups, a backslash takes the meaning from the character behind it."`
+	Regex       string `cfg:"regex,required" importance:"high" example:"shop\\.(.*)" doc:"Regular expression of Java that the whole name of the topic must match. What needs backtracking, such as look-around and back-references, is refused."`
+	Replacement string `cfg:"replacement,required" importance:"high" example:"$1" doc:"What takes the place of the first match. $1 and ${name} are groups, a backslash takes the meaning from the character behind it."`
 }
 
 // regexRouter follows Kafka Connect's RegexRouter. A topic that does not match stays.

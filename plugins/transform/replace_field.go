@@ -9,9 +9,9 @@ import (
 )
 
 type replaceFieldConfig struct {
-	Exclude []string `cfg:"exclude,unique" doc:"Names of the fields to leave out, also where include names them."`
+	Exclude []string `cfg:"exclude,unique" example:"password" doc:"Names of the fields to leave out, also where include names them."`
 	Include []string `cfg:"include,unique" doc:"Names of the fields to keep. When it is empty, all are kept."`
-	Renames []string `cfg:"renames" doc:"Pairs old:new of names. exclude and include name fields as they are before that."`
+	Renames []string `cfg:"renames" example:"id:order_id" doc:"Pairs old:new of names. exclude and include name fields as they are before that."`
 	Replace bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax  string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

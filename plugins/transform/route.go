@@ -10,7 +10,7 @@ import (
 )
 
 type routeConfig struct {
-	Topic     string `cfg:"topic" importance:"high" doc:"Expression that gives the topic, a text that is not empty."`
+	Topic     string `cfg:"topic" importance:"high" example:"topic + '.' + lower(value.country ?? 'none')" doc:"Expression that gives the topic, a text that is not empty."`
 	Key       string `cfg:"key" doc:"Expression that gives the key. The field that it names keeps its schema; what is computed has one where the expression always gives one type."`
 	Partition string `cfg:"partition" doc:"Expression that gives the partition of the topic, from 0 on."`
 	Timestamp string `cfg:"timestamp" doc:"Expression that gives the timestamp: a time, or milliseconds since 1970."`

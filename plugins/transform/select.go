@@ -8,12 +8,12 @@ import (
 )
 
 type patternConfig struct {
-	Pattern string `cfg:"pattern,required,nonempty" importance:"high" doc:"Regular expression of Java that the whole name of a field matches. What needs backtracking is refused."`
+	Pattern string `cfg:"pattern,required,nonempty" importance:"high" example:"address_(.*)" doc:"Regular expression of Java that the whole name of a field matches. What needs backtracking is refused."`
 }
 
 type renameConfig struct {
-	Pattern     string `cfg:"pattern,required,nonempty" importance:"high" doc:"Regular expression of Java that the whole name of a field matches. What needs backtracking is refused."`
-	Replacement string `cfg:"replacement,required,nonempty" importance:"high" doc:"The new name. $1 and ${name} are groups of the pattern."`
+	Pattern     string `cfg:"pattern,required,nonempty" importance:"high" example:"address_(.*)" doc:"Regular expression of Java that the whole name of a field matches. What needs backtracking is refused."`
+	Replacement string `cfg:"replacement,required,nonempty" importance:"high" example:"$1" doc:"The new name. $1 and ${name} are groups of the pattern."`
 }
 
 // byPattern keeps, removes or renames the fields whose name matches. What becomes of a name is worked out once for each

@@ -7,9 +7,9 @@ import (
 )
 
 type setConfig struct {
-	Field      string `cfg:"field,required,nonempty" importance:"high" doc:"Path to the field that is set: names with dots between them; a name that has a dot stands in backticks. A field that is not there is added behind the others."`
-	Expression string `cfg:"expression,required,nonempty" importance:"high" doc:"Expression over value, key, headers, topic, partition, offset and timestamp that gives the content."`
-	Type       string `cfg:"field.type" oneof:"int8|int16|int32|int64|float32|float64|boolean|string|timestamp" doc:"Type of the field. Without it the type is that of the field that the expression names, or the one that the expression always gives; where neither is known, records with a schema need it."`
+	Field      string `cfg:"field,required,nonempty" importance:"high" example:"total" doc:"Path to the field that is set: names with dots between them; a name that has a dot stands in backticks. A field that is not there is added behind the others."`
+	Expression string `cfg:"expression,required,nonempty" importance:"high" example:"(value.price ?? 0) * (value.quantity ?? 1)" doc:"Expression over value, key, headers, topic, partition, offset and timestamp that gives the content."`
+	Type       string `cfg:"field.type" oneof:"int8|int16|int32|int64|float32|float64|boolean|string|timestamp" example:"float64" doc:"Type of the field. Without it the type is that of the field that the expression names, or the one that the expression always gives; where neither is known, records with a schema need it."`
 }
 
 // set assigns a field of the key or the value. Every field it makes is optional.

@@ -6,7 +6,7 @@ import (
 )
 
 type setSchemaMetadataConfig struct {
-	Name    *string `cfg:"schema.name" importance:"high" doc:"Name that the schema gets."`
+	Name    *string `cfg:"schema.name" importance:"high" example:"com.example.Order" doc:"Name that the schema gets."`
 	Version *int    `cfg:"schema.version" importance:"high" doc:"Version that the schema gets."`
 	Replace bool    `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 }

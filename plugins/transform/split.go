@@ -9,7 +9,7 @@ import (
 )
 
 type splitConfig struct {
-	Field string `cfg:"field" importance:"high" doc:"Path to the list: names with dots between them; a name that has a dot stands in backticks. Empty: the value itself is the list."`
+	Field string `cfg:"field" importance:"high" example:"items" doc:"Path to the list: names with dots between them; a name that has a dot stands in backticks. Empty: the value itself is the list."`
 	Keep  bool   `cfg:"keep.others" doc:"Whether each record keeps the fields around, with one element in the place of the list. Otherwise its value is the element."`
 }
 

@@ -1,9 +1,11 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 )
 
@@ -37,4 +39,29 @@ func TestThirdPartyVectors(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestRefusedSettings holds that what we do not do is refused by name, and not ignored (invariant 9).
+func TestRefusedSettings(t *testing.T) {
+	t.Parallel()
+	r := registry(t)
+	for _, c := range []struct {
+		class  string
+		key    string
+		config plugin.Config
+	}{
+		{"io.debezium.transforms.outbox.EventRouter", "table.expand.json.payload", plugin.Config{"table.expand.json.payload": "true"}},
+		{"io.debezium.transforms.outbox.EventRouter", "table.fields.additional.placement", plugin.Config{"table.fields.additional.placement": "a:somewhere"}},
+		{"io.debezium.transforms.ByLogicalTableRouter", "schema.name.adjustment.mode", plugin.Config{"topic.regex": "a", "topic.replacement": "b", "schema.name.adjustment.mode": "avro"}},
+		{"io.confluent.connect.transforms.ExtractTopic$Value", "field.format", plugin.Config{"field.format": "JSON_PATH"}},
+	} {
+		d, target, ok := r.Class(plugin.TransformRole, c.class)
+		if !ok {
+			t.Fatalf("there is no %s", c.class)
+		}
+		err := d.NewTransform(target).Configure(c.config)
+		if e, ok := errors.AsType[*plugin.ConfigError](err); !ok || e.Key != c.key {
+			t.Errorf("%s with %v: got %v, want an error about %s", c.class, c.config, err, c.key)
+		}
+	}
 }

@@ -11,10 +11,10 @@ import (
 )
 
 type timestampConverterConfig struct {
-	Field     string `cfg:"field" importance:"high" doc:"Name of the field with the timestamp. Empty: the whole key or value is one."`
-	Target    string `cfg:"target.type,required" oneof:"string|unix|Date|Time|Timestamp" importance:"high" doc:"What the timestamp becomes."`
+	Field     string `cfg:"field" importance:"high" example:"created" doc:"Name of the field with the timestamp. Empty: the whole key or value is one."`
+	Target    string `cfg:"target.type,required" oneof:"string|unix|Date|Time|Timestamp" importance:"high" example:"Timestamp" doc:"What the timestamp becomes."`
 	Format    string `cfg:"format" doc:"Pattern of Java's SimpleDateFormat, in UTC, by which texts are printed and read. Week years and weeks (Y, w, W, F) are printed only."`
-	Precision string `cfg:"unix.precision" oneof:"nanoseconds|microseconds|milliseconds|seconds" importance:"low" doc:"What a plain number counts since 1970."`
+	Precision string `cfg:"unix.precision" oneof:"nanoseconds|microseconds|milliseconds|seconds" importance:"low" example:"milliseconds" doc:"What a plain number counts since 1970."`
 	Replace   bool   `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax    string `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

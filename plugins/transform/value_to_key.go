@@ -9,7 +9,7 @@ import (
 )
 
 type valueToKeyConfig struct {
-	Fields  []string `cfg:"fields,required,nonempty,unique" importance:"high" doc:"Names of the fields of the value that make the key."`
+	Fields  []string `cfg:"fields,required,nonempty,unique" importance:"high" example:"id" doc:"Names of the fields of the value that make the key."`
 	Replace bool     `cfg:"replace.null.with.default" doc:"Whether fields that are null and have a default get it."`
 	Syntax  string   `cfg:"field.syntax.version,anycase" oneof:"V1|V2" importance:"high" doc:"How names of fields are read. V1: as they stand. V2: as paths of names with dots between them; a name that has a dot stands in backticks."`
 }

@@ -100,16 +100,19 @@ type connector struct {
 	Restarts    int                   `json:"restarts,omitempty"`
 	TaskRestart map[int]int           `json:"task_restarts,omitempty"`
 	TaskTarget  map[int]config.Target `json:"task_targets,omitempty"`
+	Mark        store.Mark            `json:"mark,omitzero"`
+	Marked      store.Revision        `json:"marked,omitempty"`
+	Hold        store.Hold            `json:"hold,omitzero"`
 }
 
 func fromConnector(c store.Connector) connector {
-	return connector{c.Config, c.Revision, c.Incarnation, c.Target, c.Tasks, c.TasksFor, c.Restarts, c.TaskRestart, c.TaskTarget}
+	return connector{c.Config, c.Revision, c.Incarnation, c.Target, c.Tasks, c.TasksFor, c.Restarts, c.TaskRestart, c.TaskTarget, c.Mark, c.Marked, c.Hold}
 }
 
 func (c connector) named(name string) store.Connector {
 	return store.Connector{
 		Name: name, Config: c.Config, Revision: c.Revision, Incarnation: c.Incarnation, Target: c.Target,
-		Tasks: c.Tasks, TasksFor: c.TasksFor, Restarts: c.Restarts, TaskRestart: c.TaskRestart, TaskTarget: c.TaskTarget,
+		Tasks: c.Tasks, TasksFor: c.TasksFor, Restarts: c.Restarts, TaskRestart: c.TaskRestart, TaskTarget: c.TaskTarget, Mark: c.Mark, Marked: c.Marked, Hold: c.Hold,
 	}
 }
 

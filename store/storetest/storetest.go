@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"CommitIsReadAtOnce":                commitIsReadAtOnce,
 		"RevisionsAreTheCommits":            revisionsAreTheCommits,
 		"SnapshotsNeverChange":              snapshotsNeverChange,
+		"MarksAreKept":                      marksAreKept,
+		"HoldsAreKept":                      holdsAreKept,
 		"DeleteTakesAway":                   deleteTakesAway,
 		"PlanIsReplaced":                    planIsReplaced,
 		"ClaimFencesTheFormerLeader":        claimFences,
@@ -107,6 +109,52 @@ func revisionsAreTheCommits(t *testing.T, s store.Store) {
 	tasks.Tasks, tasks.TasksFor = []config.Map{{"task": "0"}}, second
 	l.commit(put(&tasks))
 	equal(t, "tasks", snapshot(t, s).Connectors["a"], tasks)
+}
+
+// marksAreKept: a mark has a revision of its own, which leaves tasks alone, and stays until the configuration is written
+// without one.
+func marksAreKept(t *testing.T, s store.Store) {
+	l := claim(t, s)
+	first := *connector("a")
+	first.Mark = store.Mark{Project: "shöp <1>", Source: "a.hcl:1:1", Digest: "x y"}
+	first.Tasks = []config.Map{{"task": "0"}}
+	r := l.commit(put(&first))
+	got := snapshot(t, s).Connectors["a"]
+	equal(t, "mark", got.Mark, first.Mark)
+	equal(t, "written", got.Written(), r)
+
+	marked := got
+	marked.Mark, marked.Marked = store.Mark{Project: "other"}, store.ThisCommit
+	second := l.commit(put(&marked))
+	got = snapshot(t, s).Connectors["a"]
+	equal(t, "written after a mark", got.Written(), second)
+	marked.Marked = second
+	equal(t, "all but the mark", got, marked)
+
+	paused := got
+	paused.Target = config.Paused
+	l.commit(put(&paused))
+	equal(t, "after another write", snapshot(t, s).Connectors["a"], paused)
+
+	plain := paused
+	plain.Config, plain.Revision, plain.Mark, plain.Marked = config.Map{"name": "a", "x": "2"}, 0, store.Mark{}, 0
+	third := l.commit(put(&plain))
+	got = snapshot(t, s).Connectors["a"]
+	equal(t, "mark of a write without", got.Mark, store.Mark{})
+	equal(t, "written without a mark", got.Written(), third)
+}
+
+func holdsAreKept(t *testing.T, s store.Store) {
+	l := claim(t, s)
+	l.commit(put(connector("a")))
+	held := snapshot(t, s).Connectors["a"]
+	held.Hold = store.Hold{By: "x", Until: time.Date(2100, 1, 2, 3, 4, 5, 6e6, time.UTC)}
+	l.commit(put(&held))
+	equal(t, "held", snapshot(t, s).Connectors["a"], held)
+	free := held
+	free.Hold = store.Hold{}
+	l.commit(put(&free))
+	equal(t, "let go", snapshot(t, s).Connectors["a"], free)
 }
 
 func snapshotsNeverChange(t *testing.T, s store.Store) {

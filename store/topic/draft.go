@@ -123,6 +123,9 @@ func (d *draft) connector(to store.Connector) error {
 			*r = d.revision
 		}
 	}
+	if to.Marked == store.ThisCommit {
+		to.Marked = d.revision
+	}
 	if to.Tasks != nil && to.TasksFor == 0 {
 		to.TasksFor = to.Revision
 	}
@@ -134,22 +137,25 @@ func (d *draft) connector(to store.Connector) error {
 	if !exists {
 		target() // a worker of Kafka Connect starts nothing before it has heard that it is not to
 	}
-	if !exists || to.Revision != was.Revision || to.Incarnation != was.Incarnation {
-		d.put(connectorPrefix+d.name, encodeProperties(to.Config),
-			revisionOf(revisionHeader, to.Revision), revisionOf(incarnationHeader, to.Incarnation))
+	written := !exists || to.Revision != was.Revision || to.Incarnation != was.Incarnation || to.Mark != was.Mark || to.Marked != was.Marked
+	if written {
+		d.put(connectorPrefix+d.name, encodeProperties(to.Config), append([]kgo.RecordHeader{
+			revisionOf(revisionHeader, to.Revision), revisionOf(incarnationHeader, to.Incarnation),
+		}, markHeaders(to.Mark, to.Marked)...)...)
 	}
-	d.tasks(old, was, to)
+	d.tasks(old, was, to, written)
 	if exists {
 		target()
 	}
 	return d.asked(was, to)
 }
 
-// tasks writes a task set, which is whole or not at all.
-func (d *draft) tasks(old *records, was, to store.Connector) {
+// tasks writes a task set, which is whole or not at all. One of a worker of Kafka Connect counts by its place behind the
+// configuration, so that it follows when that is written.
+func (d *draft) tasks(old *records, was, to store.Connector, written bool) {
 	same := slices.EqualFunc(was.Tasks, to.Tasks, maps.Equal[config.Map, config.Map]) && (was.Tasks == nil) == (to.Tasks == nil)
 	switch {
-	case same && was.TasksFor == to.TasksFor && was.Incarnation == to.Incarnation:
+	case same && was.TasksFor == to.TasksFor && was.Incarnation == to.Incarnation && (!written || old.commit == nil || old.commit.madeOf != 0):
 	case to.Tasks != nil:
 		for i, t := range to.Tasks {
 			d.put(taskPrefix+d.name+"-"+strconv.Itoa(i), encodeProperties(t))
@@ -174,13 +180,13 @@ func (d *draft) asked(was, to store.Connector) error {
 		d.put(restartPrefix+d.name, fmt.Appendf(nil, `{"include-tasks":%t,"only-failed":false}`, tasks),
 			kgo.RecordHeader{Key: restartsHeader, Value: h})
 	}
-	if maps.Equal(was.TaskTarget, to.TaskTarget) {
+	if maps.Equal(was.TaskTarget, to.TaskTarget) && was.Hold.By == to.Hold.By && was.Hold.Until.Equal(to.Hold.Until) {
 		return nil
 	}
 	var value []byte
-	if len(to.TaskTarget) > 0 {
+	if len(to.TaskTarget) > 0 || to.Hold.By != "" {
 		var err error
-		if value, err = marshal(targets{to.Incarnation, to.TaskTarget}); err != nil {
+		if value, err = marshal(targets{to.Incarnation, to.TaskTarget, to.Hold}); err != nil {
 			return err
 		}
 	}

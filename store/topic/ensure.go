@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strconv"
 	"time"
@@ -58,7 +59,7 @@ type found struct {
 }
 
 // ensure makes a topic that is missing and looks whether one that is there will do.
-func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix) (found, error) {
+func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix, l *slog.Logger) (found, error) {
 	admin := kadm.NewClient(client)
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
@@ -68,7 +69,7 @@ func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix) (found, 
 		case err == nil && len(d.Partitions) > 0:
 			return check(ctx, admin, t, p, len(d.Partitions))
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
-			if err := create(ctx, admin, t, p); err != nil {
+			if err := create(ctx, admin, t, p, l); err != nil {
 				return found{}, err
 			}
 		case err != nil && !kerr.IsRetriable(err):
@@ -106,8 +107,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// create makes a topic. Another worker may do the same at the same time.
-func create(ctx context.Context, admin *kadm.Client, t Topic, p prefix) error {
+// create makes a topic. Another worker may do the same at the same time. When there are fewer brokers than replicas it says
+// so and waits until ctx is done, since brokers may still be starting.
+func create(ctx context.Context, admin *kadm.Client, t Topic, p prefix, l *slog.Logger) error {
 	settings := settled()
 	maps.Copy(settings, t.Configs)
 	settings[cleanupPolicy] = compact
@@ -115,19 +117,20 @@ func create(ctx context.Context, admin *kadm.Client, t Topic, p prefix) error {
 	for k, v := range settings {
 		values[k] = &v
 	}
-	for {
+	for few := false; ; few = true {
 		_, err := admin.CreateTopic(ctx, t.Partitions, t.Replication, values, t.Name)
 		switch {
 		case err == nil || errors.Is(err, kerr.TopicAlreadyExists):
 			return nil
-		case errors.Is(err, kerr.InvalidReplicationFactor) && ctx.Err() == nil:
-			pause(ctx, time.Second) // brokers may still be starting
-			if ctx.Err() == nil {
-				continue
-			}
+		case few && errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return said("Topic %s cannot be made with a replication factor of %d: the cluster has fewer brokers.\n\nSet %sreplication.factor to at most their number, or to -1 for the cluster's default.", t.Name, t.Replication, p)
+		case !errors.Is(err, kerr.InvalidReplicationFactor):
+			return fmt.Errorf("make topic %s: %w", t.Name, explain(err, access{"Create", "topic", t.Name}))
+		case !few:
+			l.Warn("the cluster has fewer brokers than a topic is to have replicas; waiting for more. -1 is the cluster's default",
+				"topic", t.Name, string(p)+"replication.factor", t.Replication, "for", patience)
 		}
-		return fmt.Errorf("make topic %s: %w", t.Name, explain(err, access{"Create", "topic", t.Name}))
+		pause(ctx, time.Second)
 	}
 }
 

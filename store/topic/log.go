@@ -337,6 +337,14 @@ func (l *log) listEnd(ctx context.Context) ([]int64, error) {
 	return l.list(ctx, list)
 }
 
+// passes reports whether it may help to ask again: a broker says so, or none has said anything.
+func passes(err error) bool {
+	if refused, ok := errors.AsType[*kerr.Error](err); ok {
+		return refused.Retriable
+	}
+	return !errors.Is(err, kgo.ErrClientClosed)
+}
+
 // list asks for an offset of each partition, until all have a leader that answers.
 func (l *log) list(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) ([]int64, error) {
 	for {
@@ -352,7 +360,7 @@ func (l *log) list(ctx context.Context, list func(context.Context, ...string) (k
 			}
 			return offsets, nil
 		}
-		if !kerr.IsRetriable(err) {
+		if !passes(err) {
 			return nil, fmt.Errorf("find the end of topic %s: %w", l.topic, explain(err, access{"Describe", "topic", l.topic}))
 		}
 		t := time.NewTimer(silence)

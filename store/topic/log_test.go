@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -141,6 +144,44 @@ func TestReadsShareAnEnd(t *testing.T) {
 	wg.Wait()
 	if got := asked.Load(); got == 0 || got > readers/4 {
 		t.Errorf("%d readers asked %d times", readers, got)
+	}
+}
+
+// TestBarrierOutlastsABroker: while no broker can be reached, a barrier waits as long as it may, and then says that it ran out
+// of time, which whoever can do without an answer goes by.
+func TestBarrierOutlastsABroker(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can hang up")
+	}
+	var gone atomic.Bool
+	settings := c.settings()
+	settings.Client = func(id string, options ...kgo.Opt) (*kgo.Client, error) {
+		return c.client(id, append(options, kgo.RequestRetries(0), kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
+			if gone.Load() {
+				return nil, syscall.ECONNREFUSED
+			}
+			return new(net.Dialer).DialContext(ctx, network, host)
+		}))...)
+	}
+	s, err := topic.Open(t.Context(), settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // nothing was written
+	gone.Store(true)
+	c.fake.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, errors.New("hangs up"), true
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := s.Sync(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	gone.Store(false)
+	if err := s.Sync(t.Context()); err != nil {
+		t.Errorf("after the broker has come back: %v", err)
 	}
 }
 

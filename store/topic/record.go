@@ -28,7 +28,7 @@ const (
 	requestPrefix = "request-" // and the id: a request; its tombstone carries the answer
 	planPrefix    = "plan-"    // and a member: what it has in the plan
 	headKey       = "plan"     // the plan as a whole; the last record of each commit
-	targetsPrefix = "targets-" // and a connector: what was asked of single tasks
+	targetsPrefix = "targets-" // and a connector: what was asked of single tasks, and who holds it
 )
 
 // The headers that tell what Kafka Connect's values have no place for. Kafka Connect ignores headers.
@@ -38,6 +38,10 @@ const (
 	forHeader         = "engine.for"         // of a commit record: the revision that the tasks were made of
 	restartsHeader    = "engine.restarts"    // of a restart record: how often was asked, as JSON
 	answerHeader      = "engine.answer"      // of a request's tombstone: what became of it, as JSON
+	markedHeader      = "engine.marked"      // of a connector: the revision of a write of its mark alone
+	projectHeader     = "engine-project"     // of a connector: its mark
+	sourceHeader      = "engine-source"
+	digestHeader      = "engine-digest"
 )
 
 // header is the value of a header, "" when there is none.
@@ -58,6 +62,25 @@ func revisionIn(r *kgo.Record, key string) (store.Revision, bool) {
 
 func revisionOf(key string, r store.Revision) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: key, Value: strconv.AppendInt(nil, int64(r), 10)}
+}
+
+// markIn is the mark that the headers of a connector record make; a worker of Kafka Connect writes none.
+func markIn(r *kgo.Record) store.Mark {
+	return store.Mark{Project: header(r, projectHeader), Source: header(r, sourceHeader), Digest: header(r, digestHeader)}
+}
+
+// markHeaders are the headers of a mark and of the revision at which it alone was written.
+func markHeaders(m store.Mark, marked store.Revision) []kgo.RecordHeader {
+	var headers []kgo.RecordHeader
+	if marked != 0 {
+		headers = append(headers, revisionOf(markedHeader, marked))
+	}
+	for _, h := range [][2]string{{projectHeader, m.Project}, {sourceHeader, m.Source}, {digestHeader, m.Digest}} {
+		if h[1] != "" {
+			headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		}
+	}
+	return headers
 }
 
 // taskKey takes the key of a task record apart behind its prefix: names may have dashes, numbers have none.
@@ -133,6 +156,7 @@ type restarts struct {
 type targets struct {
 	Incarnation store.Revision        `json:"incarnation"`
 	Tasks       map[int]config.Target `json:"tasks"`
+	Hold        store.Hold            `json:"hold,omitzero"`
 }
 
 // planVersion is the version of what this package writes of a plan. Who reads another one stops: it cannot know what it

@@ -23,6 +23,7 @@ type op struct {
 	Restart *restart         `json:"restart,omitempty"`
 	Tasks   *putTasks        `json:"tasks,omitempty"`
 	Task    *setTaskTarget   `json:"task,omitempty"`
+	Hold    *holdConnector   `json:"hold,omitempty"`
 }
 
 type putConnector struct {
@@ -31,6 +32,7 @@ type putConnector struct {
 	Target config.Target  `json:"target,omitempty"`
 	Create bool           `json:"create,omitempty"`
 	If     store.Revision `json:"if,omitempty"`
+	Mark   store.Mark     `json:"mark,omitzero"`
 }
 
 type deleteConnector struct {
@@ -47,6 +49,12 @@ type setTaskTarget struct {
 	Name   string        `json:"name"`
 	Task   int           `json:"task"`
 	Target config.Target `json:"target"`
+}
+
+type holdConnector struct {
+	Name string        `json:"name"`
+	By   string        `json:"by"`
+	For  time.Duration `json:"for"` // nanoseconds
 }
 
 type restart struct {
@@ -74,7 +82,7 @@ func encodeRequest(r store.Request) ([]byte, error) {
 	for i, o := range r.Ops {
 		a.Ops[i] = op{
 			(*putConnector)(o.Put), (*deleteConnector)(o.Delete), (*setTarget)(o.Target),
-			(*restart)(o.Restart), (*putTasks)(o.Tasks), (*setTaskTarget)(o.Task),
+			(*restart)(o.Restart), (*putTasks)(o.Tasks), (*setTaskTarget)(o.Task), (*holdConnector)(o.Hold),
 		}
 	}
 	return marshal(a)
@@ -89,7 +97,7 @@ func decodeRequest(id string, value []byte) (store.Request, error) {
 	for i, o := range a.Ops {
 		r.Ops[i] = store.Op{
 			Put: (*store.PutConnector)(o.Put), Delete: (*store.DeleteConnector)(o.Delete), Target: (*store.SetTarget)(o.Target),
-			Restart: (*store.Restart)(o.Restart), Tasks: (*store.PutTasks)(o.Tasks), Task: (*store.SetTaskTarget)(o.Task),
+			Restart: (*store.Restart)(o.Restart), Tasks: (*store.PutTasks)(o.Tasks), Task: (*store.SetTaskTarget)(o.Task), Hold: (*store.HoldConnector)(o.Hold),
 		}
 	}
 	return r, nil

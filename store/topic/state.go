@@ -58,6 +58,8 @@ type configRecord struct {
 	offset      int64
 	revision    store.Revision
 	incarnation store.Revision
+	mark        store.Mark
+	marked      store.Revision
 	properties  config.Map
 }
 
@@ -170,7 +172,8 @@ func (s *state) applyConnector(name string, r *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	c := &configRecord{offset: r.Offset, properties: m}
+	c := &configRecord{offset: r.Offset, properties: m, mark: markIn(r)}
+	c.marked, _ = revisionIn(r, markedHeader)
 	var ok bool
 	if c.revision, ok = revisionIn(r, revisionHeader); !ok {
 		c.revision = store.Revision(r.Offset + 1)
@@ -353,14 +356,14 @@ func (c *records) empty() bool {
 func (c *records) connector(name string) store.Connector {
 	to := store.Connector{
 		Name: name, Config: c.config.properties, Revision: c.config.revision, Incarnation: c.config.incarnation,
-		Target: cmp.Or(c.target, config.Started),
+		Target: cmp.Or(c.target, config.Started), Mark: c.config.mark, Marked: c.config.marked,
 	}
 	to.Tasks, to.TasksFor = c.tasksOf()
 	if c.restarts.Incarnation == to.Incarnation {
 		to.Restarts, to.TaskRestart = c.restarts.Instance, c.restarts.Tasks
 	}
 	if c.targets.Incarnation == to.Incarnation {
-		to.TaskTarget = c.targets.Tasks
+		to.TaskTarget, to.Hold = c.targets.Tasks, c.targets.Hold
 	}
 	return to
 }

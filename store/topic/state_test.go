@@ -354,6 +354,8 @@ func TestRequestsAreReadAsWritten(t *testing.T) {
 		{Restart: &store.Restart{Name: "a", Instance: true, Tasks: []int{1}}},
 		{Tasks: &store.PutTasks{Name: "a", Incarnation: 1, For: 2, Tasks: []config.Map{{}}}},
 		{Task: &store.SetTaskTarget{Name: "a", Task: 1, Target: config.Paused}},
+		{Hold: &store.HoldConnector{Name: "a", By: "b", For: time.Second}},
+		{Put: &store.PutConnector{Name: "a", Config: config.Map{}, Mark: store.Mark{Project: "p", Source: "s", Digest: "d"}}},
 	}}
 	value, err := encodeRequest(want)
 	if err != nil {

@@ -5,7 +5,8 @@
 //	connector-<name>, task-<name>-<n>, commit-<name>, target-state-<name>, restart-connector-<name>   see record.go
 //	request-<id>         what a worker asks the leader for; the tombstone's header holds the answer
 //	plan-<member>, plan  what a member has in the plan, and the plan's head, the last record of each commit
-//	targets-<name>       what was asked of single tasks
+//	targets-<name>       what was asked of single tasks, and who holds the connector
+//	logger-cluster-<name>  the level of a logger on all workers, see level.go
 //
 // A revision is the offset after a record, as Kafka Connect counts its config offset, since offsets begin at 0 and
 // revisions at 1; see [Store.Commit]. What the topics say is a function of the newest record of each key, so compaction
@@ -39,6 +40,10 @@ type Settings struct {
 	// Client makes a client with the worker's connection settings; the options given come last. The store closes it.
 	Client func(clientID string, options ...kgo.Opt) (*kgo.Client, error)
 	Logger *slog.Logger
+
+	// Level hears of the level that a logger shall have on all workers, once somebody asks for one (KIP-976); what was asked
+	// for before the store is open is history. It must neither wait nor call the store. nil: nobody listens.
+	Level func(logger, level string)
 }
 
 // Store is a [store.Store] in topics.
@@ -54,6 +59,7 @@ type Store struct {
 
 	now     atomic.Pointer[store.Snapshot]
 	state   *state                   // guarded by mu
+	opened  bool                     // guarded by mu: what is read is news
 	waiting map[string]*store.Answer // guarded by mu: requests submitted here, by id; nil: not answered yet
 	write   chan struct{}            // one claim or commit at a time: full while there is one
 	claim   *claim                   // guarded by write
@@ -112,7 +118,7 @@ func (s *Store) ensure(ctx context.Context) ([]found, error) {
 	topics := []Topic{s.settings.Config, s.settings.Offsets, s.settings.Statuses}
 	all := make([]found, len(topics))
 	for i, p := range []prefix{configPrefix, offsetPrefix, statusPrefix} {
-		if all[i], err = ensure(ctx, client, topics[i], p); err != nil {
+		if all[i], err = ensure(ctx, client, topics[i], p, s.settings.Logger); err != nil {
 			return nil, err
 		}
 	}
@@ -146,6 +152,7 @@ func (s *Store) open(ctx, running context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.opened = true
 	s.state.marker() // compaction may have taken the last one
 	s.settleConfig()
 	return nil
@@ -216,6 +223,7 @@ func (s *Store) Statuses() store.Statuses { return s.statuses }
 
 // takeConfig takes a record of the config topic over. The caller holds mu.
 func (s *Store) takeConfig(r *kgo.Record) error {
+	s.takeLevel(r)
 	err := s.state.apply(r)
 	switch {
 	case err == nil:

@@ -25,7 +25,7 @@ func development(t *testing.T) string {
 	if binary == "" || os.Getenv(jarsEnvironment) == "" {
 		t.Skip("needs Kafka's own clients; make compat fetches them")
 	}
-	command := exec.Command(binary, "broker", "-data", t.TempDir(), "-listen", "127.0.0.1:0") //nolint:noctx,gosec // ended below, not by a context
+	command := exec.Command(binary, "broker", "-data", t.TempDir(), "-listen", "127.0.0.1:0", "-registry", "off") //nolint:noctx,gosec // ended below, not by a context
 	said, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

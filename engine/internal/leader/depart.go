@@ -121,7 +121,7 @@ func (d *departures) due(ctx context.Context, l *leader) (bool, error) {
 		return true, d.refresh(ctx, l)
 	}
 	for _, id := range passed {
-		l.Logger.Info("a departed worker has not come back", "member", id, "after", d.delay)
+		l.Logger.Info("a worker has not come back; others run what it ran", "member", id, "after", d.delay)
 		d.lost[id] = true
 		delete(d.since, id)
 	}
@@ -153,6 +153,7 @@ func (d *departures) planned(ctx context.Context, l *leader, before, now store.P
 	departed := d.departed(now)
 	for _, id := range departed {
 		if _, known := d.since[id]; !known {
+			l.Logger.Info("a worker is gone; what it ran waits for it to come back", "member", id, "for", d.delay)
 			d.since[id] = time.Now()
 		}
 	}

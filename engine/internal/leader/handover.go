@@ -120,15 +120,19 @@ func (h *hands) pending(p store.Plan) bool {
 	})
 }
 
-// departed lists who is named in a plan, was stated to be gone by it, and is not lost yet.
+// departed lists who is waited for by a plan, was stated to be gone by it, and is not lost yet.
 func (h *hands) departed(p store.Plan) []string {
 	missing := map[string]bool{}
-	for _, pl := range p.Placements {
-		for _, id := range []string{pl.Member, pl.Follows} {
-			if id != "" && !h.here[id] && !h.lost[id] {
-				missing[id] = true
-			}
+	waits := func(id string) {
+		if id != "" && !h.here[id] && !h.lost[id] {
+			missing[id] = true
 		}
+	}
+	for _, pl := range p.Placements {
+		if !h.over(pl) {
+			waits(pl.Member)
+		}
+		waits(h.before(pl))
 	}
 	for _, id := range p.Members {
 		delete(missing, id)

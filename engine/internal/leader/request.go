@@ -61,6 +61,7 @@ type draft struct {
 	connectors map[string]*store.Connector // what differs from the snapshot; nil: taken away
 	request    map[string]*store.Connector // what the request under way changes besides
 	tooLarge   map[string]string
+	now        time.Time
 }
 
 // carryOut carries out all operations of a request or none.
@@ -68,7 +69,7 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 	if !q.Deadline.IsZero() && now.After(q.Deadline) {
 		return refuse(store.Expired, "The deadline had passed by %v.", now.Sub(q.Deadline).Round(time.Millisecond))
 	}
-	d.request = map[string]*store.Connector{}
+	d.request, d.now = map[string]*store.Connector{}, now
 	for _, op := range q.Ops {
 		if refused := d.operation(op); refused != nil {
 			return refused
@@ -85,7 +86,7 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 
 func (d *draft) operation(op store.Op) *refusal {
 	set := 0
-	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil, op.Task != nil} {
+	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil, op.Task != nil, op.Hold != nil} {
 		if is {
 			set++
 		}
@@ -103,6 +104,8 @@ func (d *draft) operation(op store.Op) *refusal {
 		return d.restart(op.Restart)
 	case op.Task != nil:
 		return d.taskTarget(op.Task)
+	case op.Hold != nil:
+		return d.hold(op.Hold)
 	default:
 		return d.tasks(op.Tasks)
 	}
@@ -117,19 +120,23 @@ func (d *draft) put(p *store.PutConnector) *refusal {
 		return refuse(store.Invalid, "%q is no state that a connector can be asked to be in.", p.Target)
 	case exists && p.Create:
 		return refuse(store.Exists, "Connector %s already exists", p.Name)
-	case p.If != 0 && c.Revision != p.If:
+	case p.If != 0 && c.Written() != p.If:
 		return changed(p.Name, exists)
 	case !exists:
 		c = store.Connector{Name: p.Name, Target: p.Target}
 		if c.Target == "" {
 			c.Target = config.Started
 		}
-	case maps.Equal(c.Config, p.Config):
-		return nil // and its tasks go on running
+	case maps.Equal(c.Config, p.Config): // and its tasks go on running
+		if c.Mark != p.Mark {
+			c.Mark, c.Marked = p.Mark, store.ThisCommit
+			d.set(c)
+		}
+		return nil
 	}
 	// The tasks of the older configuration stay until the instance has made others, so that they keep their places and a
 	// number; but they are TasksFor an older revision, and a worker runs only those of the present one (invariant 4).
-	c.Config, c.Revision = p.Config, 0
+	c.Config, c.Revision, c.Mark, c.Marked = p.Config, 0, p.Mark, 0
 	d.set(c)
 	return nil
 }
@@ -139,8 +146,10 @@ func (d *draft) delete(p *store.DeleteConnector) *refusal {
 	switch {
 	case !exists:
 		return notFound(p.Name)
-	case p.If != 0 && c.Revision != p.If:
+	case p.If != 0 && c.Written() != p.If:
 		return changed(p.Name, true)
+	case d.held(c):
+		return busy(p.Name)
 	}
 	d.request[p.Name] = nil
 	return nil
@@ -155,6 +164,8 @@ func (d *draft) target(p *store.SetTarget) *refusal {
 		return refuse(store.Invalid, "%q is no state that a connector can be asked to be in.", p.Target)
 	case c.Target == p.Target:
 		return nil
+	case d.held(c):
+		return busy(p.Name)
 	}
 	c.Target = p.Target
 	if p.Target == config.Stopped {
@@ -240,6 +251,36 @@ func (d *draft) taskTarget(p *store.SetTaskTarget) *refusal {
 	}
 	d.set(c)
 	return nil
+}
+
+// hold keeps a stopped connector as it is, or lets go of it.
+func (d *draft) hold(p *store.HoldConnector) *refusal {
+	c, exists := d.get(p.Name)
+	switch {
+	case !exists:
+		return notFound(p.Name)
+	case p.By == "":
+		return refuse(store.Invalid, "A hold of connector %s names nobody.", p.Name)
+	case p.For <= 0 && c.Hold.By != p.By:
+		return nil // it has ended by itself
+	case p.For <= 0:
+		c.Hold = store.Hold{}
+	case d.held(c) && c.Hold.By != p.By:
+		return busy(p.Name)
+	case c.Target != config.Stopped || len(c.Tasks) > 0:
+		return refuse(store.Invalid, "Connector %s is not stopped.", p.Name)
+	default:
+		c.Hold = store.Hold{By: p.By, Until: d.now.Add(p.For).UTC().Truncate(time.Millisecond)}
+	}
+	d.set(c)
+	return nil
+}
+
+// held reports whether somebody changes the offsets of a connector.
+func (d *draft) held(c store.Connector) bool { return c.Hold.By != "" && d.now.Before(c.Hold.Until) }
+
+func busy(name string) *refusal {
+	return refuse(store.Busy, "The offsets of connector %s are being changed; try again when that is done", name)
 }
 
 // firstOf keeps what belongs to the first n tasks; nil when that is nothing.

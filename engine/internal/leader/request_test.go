@@ -39,6 +39,7 @@ func with(change func(c *store.Connector)) *store.Connector {
 
 func TestOperations(t *testing.T) {
 	t.Parallel()
+	mark := store.Mark{Project: "p", Source: "a.hcl:1", Digest: "d"}
 	same, other := a().Config, config.Map{"name": "a", "x": "2"}
 	type changes = map[string]*store.Connector
 	updated := changes{"a": with(func(c *store.Connector) { c.Config, c.Revision = other, 0 })} // target and older tasks stay
@@ -66,6 +67,13 @@ func TestOperations(t *testing.T) {
 		{"update of none at a revision", put(store.PutConnector{Name: "n", Config: other, If: 20}), store.Conflict, nil},
 		{"equal update", put(store.PutConnector{Name: "a", Config: same, If: 20}), "", nil},
 		{"equal update at another revision", put(store.PutConnector{Name: "a", Config: same, If: 19}), store.Conflict, nil},
+		{"update with a mark", put(store.PutConnector{Name: "a", Config: other, Mark: mark}), "", changes{
+			"a": with(func(c *store.Connector) { c.Config, c.Revision, c.Mark = other, 0, mark }),
+		}},
+		{"another mark alone", put(store.PutConnector{Name: "a", Config: same, Mark: mark, If: 20}), "", changes{
+			"a": with(func(c *store.Connector) { c.Mark, c.Marked = mark, store.ThisCommit }),
+		}},
+		{"another mark at another revision", put(store.PutConnector{Name: "a", Config: same, Mark: mark, If: 19}), store.Conflict, nil},
 		{"put without a name", put(store.PutConnector{Config: other}), store.Invalid, nil},
 		{"put without a configuration", put(store.PutConnector{Name: "n"}), store.Invalid, nil},
 		{"put with a wrong target", put(store.PutConnector{Name: "n", Config: other, Target: "RUNNING"}), store.Invalid, nil},
@@ -170,6 +178,57 @@ func TestDeleteAndCreateMakeAnotherIncarnation(t *testing.T) {
 		equal(t, name, next.Connectors["a"], want)
 		late := decide(asked(next, tasksOf(store.PutTasks{Name: "a", Incarnation: 10, For: 20, Tasks: a().Tasks})))
 		equal(t, name+": tasks of the former", late.Answers[0].Refusal, store.Outdated)
+	}
+}
+
+// TestAHoldKeepsAConnectorStopped until it is let go or its time is over.
+func TestAHoldKeepsAConnectorStopped(t *testing.T) {
+	t.Parallel()
+	hold := func(name, by string, d time.Duration) store.Op {
+		return store.Op{Hold: &store.HoldConnector{Name: name, By: by, For: d}}
+	}
+	until := now.Add(time.Minute)
+	stopped := base().Connectors["s"]
+	held := stopped
+	held.Hold = store.Hold{By: "x", Until: until}
+	over := stopped
+	over.Hold = store.Hold{By: "x", Until: now}
+	started := over
+	started.Target = config.Started
+	taken := stopped
+	taken.Hold = store.Hold{By: "y", Until: until}
+	type changes = map[string]*store.Connector
+	for _, c := range []struct {
+		name    string
+		is      store.Connector
+		op      store.Op
+		refusal store.Refusal
+		want    changes
+	}{
+		{"hold", stopped, hold("s", "x", time.Minute), "", changes{"s": &held}},
+		{"hold what runs", stopped, hold("a", "x", time.Minute), store.Invalid, nil},
+		{"hold none", stopped, hold("n", "x", time.Minute), store.NotFound, nil},
+		{"hold for nobody", stopped, hold("s", "", time.Minute), store.Invalid, nil},
+		{"hold what is held", held, hold("s", "y", time.Minute), store.Busy, nil},
+		{"hold after the time", over, hold("s", "y", time.Minute), "", changes{"s": &taken}},
+		{"let go", held, hold("s", "x", 0), "", changes{"s": &stopped}},
+		{"let go what another holds", held, hold("s", "y", 0), "", nil},
+		{"let go what nobody holds", stopped, hold("s", "x", 0), "", nil},
+		{"start what is held", held, target("s", config.Started), store.Busy, nil},
+		{"pause what is held", held, target("s", config.Paused), store.Busy, nil},
+		{"stop what is held", held, target("s", config.Stopped), "", nil},
+		{"delete what is held", held, store.Op{Delete: &store.DeleteConnector{Name: "s"}}, store.Busy, nil},
+		{"start after the time", over, target("s", config.Started), "", changes{"s": &started}},
+	} {
+		s := base()
+		s.Connectors["s"] = c.is
+		got := decide(asked(s, c.op))
+		if got.Answers[0].Refusal != c.refusal {
+			t.Errorf("%s: got the refusal %q, want %q", c.name, got.Answers[0].Refusal, c.refusal)
+		}
+		if len(c.want) > 0 || len(got.Connectors) > 0 {
+			equal(t, c.name, got.Connectors, c.want)
+		}
 	}
 }
 

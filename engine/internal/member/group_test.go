@@ -394,7 +394,7 @@ func TestWhoSpeaksAnotherProtocolIsRefused(t *testing.T) {
 func TestAGroupOfOthersIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ protocolType, protocol, want string }{
-		{"connect", "sessioned", "is used by 1 workers of Kafka Connect, on "},
+		{"connect", "sessioned", "is used by Kafka Connect, whose workers run on "},
 		{"consumer", "range", `speak the protocol "consumer"`},
 	} {
 		t.Run(c.protocolType, func(t *testing.T) {
@@ -449,6 +449,51 @@ func TestJoiningIsTriedAgain(t *testing.T) {
 			t.Error("nothing failed; this test shows nothing")
 		}
 	})
+}
+
+// TestTheLifeOfAGroup is played on a genuine Kafka too, hence without a bubble and with a short session.
+func TestTheLifeOfAGroup(t *testing.T) {
+	t.Parallel()
+	k := kafkatest.Start(t)
+	short := member.GroupSettings{Session: 2 * time.Second, Heartbeat: 200 * time.Millisecond, Rebalance: 10 * time.Second}
+	const patience = 30 * time.Second
+	a, b, c := start(t, k, "a", short), start(t, k, "b", short), start(t, k, "c", short)
+	leader := together(t, patience, a, b, c)
+	rest := slices.DeleteFunc([]*worker{a, b, c}, func(w *worker) bool { return w == leader })
+	if err := leader.Confirm(t.Context()); err != nil {
+		t.Errorf("confirm: %v", err)
+	}
+
+	stays, term := rest[0].Lease().Term(), leader.Lease().Term()
+	rest[0].sees(t, patience, "of the leader", func(v member.View) bool { return v.Leader == leader.ID() })
+	leader.plug(false)
+	rest[0].sees(t, patience, "without the leader", func(v member.View) bool { return v.Leader != leader.ID() })
+	if leader.Lease().Holds(leader.clock.now()) {
+		t.Error("others have gone on, and who was cut off may still run")
+	}
+	if err := leader.Confirm(t.Context()); err == nil {
+		t.Error("who is cut off is confirmed")
+	}
+	leader.plug(true)
+	leader.sees(t, patience, "of a follower", func(v member.View) bool { return v.Self != "" && !v.Leads() })
+	next := together(t, patience, a, b, c)
+	if next == leader {
+		t.Error("who comes back leads at once")
+	}
+	if leader.Lease().Term() == term || rest[0].Lease().Term() != stays {
+		t.Error("the lease of who was out is of the same term, or that of who stayed of another")
+	}
+
+	next.stop(t)
+	rest = slices.DeleteFunc([]*worker{a, b, c}, func(w *worker) bool { return w == next })
+	v, _ := together(t, patience, rest...).watch.View()
+	for _, w := range rest {
+		w.stop(t)
+	}
+	d := start(t, k, "d", short)
+	if anew, _ := together(t, patience, d).watch.View(); anew.Generation <= v.Generation {
+		t.Errorf("generation %d follows %d", anew.Generation, v.Generation)
+	}
 }
 
 func TestAnIDIsOfOneProcess(t *testing.T) {
@@ -529,6 +574,7 @@ func (r *raw) tryJoin() error {
 		}
 		sync := kmsg.NewPtrSyncGroupRequest()
 		sync.Group, sync.MemberID, sync.Generation = req.Group, r.id, r.generation
+		sync.ProtocolType, sync.Protocol = &r.protocolType, &r.protocol
 		synced, err := sync.RequestWith(r.t.Context(), r.client)
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func (g *Group) others(ctx context.Context) string {
 		hosts = slices.Compact(hosts)
 		switch from := strings.Join(hosts[:min(len(hosts), 5)], ", "); {
 		case is.ProtocolType == protocolType && len(is.Members) > 0:
-			return fmt.Sprintf("The group %s is used by %d workers of Kafka Connect, on %s. Workers of both kinds cannot share a group.\n\nStop all of them first; this cluster then goes on where they stopped. Or choose another group.id, with other storage topics. A worker that was killed is in the group until its session ends, 10 seconds by default.", g.Group, len(is.Members), from)
+			return fmt.Sprintf("The group %s is used by Kafka Connect, whose workers run on %s. Workers of both kinds cannot share a group.\n\nStop all of them first; this cluster then goes on where they stopped. Or choose another group.id, with other storage topics. A worker that was killed is in the group until its session ends, 10 seconds by default.", g.Group, from)
 		case is.ProtocolType != "":
 			return fmt.Sprintf("The group %s is used for something else: its members, on %s, speak the protocol %q.\n\nChoose another group.id.", g.Group, from, is.ProtocolType)
 		}

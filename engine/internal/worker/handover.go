@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/penstock/penstock/engine/internal/member"
@@ -18,6 +19,7 @@ type hands struct {
 	owed    map[key]store.Placement
 	given   []store.Placement // by the newest plan
 	waiting bool              // something here waits for a status
+	last    map[key]bool      // what leave is going to release
 }
 
 // lapsed is the term of no lease.
@@ -37,7 +39,7 @@ func (w *Worker) held(ctx context.Context) (bool, error) {
 	lease := w.lease()
 	if !lease.Holds(w.now()) {
 		if w.hands.term != lapsed {
-			w.Logger.Warn("no heartbeat was answered for a session: everything stops until one is")
+			w.Logger.Debug("the lease has run out: everything stops until it holds again") // why, the membership tells
 		}
 		w.hands.term = lapsed
 		return false, nil
@@ -127,14 +129,16 @@ func (h *hands) owes(me string, p store.Plan) {
 }
 
 // release says of everything that others wait for, and that does not run here, that it never will again by a placement
-// that is older: also of what was never started.
+// that is older: also of what was never started. It says so once, since whoever waited says next that it runs.
 func (w *Worker) release(ctx context.Context) {
+	var all []store.Placement
 	for k, pl := range w.hands.owed {
 		if _, runs := w.units[k]; runs || w.hands.let[k] >= pl.Epoch || pl.Member == w.Member && !w.hands.clear(w.Member, pl) {
 			continue
 		}
-		w.letGo(ctx, pl)
+		all = append(all, pl)
 	}
+	w.letGo(ctx, all)
 	for k := range w.hands.let {
 		if _, owed := w.hands.owed[k]; !owed {
 			delete(w.hands.let, k)
@@ -142,18 +146,47 @@ func (w *Worker) release(ctx context.Context) {
 	}
 }
 
-// letGo writes a release. One that could not be written is tried again at the next look at the lease.
-func (w *Worker) letGo(ctx context.Context, p store.Placement) {
+// mostReleases are written at a time; each waits for the brokers.
+const mostReleases = 64
+
+// letGo writes releases. One that could not be written is tried again at the next look at the lease.
+func (w *Worker) letGo(ctx context.Context, all []store.Placement) {
+	written := make([]bool, len(all))
+	var writing sync.WaitGroup
+	free := make(chan struct{}, mostReleases)
+	for i, p := range all {
+		free <- struct{}{}
+		writing.Go(func() {
+			written[i] = w.releaseOne(ctx, p)
+			<-free
+		})
+	}
+	writing.Wait()
+	for i, p := range all {
+		if written[i] {
+			w.hands.let[key{p.Connector, p.Task}] = p.Epoch
+		}
+	}
+}
+
+func (w *Worker) releaseOne(ctx context.Context, p store.Placement) (written bool) {
 	err := w.Statuses.Put(ctx, store.Status{
 		Connector: p.Connector, Task: p.Task, State: store.StateUnassigned, Member: w.Member, Epoch: p.Epoch, Released: true,
 	})
-	if err != nil {
-		if !errors.Is(err, store.ErrClosed) {
-			w.Logger.Warn("a release could not be stored", "connector", p.Connector, "task", p.Task, "epoch", p.Epoch, "error", err)
-		}
-		return
+	if err != nil && !errors.Is(err, store.ErrClosed) {
+		w.Logger.Warn("a release could not be stored", "connector", p.Connector, "task", p.Task, "epoch", p.Epoch, "error", err)
 	}
-	w.hands.let[key{p.Connector, p.Task}] = p.Epoch
+	return err == nil
+}
+
+// willLeave notes what leave is going to release.
+func (w *Worker) willLeave() {
+	w.hands.last = map[key]bool{}
+	for _, p := range w.hands.given {
+		if w.Lease != nil && w.hands.clear(w.Member, p) {
+			w.hands.last[key{p.Connector, p.Task}] = true
+		}
+	}
 }
 
 // leave releases, once nothing runs here any more and nothing will, what the last plan gave, so that others need not wait
@@ -162,16 +195,8 @@ func (w *Worker) leave(ctx context.Context) {
 	if w.Lease == nil {
 		return
 	}
-	for _, p := range w.hands.given {
-		if w.hands.clear(w.Member, p) {
-			w.letGo(ctx, p)
-		}
-	}
-	for _, p := range w.hands.owed {
-		if p.Member != w.Member || w.hands.clear(w.Member, p) {
-			w.letGo(ctx, p)
-		}
-	}
+	w.letGo(ctx, slices.DeleteFunc(w.hands.given, func(p store.Placement) bool { return !w.hands.last[key{p.Connector, p.Task}] }))
+	w.release(ctx)
 }
 
 // ears hear of statuses while something waits for one. The zero ears of a worker that is alone hear nothing.

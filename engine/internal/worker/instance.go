@@ -230,6 +230,24 @@ func (i *instance) call(life context.Context, what string, f func() error) error
 	return fmt.Errorf("%w: %w", task.ErrAbandoned, &d)
 }
 
+// completed is a task's configuration with what Kafka Connect adds before it is stored (Worker.connectorTaskConfigs): a Java
+// worker that finds the record starts no task without it.
+func completed(c plugin.Config, inst *graph.Instance) config.Map {
+	m := config.Map(maps.Clone(c))
+	if m == nil {
+		m = config.Map{}
+	}
+	m[config.TaskClass] = inst.Plugin.TaskClass()
+	if inst.Plugin.Role() == plugin.SinkRole {
+		for _, key := range []string{config.Topics, config.TopicsRegex} {
+			if topics, set := inst.Config[key]; set {
+				m[key] = topics
+			}
+		}
+	}
+	return m
+}
+
 // tasks asks the connector for its tasks and submits them when they differ from what is stored.
 func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
 	if !i.mayAct() {
@@ -245,7 +263,7 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	}
 	stored := make([]config.Map, len(configs))
 	for n, c := range configs {
-		stored[n] = config.Unresolve(config.Map(c), inst.Config, config.Map(inst.Settings)) // invariant 6
+		stored[n] = config.Unresolve(completed(c, inst), inst.Config, config.Map(inst.Settings)) // invariant 6
 	}
 	i.count.Store(int64(len(stored)))
 	conn := i.stored.Load()

@@ -213,7 +213,7 @@ func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	_, owed := w.hands.owed[u.key]
 	switch _, stored := w.stored[u.connector]; {
 	case wanted:
-	case owed: // its release says all, and the leader forgets what is no more
+	case owed, w.hands.last[u.key]: // its release says all, and the leader forgets what is no more
 	case stored:
 		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
 		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})

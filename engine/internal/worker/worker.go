@@ -108,6 +108,7 @@ func New(s Settings) *Worker {
 // failures of instances and tasks are statuses.
 func (w *Worker) Run(ctx context.Context) error {
 	err := w.loop(ctx)
+	w.willLeave()
 	// The shutdown is a reconciliation with nothing wanted.
 	w.reconcile(context.WithoutCancel(ctx), nil)
 	for len(w.units) > 0 {

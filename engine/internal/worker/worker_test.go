@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/penstock/penstock/engine/config"
@@ -470,5 +471,31 @@ func TestReconfigurationChangesTheTasks(t *testing.T) {
 	host.Reconfigure()
 	if s := b.awaitState("a", store.Instance, store.StateFailed); !strings.Contains(s.Trace, "4 tasks") {
 		t.Errorf("the trace of too many tasks is %q", s.Trace)
+	}
+}
+
+// TestTasksAreStoredAsByKafkaConnect: with the class of the task, and a sink's topics, which a Java worker needs.
+func TestTasksAreStoredAsByKafkaConnect(t *testing.T) {
+	t.Parallel()
+	from := plugin.Config{"file": "a"}
+	for _, c := range []struct {
+		plugin plugin.Descriptor
+		config config.Map
+		want   config.Map
+	}{
+		{plugin.Descriptor{Class: "org.x.FileSourceConnector", NewSource: func() plugin.Source { return nil }}, config.Map{"topics": "not of a source"},
+			config.Map{"file": "a", "task.class": "org.x.FileSourceTask"}},
+		{plugin.Descriptor{Class: "org.x.Sink", NewSink: func() plugin.Sink { return nil }}, config.Map{"topics": "a,b"},
+			config.Map{"file": "a", "task.class": "org.x.SinkTask", "topics": "a,b"}},
+		{plugin.Descriptor{Class: "org.x.Sink", NewSink: func() plugin.Sink { return nil }}, config.Map{"topics.regex": "a.*"},
+			config.Map{"file": "a", "task.class": "org.x.SinkTask", "topics.regex": "a.*"}},
+	} {
+		got := completed(from, &graph.Instance{Plugin: c.plugin, Config: c.config})
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("got (+), want (-):\n%s", diff)
+		}
+	}
+	if len(from) != 1 {
+		t.Error("what the connector returned was changed")
 	}
 }

@@ -54,7 +54,7 @@ func (l *link) spec(s plugin.Spec) (out plugin.Spec) {
 	l.cross(nil, func(w *writer) {
 		w.uint(uint64(len(s.Fields)))
 		for _, f := range s.Fields {
-			for _, t := range []string{f.Name, f.Default, f.Doc, f.Importance} {
+			for _, t := range []string{f.Name, f.Default, f.Doc, f.Example, f.Importance} {
 				w.text(t)
 			}
 			w.uint(uint64(f.Type))
@@ -70,7 +70,7 @@ func (l *link) spec(s plugin.Spec) (out plugin.Spec) {
 		}
 	}, func(r *reader) {
 		for range r.len() {
-			f := plugin.Setting{Name: r.text(), Default: r.text(), Doc: r.text(), Importance: r.text(), Type: plugin.Type(r.uint())}
+			f := plugin.Setting{Name: r.text(), Default: r.text(), Doc: r.text(), Example: r.text(), Importance: r.text(), Type: plugin.Type(r.uint())}
 			f.Required, f.HasDefault, f.AnyCase, f.NonEmpty, f.Unique = r.bool(), r.bool(), r.bool(), r.bool(), r.bool()
 			for range r.len() {
 				f.OneOf = append(f.OneOf, r.text())

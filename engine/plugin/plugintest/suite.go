@@ -149,6 +149,11 @@ func settingFaults(f plugin.Setting) []string {
 			fault("the default is refused: %v", err)
 		}
 	}
+	if f.Example != "" {
+		if err := f.Check(f.Example); err != nil {
+			fault("the example is refused: %v", err)
+		}
+	}
 	return faults
 }
 

@@ -334,6 +334,9 @@ func TestFaults(t *testing.T) {
 		"setting a: the default is refused: Invalid value 0 for configuration a: Value must be at least 1": func(d *plugin.Descriptor) {
 			d.Spec.Fields = []plugin.Setting{{Name: "a", Type: plugin.IntType, Doc: "A.", Importance: "low", HasDefault: true, Default: "0", Min: &one}}
 		},
+		"setting a: the example is refused: Invalid value 0 for configuration a: Value must be at least 1": func(d *plugin.Descriptor) {
+			d.Spec.Fields = []plugin.Setting{{Name: "a", Type: plugin.IntType, Doc: "A.", Importance: "low", Example: "0", Min: &one}}
+		},
 	} {
 		d := good
 		change(&d)

@@ -1,4 +1,4 @@
-pipeline "imported" {
+pipeline "shop-orders" {
   name                 = "shop orders"
   state                = "stopped"
   exactly_once_support = "required"

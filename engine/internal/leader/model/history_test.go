@@ -140,6 +140,12 @@ func (s *scene) join(address string) *node {
 // regroup changes the group; each member hears of it a little later.
 func (s *scene) regroup(what string, change func(), n *node) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.regrouped(what, change, n)
+}
+
+// regrouped is regroup for who holds the lock.
+func (s *scene) regrouped(what string, change func(), n *node) {
 	change()
 	s.generation++
 	s.note(what, n.id)
@@ -155,7 +161,6 @@ func (s *scene) regroup(what string, change func(), n *node) {
 		v.Self = id
 		s.tell(s.nodes[id], v)
 	}
-	s.mu.Unlock()
 }
 
 func (s *scene) tell(n *node, v member.View) {
@@ -172,8 +177,10 @@ func (s *scene) tell(n *node, v member.View) {
 }
 
 func (s *scene) expel(n *node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if slices.Contains(s.members, n.id) {
-		s.regroup("the group has %s no more", func() {
+		s.regrouped("the group has %s no more", func() {
 			s.members = slices.DeleteFunc(s.members, func(id string) bool { return id == n.id })
 		}, n)
 	}
@@ -462,9 +469,16 @@ func (s *scene) settled() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	shown := map[string]store.Status{}
 	for _, st := range all {
 		if _, stored := snapshot.Connectors[st.Connector]; !stored {
 			s.t.Errorf("a status of what is no more: %+v", st)
+		}
+		shown[taskName(st.Connector, st.Task)] = st
+	}
+	for name, by := range s.runs {
+		if st := shown[name]; st.State != store.StateRunning || st.Member != by {
+			s.t.Errorf("%s runs at %s, and its status is %+v", name, by, st)
 		}
 	}
 }

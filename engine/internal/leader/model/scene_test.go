@@ -93,6 +93,17 @@ func TestWhoLeavesInPeaceIsNotWaitedFor(t *testing.T) {
 	})
 }
 
+// TestWhoHasHandedOverSaysNoMoreOfIt: neither when it leaves.
+func TestWhoHasHandedOverSaysNoMoreOfIt(t *testing.T) {
+	play(t, func(t *testing.T, s *scene) {
+		s.join("c")
+		pass(10 * time.Second)
+		s.nodes["w2"].end()
+		pass(time.Second)
+		s.settled()
+	})
+}
+
 // TestTheDepartedAreWaitedFor, whoever it was: follower or leader.
 func TestTheDepartedAreWaitedFor(t *testing.T) {
 	for _, who := range []string{"w2", "w1"} {

@@ -1,0 +1,734 @@
+package jsonschema
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+// readPlan reads values of one schema. It is made once a schema and then only read.
+type readPlan struct {
+	schema *record.Schema
+	form   form
+	quoted [][]byte    // of a struct's fields: the name in quotes as it stands in JSON
+	fields []*readPlan // of a struct or a union; parallel to the schema's
+	key    *readPlan   // of a map
+	elem   *readPlan   // of an array or map
+	scale  scale       // of a Decimal
+	ends   bool        // here unrolling ends: there can be no value
+
+	absent  record.Value // what a member that is not there means: the default or null
+	nullErr error        // why there can be no null
+}
+
+type readPlanner struct {
+	set   *settings
+	ends  map[*record.Schema]bool
+	known map[*record.Schema]*readPlan
+}
+
+func (r *readPlanner) plan(s *record.Schema) *readPlan {
+	if p, ok := r.known[s]; ok {
+		return p
+	}
+	p := &readPlan{schema: s, form: formOf(s), ends: r.ends[s]}
+	r.known[s] = p
+	switch p.form {
+	case formArray:
+		p.elem = r.plan(s.Elem)
+	case formObject, formPairs:
+		p.key, p.elem = r.plan(s.Key), r.plan(s.Elem)
+	case formDecimal:
+		p.scale = scaleOf(s)
+	case formStruct, formUnion:
+		for _, f := range s.Fields {
+			p.quoted = append(p.quoted, appendString(nil, f.Name))
+			p.fields = append(p.fields, r.plan(f.Schema))
+		}
+	}
+	switch {
+	case s.HasDefault:
+		p.absent = s.Default
+	case !s.Optional:
+		p.nullErr = plugin.Data("Invalid null value for required %s field", s.Kind)
+	}
+	return p
+}
+
+// reading makes values of JSON text. Composites and texts with escapes lie in the arena, other texts in src.
+type reading struct {
+	scanner
+	arena *record.Arena
+
+	stack []record.Value // elements of the composites that are under way
+	dups  map[string]int // of the object that ends, see unique
+	// hollow says that the value has something in it that the model does not allow: a null where a string was expected and
+	// something else was found, or where something that is required is missing, or a number for bytes. Confluent's converter
+	// makes such values, and refuses them as soon as they are put into a struct.
+	hollow  bool
+	missing bool // there is no text at all; it is read as an empty array, which converts as nothing does, but for its name
+}
+
+func (r *reading) begin(a *record.Arena, src []byte) {
+	r.scanner = scanner{src: src}
+	r.arena = a
+	r.stack = r.stack[:0]
+	r.hollow, r.missing = false, false
+}
+
+// value reads a value of a plan. A text that is not JSON gives a syntax error, one that does not fit the schema a DataError;
+// after that pos is anywhere.
+func (r *reading) value(p *readPlan) (record.Value, error) {
+	c := r.blanks()
+	if c == 'n' {
+		if err := r.word("null"); err != nil {
+			return record.Value{}, err
+		}
+		return p.absent, p.nullErr
+	}
+	switch p.form {
+	case formInteger, formFloat32, formFloat64:
+		return r.numeric(p, c)
+	case formString:
+		if c != '"' {
+			r.hollow = true
+			return record.Value{}, r.skip()
+		}
+		b, err := r.text(r.arena)
+		return record.OfText(b), err
+	case formBoolean:
+		return record.OfBool(c == 't'), r.skip()
+	case formBytes:
+		return r.bytes(c)
+	case formStruct:
+		return r.structure(p, c)
+	case formUnion:
+		return r.union(p, c)
+	case formArray:
+		return r.array(p, c)
+	case formObject:
+		if c != '{' {
+			return record.Value{}, plugin.Data("Maps with string fields should be encoded as JSON objects, but found %s", r.nodeType(c))
+		}
+		return r.members(p.elem)
+	case formPairs:
+		return r.pairs(p, c)
+	}
+	return r.logical(p, c)
+}
+
+// nodeType is Jackson's name for what begins with c.
+func (r *reading) nodeType(c byte) string {
+	if r.missing {
+		return "MISSING"
+	}
+	switch c {
+	case '{':
+		return "OBJECT"
+	case '[':
+		return "ARRAY"
+	case '"':
+		return "STRING"
+	case 't', 'f':
+		return "BOOLEAN"
+	case 'n':
+		return "NULL"
+	}
+	return "NUMBER"
+}
+
+// numeric narrows a number as Java does; anything else counts as zero.
+func (r *reading) numeric(p *readPlan, c byte) (record.Value, error) {
+	var n number
+	var err error
+	if startsNumber(c) {
+		n, err = r.number()
+	} else {
+		err = r.skip()
+	}
+	if err != nil {
+		return record.Value{}, err
+	}
+	switch p.schema.Kind {
+	case record.Int8:
+		return record.OfInt8(int8(n.int32())), nil
+	case record.Int16:
+		return record.OfInt16(int16(n.int32())), nil
+	case record.Int32:
+		return record.OfInt32(n.int32()), nil
+	case record.Int64:
+		return record.OfInt64(n.int64()), nil
+	case record.Float32:
+		return record.OfFloat32(n.float32()), nil
+	default:
+		return record.OfFloat64(n.float64()), nil
+	}
+}
+
+func (r *reading) bytes(c byte) (record.Value, error) {
+	if c != '"' {
+		return r.noBytes(c)
+	}
+	b, err := r.text(r.arena)
+	if err != nil {
+		return record.Value{}, err
+	}
+	decoded, ok := decodeBase64(r.arena, b)
+	if !ok {
+		return record.Value{}, plugin.Data("Invalid bytes field")
+	}
+	return record.OfBytes(decoded), nil
+}
+
+// noBytes is the decimal that Confluent's converter makes of what is no text: a number as it is, anything else as zero.
+func (r *reading) noBytes(c byte) (record.Value, error) {
+	r.hollow = true
+	text := "0"
+	if startsNumber(c) {
+		n, err := r.number()
+		if err != nil {
+			return record.Value{}, err
+		}
+		text = string(n.text)
+	} else if err := r.skip(); err != nil {
+		return record.Value{}, err
+	}
+	d, err := record.ParseDecimal(text)
+	if err != nil {
+		return record.Value{}, plugin.Data("Invalid bytes field")
+	}
+	return record.OfDecimal(d.Unscaled, d.Scale), nil
+}
+
+// array reads the children of whatever there is: an object's values, nothing of a scalar.
+func (r *reading) array(p *readPlan, c byte) (record.Value, error) {
+	switch c {
+	case '[':
+		return r.elements(p.elem)
+	case '{':
+	default:
+		return record.OfArray(nil), r.skip()
+	}
+	v, err := r.members(p.elem)
+	if err != nil {
+		return record.Value{}, err
+	}
+	pairs := v.Elements()
+	values := r.arena.Values(len(pairs) / 2)
+	for i := range values {
+		values[i] = pairs[2*i+1]
+	}
+	return record.OfArray(values), nil
+}
+
+func (r *reading) elements(elem *readPlan) (record.Value, error) {
+	if err := r.open(); err != nil {
+		return record.Value{}, err
+	}
+	base := len(r.stack)
+	for more := !r.empty(']'); more; {
+		v, err := r.value(elem)
+		if err != nil {
+			return record.Value{}, err
+		}
+		r.stack = append(r.stack, v)
+		if more, err = r.more(']'); err != nil {
+			return record.Value{}, err
+		}
+	}
+	return record.OfArray(r.pop(base)), nil
+}
+
+// pop takes what lies on the stack above base and gives it memory of the batch.
+func (r *reading) pop(base int) []record.Value {
+	values := r.arena.Values(len(r.stack) - base)
+	copy(values, r.stack[base:])
+	r.stack = r.stack[:base]
+	return values
+}
+
+// members reads an object as a map.
+func (r *reading) members(elem *readPlan) (record.Value, error) {
+	if err := r.open(); err != nil {
+		return record.Value{}, err
+	}
+	base := len(r.stack)
+	for more := !r.empty('}'); more; {
+		name, err := r.name(r.arena)
+		if err != nil {
+			return record.Value{}, err
+		}
+		v, err := r.value(elem)
+		if err != nil {
+			return record.Value{}, err
+		}
+		r.stack = append(r.stack, record.OfText(name), v)
+		if more, err = r.more('}'); err != nil {
+			return record.Value{}, err
+		}
+	}
+	if r.twice(base) {
+		r.unique(base)
+	}
+	return record.OfMap(r.pop(base)), nil
+}
+
+// twice says whether a name above base may stand there twice. Up to 16 names are compared one by one.
+func (r *reading) twice(base int) bool {
+	pairs := r.stack[base:]
+	if len(pairs) > 2*16 {
+		return true
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		for j := 0; j < i; j += 2 {
+			if pairs[i].Text() == pairs[j].Text() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unique lets each name above base count once: with its last value, in the place of the first.
+func (r *reading) unique(base int) {
+	if r.dups == nil {
+		r.dups = make(map[string]int)
+	}
+	pairs := r.stack[base:]
+	kept := 0
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i].Text()
+		at, ok := r.dups[name]
+		if !ok {
+			at = kept
+			kept += 2
+			r.dups[name] = at
+		}
+		pairs[at], pairs[at+1] = pairs[i], pairs[i+1]
+	}
+	r.stack = r.stack[:base+kept]
+	if len(r.dups) > 1<<12 {
+		r.dups = nil // a map never shrinks
+		return
+	}
+	clear(r.dups)
+}
+
+// pairs reads a map that is written as an array of objects of a key and a value.
+func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
+	if c != '[' || r.missing {
+		return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of objects, but found %s", r.nodeType(c))
+	}
+	if err := r.open(); err != nil {
+		return record.Value{}, err
+	}
+	base := len(r.stack)
+	for more := !r.empty(']'); more; {
+		if c := r.blanks(); c != '{' {
+			return record.Value{}, plugin.Data("Found invalid map entry instead of object: %s", r.nodeType(c))
+		}
+		k, v, err := r.entry(p)
+		if err != nil {
+			return record.Value{}, err
+		}
+		r.stack = append(r.stack, k, v)
+		if more, err = r.more(']'); err != nil {
+			return record.Value{}, err
+		}
+	}
+	r.uniquePairs(base)
+	return record.OfMap(r.pop(base)), nil
+}
+
+// entry reads an object of two members, of which each may have another name and then counts for nothing.
+func (r *reading) entry(p *readPlan) (k, v record.Value, err error) {
+	if err := r.open(); err != nil {
+		return k, v, err
+	}
+	k, v = p.key.absent, p.elem.absent
+	var hasKey, hasValue bool
+	n := 0
+	for more := !r.empty('}'); more; {
+		name, err := r.name(r.arena)
+		if err != nil {
+			return k, v, err
+		}
+		switch n++; string(name) {
+		case keyField:
+			if hasKey {
+				n--
+			}
+			k, err = r.value(p.key)
+			hasKey = true
+		case valueField:
+			if hasValue {
+				n--
+			}
+			v, err = r.value(p.elem)
+			hasValue = true
+		default:
+			err = r.skip()
+		}
+		if err != nil {
+			return k, v, err
+		}
+		if more, err = r.more('}'); err != nil {
+			return k, v, err
+		}
+	}
+	if n != 2 {
+		return k, v, plugin.Data("Found invalid map entry, expected length 2 but found :%d", n)
+	}
+	if !hasKey || !hasValue {
+		r.hollow = true
+	}
+	return k, v, nil
+}
+
+// uniquePairs is unique for keys of any kind. Byte arrays are never the same key in Java.
+func (r *reading) uniquePairs(base int) {
+	pairs := r.stack[base:]
+	if len(pairs) <= 2 {
+		return
+	}
+	seen := map[string]int{}
+	kept := 0
+	for i := 0; i < len(pairs); i += 2 {
+		at := kept
+		if pairs[i].Kind() != record.Bytes {
+			id := string(pairs[i].AppendCanonical(nil))
+			if first, ok := seen[id]; ok {
+				at = first
+			} else {
+				seen[id] = kept
+			}
+		}
+		if at == kept {
+			kept += 2
+		}
+		pairs[at], pairs[at+1] = pairs[i], pairs[i+1]
+	}
+	r.stack = r.stack[:base+kept]
+}
+
+// structure reads the members that the schema has fields for. They come in any order, the usual one is the schema's.
+func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
+	switch {
+	case c != '{':
+		return record.Value{}, plugin.Data("Structs should be encoded as JSON objects, but found %s", r.nodeType(c))
+	case p.ends:
+		return record.Value{}, plugin.Data("the data nest deeper than they can be unrolled")
+	}
+	if err := r.open(); err != nil {
+		return record.Value{}, err
+	}
+	fields := r.arena.Values(len(p.fields))
+	for i, f := range p.fields {
+		fields[i] = f.absent
+	}
+	var failed failures
+	next := 0
+	for more := !r.empty('}'); more; {
+		i, err := r.field(p, next)
+		if err != nil {
+			return record.Value{}, err
+		}
+		if i < 0 {
+			err = r.skip()
+		} else {
+			next = i + 1
+			fields[i], err = r.fieldValue(p, i, &failed)
+		}
+		if err != nil {
+			return record.Value{}, err
+		}
+		if more, err = r.more('}'); err != nil {
+			return record.Value{}, err
+		}
+	}
+	for i, f := range p.fields {
+		r.hollow = r.hollow || f.nullErr != nil && fields[i].IsNull()
+	}
+	return record.OfStruct(fields), failed.first()
+}
+
+// failures are the fields that could not be converted; Confluent's converter reports the first in the schema's order, and of
+// repeated members only the last counts.
+type failures map[int]error
+
+func (f *failures) set(i int, err error) {
+	if *f == nil {
+		*f = failures{}
+	}
+	(*f)[i] = err
+}
+
+func (f failures) first() error {
+	least := -1
+	for i := range f {
+		if least < 0 || i < least {
+			least = i
+		}
+	}
+	return f[least]
+}
+
+// field reads a member's name with the colon: the index of the field, or -1. next is the one to try first.
+func (r *reading) field(p *readPlan, next int) (int, error) {
+	r.blanks()
+	if next < len(p.quoted) && bytes.HasPrefix(r.src[r.pos:], p.quoted[next]) {
+		r.pos += len(p.quoted[next])
+		return next, r.colon()
+	}
+	name, err := r.name(r.arena)
+	if err != nil {
+		return 0, err
+	}
+	return p.schema.Field(string(name)), nil
+}
+
+// fieldValue reads the value of a field. What does not fit the schema is noted, so that the rest is still checked.
+func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value, error) {
+	outer, start, base, depth := r.hollow, r.pos, len(r.stack), r.depth
+	r.hollow = false
+	v, err := r.value(p.fields[i])
+	hollow := r.hollow
+	r.hollow = outer
+	if hollow && err == nil && !v.IsNull() { // a null by itself is a field that is not set
+		s := p.schema.Fields[i]
+		if err = misfit(s.Schema, v, `field: "`+s.Name+`"`); err != nil {
+			failed.set(i, err)
+			return v, nil
+		}
+	}
+	if err == nil {
+		if *failed != nil {
+			delete(*failed, i)
+		}
+		return v, nil
+	}
+	if _, ok := errors.AsType[*syntaxError](err); ok {
+		return v, err
+	}
+	failed.set(i, err)
+	r.pos, r.depth, r.stack = start, depth, r.stack[:base]
+	return record.Value{}, r.skip()
+}
+
+// misfit finds what the model does not allow within a value (Kafka Connect: ConnectSchema.validateValue).
+func misfit(s *record.Schema, v record.Value, where string) error {
+	switch k := v.Kind(); {
+	case k == record.Null:
+		if s.Optional {
+			return nil
+		}
+		return plugin.Data("Invalid value: null used for required %s, schema type: %s", where, s.Kind)
+	case k == record.Decimal && s.Name != record.DecimalName:
+		return plugin.Data("Invalid Java object for schema with type %s: class %s for %s", s.Kind, k.JavaClass(), where)
+	case k == record.Array:
+		for _, e := range v.Elements() {
+			if err := misfit(s.Elem, e, "element of array "+where); err != nil {
+				return err
+			}
+		}
+	case k == record.Map:
+		pairs := v.Elements()
+		for i := 0; i < len(pairs); i += 2 {
+			if err := misfit(s.Key, pairs[i], "key of map "+where); err != nil {
+				return err
+			}
+			if err := misfit(s.Elem, pairs[i+1], "value of map "+where); err != nil {
+				return err
+			}
+		}
+	case k == record.Struct:
+		for i, e := range v.Elements() {
+			f := s.Fields[i]
+			if e.IsNull() && f.Schema.HasDefault {
+				continue
+			}
+			if err := misfit(f.Schema, e, `field: "`+f.Name+`"`); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// union sets the first field that takes what stands there by its kind, else the struct that has most of its properties.
+func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
+	var n number
+	if startsNumber(c) {
+		ahead := r.scanner
+		var err error
+		if n, err = ahead.number(); err != nil {
+			return record.Value{}, err
+		}
+	}
+	best, most := -1, 0
+	for i, f := range p.fields {
+		if !r.missing && takes(f, c, &n) {
+			best = i
+			break
+		}
+		if c != '{' || f.schema.Kind != record.Struct {
+			continue
+		}
+		ahead := r.scanner
+		matching, err := ahead.matching(r.arena, f)
+		if err != nil {
+			return record.Value{}, err
+		}
+		if matching > most {
+			best, most = i, matching
+		}
+	}
+	if best < 0 {
+		if err := r.skip(); err != nil {
+			return record.Value{}, err
+		}
+		return record.Value{}, plugin.Data("Did not find matching oneof field for data")
+	}
+	outer := r.hollow
+	r.hollow = false
+	v, err := r.value(p.fields[best])
+	if f := p.schema.Fields[best]; r.hollow && err == nil {
+		err = misfit(f.Schema, v, `field: "`+f.Name+`"`)
+	}
+	r.hollow = outer
+	if err != nil {
+		return record.Value{}, err
+	}
+	fields := r.arena.Values(len(p.fields))
+	fields[best] = v
+	return record.OfStruct(fields), nil
+}
+
+// takes says whether a field takes a value by its kind.
+func takes(p *readPlan, c byte, n *number) bool {
+	isNumber := startsNumber(c)
+	switch p.schema.Kind {
+	case record.Int8, record.Int16, record.Int32, record.Int64:
+		return isNumber && n.integral
+	case record.Float32, record.Float64:
+		return isNumber
+	case record.Boolean:
+		return c == 't' || c == 'f'
+	case record.String:
+		return c == '"'
+	case record.Bytes:
+		return isNumber && !n.integral && !n.special
+	case record.Array:
+		return c == '['
+	case record.Map:
+		return c == '[' || c == '{'
+	}
+	return false
+}
+
+// matching counts the properties of the object that begins here for which a struct has fields, within them too.
+func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) {
+	if p.schema.Kind != record.Struct || s.blanks() != '{' {
+		return 0, s.skip()
+	}
+	if err := s.open(); err != nil {
+		return 0, err
+	}
+	for more := !s.empty('}'); more; {
+		name, err := s.name(a)
+		if err != nil {
+			return 0, err
+		}
+		i := p.schema.Field(string(name))
+		within := 0
+		if i >= 0 && i < len(p.fields) {
+			count++
+			within, err = s.matching(a, p.fields[i])
+		} else {
+			if i >= 0 {
+				count++
+			}
+			err = s.skip()
+		}
+		if err != nil {
+			return 0, err
+		}
+		count += within
+		if more, err = s.more('}'); err != nil {
+			return 0, err
+		}
+	}
+	return count, nil
+}
+
+func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
+	if p.form == formDecimal {
+		return r.decimal(p, c)
+	}
+	var n number
+	isNumber := startsNumber(c)
+	var err error
+	if isNumber {
+		n, err = r.number()
+	} else {
+		err = r.skip()
+	}
+	if err != nil {
+		return record.Value{}, err
+	}
+	switch p.form {
+	case formDate:
+		if !isNumber || !n.fitsInt32() {
+			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
+		}
+		return record.OfInstant(n.int64() * dayMillis), nil
+	case formTime:
+		if !isNumber || !n.fitsInt32() {
+			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
+		}
+		if t := n.int64(); t < 0 || t > dayMillis {
+			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
+		}
+	default:
+		if !isNumber || !n.integral {
+			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
+		}
+	}
+	return record.OfInstant(n.int64()), nil
+}
+
+// decimal takes a number as it is written, whatever its scale, or base64 of the unscaled digits.
+func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
+	switch {
+	case startsNumber(c):
+		n, err := r.number()
+		if err != nil {
+			return record.Value{}, err
+		}
+		d, err := record.ParseDecimal(string(n.text))
+		if err != nil {
+			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
+		}
+		return record.OfDecimal(d.Unscaled, d.Scale), nil
+	case c != '"':
+		if err := r.skip(); err != nil {
+			return record.Value{}, err
+		}
+		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
+	}
+	b, err := r.text(r.arena)
+	if err != nil {
+		return record.Value{}, err
+	}
+	digits, ok := decodeBase64(r.arena, b)
+	if !ok || p.scale.err != nil {
+		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
+	}
+	unscaled, err := record.BigIntOfBytes(digits)
+	if err != nil {
+		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
+	}
+	return record.OfDecimal(unscaled, p.scale.n), nil
+}

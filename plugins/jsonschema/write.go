@@ -1,0 +1,379 @@
+package jsonschema
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/record"
+)
+
+// form is how a value of a schema is written and read: its kind, or its logical type.
+type form uint8
+
+const (
+	formInteger form = iota + 1
+	formFloat32
+	formFloat64
+	formBoolean
+	formString
+	formBytes
+	formArray
+	formObject // a map whose keys are strings
+	formPairs  // a map with other keys, optional strings among them
+	formStruct
+	formUnion // a struct of which one field is set
+	formDecimal
+	formDate
+	formTime
+	formTimestamp
+)
+
+// formOf gives the form of a schema. The logical types go by name alone, as in Confluent's converter.
+func formOf(s *record.Schema) form {
+	switch s.Name {
+	case record.DecimalName:
+		return formDecimal
+	case record.DateName:
+		return formDate
+	case record.TimeName:
+		return formTime
+	case record.TimestampName:
+		return formTimestamp
+	}
+	switch s.Kind {
+	case record.Array:
+		return formArray
+	case record.Struct:
+		if isUnion(s) {
+			return formUnion
+		}
+		return formStruct
+	case record.Map:
+		if s.Key != nil && s.Key.Kind == record.String && !s.Key.Optional {
+			return formObject
+		}
+		return formPairs
+	}
+	return [...]form{
+		record.Int8: formInteger, record.Int16: formInteger, record.Int32: formInteger, record.Int64: formInteger,
+		record.Float32: formFloat32, record.Float64: formFloat64, record.Boolean: formBoolean,
+		record.String: formString, record.Bytes: formBytes,
+	}[s.Kind]
+}
+
+func isUnion(s *record.Schema) bool {
+	if s.Name == unionName {
+		return true
+	}
+	_, ok := s.Param(generalUnion)
+	return ok
+}
+
+// writePlan writes values of one schema. It is made once a schema and then only read.
+type writePlan struct {
+	schema *record.Schema
+	form   form
+	names  [][]byte     // of a struct's fields: quoted, with the comma before and the colon after
+	fields []*writePlan // of a struct or a union; parallel to the schema's
+	key    *writePlan   // of a map
+	elem   *writePlan   // of an array or map
+	scale  scale        // of a Decimal
+	number bool         // a Decimal is written as a number
+
+	initial bool   // null stands for the default
+	null    []byte // what is written for null; nothing means that the member is left out
+	nullErr error  // or why it cannot be written
+}
+
+type writePlanner struct {
+	set     *settings
+	numeric bool
+	known   map[*record.Schema]*writePlan
+}
+
+func (w *writePlanner) plan(s *record.Schema) *writePlan {
+	if s == nil {
+		return nil // of a map or an array that the value parser made; nothing is in it
+	}
+	if p, ok := w.known[s]; ok {
+		return p
+	}
+	p := &writePlan{schema: s, form: formOf(s), number: w.numeric}
+	w.known[s] = p
+	switch p.form {
+	case formArray, formObject, formPairs:
+		p.key, p.elem = w.plan(s.Key), w.plan(s.Elem)
+	case formDecimal:
+		p.scale = scaleOf(s)
+	case formStruct, formUnion:
+		p.fields = make([]*writePlan, len(s.Fields))
+		p.names = make([][]byte, len(s.Fields))
+		for i, f := range s.Fields {
+			p.names[i] = append(appendString([]byte{','}, f.Name), ':')
+			p.fields[i] = w.plan(f.Schema)
+		}
+	}
+	switch {
+	case s.HasDefault && !w.set.IgnoreDefault:
+		p.initial = true
+		p.null, p.nullErr = p.append(nil, s.Default)
+	case s.Optional:
+		p.null = []byte("null")
+	}
+	return p
+}
+
+// append writes a value of the plan's schema. It appends nothing for a null that has no form, which leaves the member out.
+func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
+	if p == nil {
+		return nil, plugin.Data("Couldn't convert value to JSON.")
+	}
+	kind := v.Kind()
+	if kind == record.Null {
+		return append(dst, p.null...), p.nullErr
+	}
+	switch p.form {
+	case formInteger:
+		if kind != p.schema.Kind {
+			return nil, p.mismatch(kind)
+		}
+		return strconv.AppendInt(dst, v.Int(), 10), nil
+	case formString:
+		if kind != record.String {
+			return nil, p.mismatch(kind)
+		}
+		return appendString(dst, v.Text()), nil
+	case formStruct:
+		return p.appendStruct(dst, v, kind)
+	case formUnion:
+		return p.appendUnion(dst, v, kind)
+	case formArray, formObject, formPairs:
+		return p.appendCollection(dst, v, kind)
+	case formFloat32, formFloat64, formBoolean, formBytes:
+		return p.appendScalar(dst, v, kind)
+	}
+	return p.appendLogical(dst, v, kind)
+}
+
+func (p *writePlan) mismatch(k record.Kind) error {
+	if p.form == formBytes {
+		return plugin.Data("Invalid type for bytes type: class %s", k.JavaClass())
+	}
+	return plugin.Data("Invalid type for %s: class %s", p.schema.Kind, k.JavaClass())
+}
+
+func (p *writePlan) appendScalar(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	if k != p.schema.Kind {
+		if p.form == formBytes && k == record.Decimal {
+			return record.AppendDecimal(dst, v.Decimal()), nil
+		}
+		return nil, p.mismatch(k)
+	}
+	switch p.form {
+	case formFloat32:
+		if f := v.Float32(); f-f == 0 {
+			return record.AppendFloat32(dst, f), nil
+		}
+		return append(record.AppendFloat32(append(dst, '"'), v.Float32()), '"'), nil
+	case formFloat64:
+		if f := v.Float(); !math.IsNaN(f - f) {
+			return record.AppendFloat64(dst, f), nil
+		}
+		return append(record.AppendFloat64(append(dst, '"'), v.Float()), '"'), nil
+	case formBoolean:
+		return strconv.AppendBool(dst, v.Bool()), nil
+	default:
+		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"'), nil
+	}
+}
+
+// fieldsOf checks that a value is a struct of this schema.
+func (p *writePlan) fieldsOf(v record.Value, k record.Kind) ([]record.Value, error) {
+	if k != record.Struct {
+		return nil, p.mismatch(k)
+	}
+	values := v.Elements()
+	if len(values) != len(p.fields) {
+		return nil, plugin.Data("Mismatching schema.")
+	}
+	return values, nil
+}
+
+func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	values, err := p.fieldsOf(v, k)
+	if err != nil {
+		return nil, err
+	}
+	start := len(dst)
+	for i, f := range p.fields {
+		before := len(dst)
+		dst = append(dst, p.names[i]...)
+		named := len(dst)
+		if dst, err = f.append(dst, values[i]); err != nil {
+			return nil, err
+		}
+		if len(dst) == named {
+			dst = dst[:before]
+		}
+	}
+	if len(dst) == start {
+		return append(dst, "{}"...), nil
+	}
+	dst[start] = '{' // in place of the first comma
+	return append(dst, '}'), nil
+}
+
+// appendUnion writes the first field that is set.
+func (p *writePlan) appendUnion(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	values, err := p.fieldsOf(v, k)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range p.fields {
+		if !values[i].IsNull() || f.initial {
+			return f.append(dst, values[i])
+		}
+	}
+	return append(dst, p.null...), p.nullErr
+}
+
+func (p *writePlan) appendCollection(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	if k != p.schema.Kind {
+		return nil, p.mismatch(k)
+	}
+	switch p.form {
+	case formArray:
+		return p.appendArray(dst, v.Elements())
+	case formObject:
+		return p.appendObject(dst, v.Elements())
+	default:
+		return p.appendPairs(dst, v.Elements())
+	}
+}
+
+// appendElement writes an element, for which there is always something to write.
+func (p *writePlan) appendElement(dst []byte, v record.Value) ([]byte, error) {
+	start := len(dst)
+	dst, err := p.append(dst, v)
+	if err == nil && len(dst) == start {
+		dst = append(dst, "null"...)
+	}
+	return dst, err
+}
+
+func (p *writePlan) appendArray(dst []byte, values []record.Value) ([]byte, error) {
+	dst = append(dst, '[')
+	var err error
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = p.elem.appendElement(dst, v); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func (p *writePlan) appendObject(dst []byte, pairs []record.Value) ([]byte, error) {
+	dst = append(dst, '{')
+	var err error
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if pairs[i].IsNull() && len(p.key.null) == 0 {
+			return nil, plugin.Data("a map has a key of null, which its schema does not allow")
+		}
+		if dst, err = p.key.append(dst, pairs[i]); err != nil {
+			return nil, err
+		}
+		if dst, err = p.elem.appendElement(append(dst, ':'), pairs[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error) {
+	dst = append(dst, '[')
+	var err error
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = p.key.appendElement(append(dst, `{"key":`...), pairs[i]); err != nil {
+			return nil, err
+		}
+		if dst, err = p.elem.appendElement(append(dst, `,"value":`...), pairs[i+1]); err != nil {
+			return nil, err
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']'), nil
+}
+
+func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	if p.form == formDecimal {
+		return p.appendDecimal(dst, v, k)
+	}
+	if k != record.Instant {
+		name := p.schema.Name[strings.LastIndexByte(p.schema.Name, '.')+1:]
+		return nil, plugin.Data("Invalid type for %s, expected Date but was class %s", name, k.JavaClass())
+	}
+	n := v.Int()
+	switch p.form {
+	case formDate:
+		if n%dayMillis != 0 {
+			return nil, plugin.Data("Kafka Connect Date type should not have any time fields set to non-zero values.")
+		}
+		n = int64(int32(n / dayMillis))
+	case formTime:
+		if n < 0 || n > dayMillis {
+			return nil, plugin.Data("Kafka Connect Time type should not have any date fields set to non-zero values.")
+		}
+	}
+	return strconv.AppendInt(dst, n, 10), nil
+}
+
+const dayMillis = 86_400_000
+
+func (p *writePlan) appendDecimal(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
+	if k != record.Decimal {
+		return nil, plugin.Data("Invalid type for Decimal, expected BigDecimal but was class %s", k.JavaClass())
+	}
+	d := v.Decimal()
+	if p.number {
+		return record.AppendDecimal(dst, d), nil
+	}
+	if p.scale.err != nil {
+		return nil, p.scale.err
+	}
+	if d.Scale != p.scale.n {
+		return nil, plugin.Data("Decimal value has mismatching scale for given Decimal schema. Schema has scale %d, value has scale %d.", p.scale.n, d.Scale)
+	}
+	var buf [32]byte
+	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), record.AppendBigInt(buf[:0], d.Unscaled))
+	return append(dst, '"'), nil
+}
+
+// scale is the scale of a Decimal's schema, or why it has none.
+type scale struct {
+	n   int32
+	err error
+}
+
+func scaleOf(s *record.Schema) scale {
+	text, ok := s.Param(record.ScaleParam)
+	if !ok {
+		return scale{err: plugin.Data("Invalid Decimal schema: scale parameter not found.")}
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return scale{err: plugin.Data("Invalid scale parameter found in Decimal schema: ")}
+	}
+	return scale{n: int32(n)}
+}

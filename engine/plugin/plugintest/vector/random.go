@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -376,7 +377,7 @@ func (r *Random) Mutated(b []byte) []byte {
 		case 0:
 			part = nil
 		case 1:
-			part = append(part[:len(part):len(part)], part...)
+			part = append(slices.Clip(part), part...)
 		case 2:
 			part = r.Bytes()
 		case 3:

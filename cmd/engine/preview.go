@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,8 +76,8 @@ func (v *previewer) preview(ctx context.Context, name, dir string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	defer func() {
-		for i := len(v.closers) - 1; i >= 0; i-- {
-			err = errors.Join(err, v.closers[i]())
+		for _, end := range slices.Backward(v.closers) {
+			err = errors.Join(err, end())
 		}
 	}()
 	if err := v.cluster(ctx, pr, declared); err != nil {

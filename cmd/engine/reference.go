@@ -125,7 +125,8 @@ func referencePages() map[string]string {
 		"pipelines.md": pipelinesPage(),
 		"worker.md":    generated + "# Settings of a worker\n\nArguments of the `worker` block; properties have dots where arguments have underscores.\nSettings of Kafka clients stand beside them, as Kafka Connect's worker has them.\n\n" + settingsTable(plugin.SpecOf(config.WorkerDefaults())),
 	}
-	index := generated + "# Reference\n\n"
+	var index strings.Builder
+	index.WriteString(generated + "# Reference\n\n")
 	for _, kind := range []struct {
 		role         plugin.Role
 		file, title  string
@@ -145,9 +146,9 @@ func referencePages() map[string]string {
 			}
 		}
 		pages[kind.file] = b.String()
-		index += fmt.Sprintf("- [%s](%s)\n", kind.title, kind.file)
+		fmt.Fprintf(&index, "- [%s](%s)\n", kind.title, kind.file)
 	}
-	pages["README.md"] = index + "- [Settings of every pipeline](pipelines.md)\n- [Settings of a worker](worker.md)\n" +
+	pages["README.md"] = index.String() + "- [Settings of every pipeline](pipelines.md)\n- [Settings of a worker](worker.md)\n" +
 		"- [Codes of messages](codes.md)\n- [Commands](commands.md)\n\nThe language itself is in [language.md](../language.md).\n"
 	return pages
 }

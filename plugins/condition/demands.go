@@ -119,7 +119,7 @@ func (d *demanding) advice(whole *ast.BinaryNode, side, other ast.Node) string {
 	if strings.Count(before+behind, "(") != strings.Count(before+behind, ")") {
 		before, behind = "", "" // a bracket stands outside of what the parts of the expression tell
 	}
-	instead := ""
+	var instead string
 	switch other.(type) {
 	case *ast.IntegerNode, *ast.FloatNode:
 		instead = "0"

@@ -165,16 +165,15 @@ func parseTemporal(text string) (Datum, bool) {
 	return Datum{}, false
 }
 
-// utf16Len counts UTF-16 units, up to somewhat more than most.
+// utf16Len counts UTF-16 units, up to somewhat more than most. A lone surrogate in three bytes is one.
 func utf16Len(s string, most int) int {
 	n := 0
-	for _, r := range s {
-		n++
-		if r > 0xFFFF {
+	for i := 0; i < len(s) && n <= most; i++ {
+		switch c := s[i]; {
+		case c >= 0xF0:
+			n += 2
+		case c&0xC0 != 0x80:
 			n++
-		}
-		if n > most {
-			break
 		}
 	}
 	return n

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -164,16 +165,15 @@ func parseTemporal(text string) (Datum, bool) {
 	return Datum{}, false
 }
 
-// utf16Len counts UTF-16 units, up to somewhat more than most.
+// utf16Len counts UTF-16 units, up to somewhat more than most. A lone surrogate in three bytes is one.
 func utf16Len(s string, most int) int {
 	n := 0
-	for _, r := range s {
-		n++
-		if r > 0xFFFF {
+	for i := 0; i < len(s) && n <= most; i++ {
+		switch c := s[i]; {
+		case c >= 0xF0:
+			n += 2
+		case c&0xC0 != 0x80:
 			n++
-		}
-		if n > most {
-			break
 		}
 	}
 	return n
@@ -225,7 +225,46 @@ func (p *lenient) number() int64 {
 	if negative {
 		p.text = p.text[1:]
 	}
-	n, digits := int64(0), 0
+	n, digits := p.digits()
+	if digits == 0 {
+		p.ok, p.text = false, ""
+	}
+	n = p.exponent(n)
+	if negative {
+		return -n
+	}
+	return n
+}
+
+// exponent takes the exponent that DecimalFormat knows behind digits, and gives n with it as a Java int: cut off behind the
+// point, and at its ends where it is too large for a long.
+func (p *lenient) exponent(n int64) int64 {
+	rest, ok := strings.CutPrefix(p.text, "E")
+	if !ok {
+		return n
+	}
+	rest, down := strings.CutPrefix(rest, "-")
+	e := lenient{text: rest}
+	exp, digits := e.digits()
+	if digits == 0 {
+		return n
+	}
+	p.text = e.text
+	for ; exp > 0 && n != 0; exp-- {
+		if down {
+			n /= 10
+			continue
+		}
+		if n > math.MaxInt64/10 {
+			return math.MaxInt32
+		}
+		n *= 10
+	}
+	return int64(int32(n))
+}
+
+// digits reads the digits that there are.
+func (p *lenient) digits() (n int64, count int) {
 	for p.text != "" {
 		r, size := utf8.DecodeRuneInString(p.text)
 		d, ok := digitValue(r)
@@ -233,14 +272,8 @@ func (p *lenient) number() int64 {
 			break
 		}
 		n = n*10 + int64(d)
-		digits++
+		count++
 		p.text = p.text[size:]
 	}
-	if digits == 0 {
-		p.ok, p.text = false, ""
-	}
-	if negative {
-		return -n
-	}
-	return n
+	return n, count
 }

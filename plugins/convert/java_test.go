@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,9 +117,15 @@ func reading(r *vector.Random, class string, c plugin.Config, message []byte) st
 	return request(r, class, c, fmt.Sprintf(`"dir":"read","bytes":%q`, base64.StdEncoding.EncodeToString(message)))
 }
 
+var longNumber = regexp.MustCompile(`[0-9]{300}`)
+
 // damagedJSON spoils some messages, but not with a byte 0xFF: Jackson pads the names that it remembers with it, and takes a
-// name that begins with one for another that it has seen.
+// name that begins with one for another that it has seen. Nor those with long numbers, in which Jackson does not mind an
+// exponent that no number can have.
 func damagedJSON(r *vector.Random, message []byte) []byte {
+	if longNumber.Match(message) {
+		return message
+	}
 	return bytes.ReplaceAll(damaged(r, message), []byte{0xFF}, []byte{0xFE})
 }
 

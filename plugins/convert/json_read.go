@@ -345,6 +345,9 @@ func (r *jsonReader) typed(p *readPlan) (record.Value, error) {
 		if c != '{' {
 			return record.Value{}, plugin.Data("Maps with string fields should be encoded as JSON objects, but found %s", r.nodeType(c))
 		}
+		if p.key != nil && p.key.form != formString {
+			r.hollow = true // a text is a key, whatever the name of the key's schema asks for
+		}
 		return r.members(p.elem)
 	case formPairs:
 		if c != '[' || r.missing {

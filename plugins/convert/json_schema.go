@@ -298,6 +298,8 @@ func nullWithin(s *record.Schema, v record.Value, where string) error {
 			return nil
 		}
 		return plugin.Data("Invalid value: null used for required %s, schema type: %s", where, s.Kind)
+	case v.Kind() == record.String && formOf(s) != formString:
+		return plugin.Data("Invalid Java object for schema \"%s\" with type %s: class java.lang.String for %s", s.Name, s.Kind, where)
 	case v.Kind() == record.Array && s.Elem != nil:
 		for _, e := range v.Elements() {
 			if err := nullWithin(s.Elem, e, "element of array "+where); err != nil {

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -295,7 +296,14 @@ func scaleOf(s *record.Schema) scale {
 		return scale{err: plugin.Data("Invalid Decimal schema: scale parameter not found.")}
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
+	if err != nil && !strings.ContainsAny(text, ".eE") {
+		// Java knows the digits of all scripts.
+		var d *record.Dec
+		if d, err = record.ParseDecimal(text); err == nil {
+			n = d.Int64()
+		}
+	}
+	if err != nil || n != int64(int32(n)) {
 		return scale{err: plugin.Data("Invalid scale parameter found in Decimal schema: ")}
 	}
 	return scale{n: int32(n)}

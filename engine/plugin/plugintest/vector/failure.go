@@ -67,7 +67,7 @@ func (e *Error) text() string {
 func (e *Error) matches(got string) bool {
 	want := e.text()
 	got = strings.ToValidUTF8(got, "\ufffd")
-	if !strings.Contains(want, "@*") {
+	if got == want || !strings.Contains(want, "@*") {
 		return got == want
 	}
 	pattern := strings.ReplaceAll(regexp.QuoteMeta(want), `@\*`, `@[0-9a-f]+`)

@@ -172,16 +172,21 @@ func TestAWorkerThatDiesDuringApply(t *testing.T) {
 			if status, said := engineIn(t, "", apply...); status != 1 || !strings.Contains(said, "Applied with errors") || !strings.Contains(said, fmt.Sprintf("%d of %d created", dies, pipelines)) {
 				t.Errorf("got %d and\n%s", status, said)
 			}
-			if len(c.configs) != dies+1 {
-				t.Errorf("got %d connectors, want %d", len(c.configs), dies+1)
-			}
+			c.with(func() {
+				if len(c.configs) != dies+1 {
+					t.Errorf("got %d connectors, want %d", len(c.configs), dies+1)
+				}
+			})
 			if status, said := engineIn(t, "", "plan", dir); status != 1 || !strings.Contains(said, "[E910]") {
 				t.Errorf("while it is down: got %d and\n%s", status, said)
 			}
-			c.dies = 0
-			if status, said := engineIn(t, "", apply...); status != 0 || len(c.configs) != pipelines {
-				t.Errorf("afterwards: got %d and\n%s", status, said)
-			}
+			c.with(func() { c.dies = 0 })
+			status, said := engineIn(t, "", apply...)
+			c.with(func() {
+				if status != 0 || len(c.configs) != pipelines {
+					t.Errorf("afterwards: got %d and\n%s", status, said)
+				}
+			})
 			if status, said := engineIn(t, "", "plan", "-detailed-exitcode", dir); status != 0 {
 				t.Errorf("got %d and\n%s", status, said)
 			}
@@ -201,8 +206,10 @@ func TestARenameThatDies(t *testing.T) {
 			if status, said := engineIn(t, "", apply...); status != 1 || !strings.Contains(said, "FAILED") {
 				t.Errorf("got %d and\n%s", status, said)
 			}
-			c.dies = 0
+			c.with(func() { c.dies = 0 })
 			status, said := engineIn(t, "", apply...)
+			c.mu.Lock()
+			defer c.mu.Unlock()
 			switch {
 			case c.configs["lines"] == nil && c.configs["more"] == nil:
 				t.Error("both are gone")

@@ -50,6 +50,13 @@ const (
 	jdbcClass       = "io.confluent.connect.jdbc.JdbcSourceConnector"
 )
 
+// with lets a test look at the cluster, or change it, while nobody calls.
+func (c *connect) with(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
 func (c *connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -65,15 +65,21 @@ func registry(t testing.TB, opts ...option) *plugin.Registry {
 		File  string `cfg:"file"`
 		Topic string `cfg:"topic"`
 	}{})
+	texts := func(names ...string) (s plugin.Spec) {
+		for _, n := range names {
+			s.Fields = append(s.Fields, plugin.Setting{Name: n, Type: plugin.StringType})
+		}
+		return s
+	}
 	ds := []plugin.Descriptor{
 		{Name: "file", Class: "org.apache.kafka.connect.file.FileStreamSourceConnector", Spec: file, NewSource: func() plugin.Source { return source{} }},
 		{Name: "file", Class: "org.apache.kafka.connect.file.FileStreamSinkConnector", Spec: file, NewSink: func() plugin.Sink { return sink{} }},
 		{Name: "tables", Class: "com.example.TableSource", NewSource: func() plugin.Source { return source{} }},
-		{Name: "hoist_field", Class: transforms + "HoistField", Targets: true, NewTransform: newTransform},
-		{Name: "mask_field", Class: transforms + "MaskField", Targets: true, NewTransform: newTransform},
+		{Name: "hoist_field", Class: transforms + "HoistField", Spec: texts("field"), Targets: true, NewTransform: newTransform},
+		{Name: "mask_field", Class: transforms + "MaskField", Spec: texts("fields", "replacement"), Targets: true, NewTransform: newTransform},
 		{Name: "drop", Class: transforms + "Filter", NewTransform: newTransform},
-		{Name: "regex_router", Class: transforms + "RegexRouter", NewTransform: newTransform},
-		{Name: "topic_name_matches", Class: transforms + "predicates.TopicNameMatches", NewPredicate: func() plugin.Predicate { return predicate{} }},
+		{Name: "regex_router", Class: transforms + "RegexRouter", Spec: texts("regex", "replacement"), NewTransform: newTransform},
+		{Name: "topic_name_matches", Class: transforms + "predicates.TopicNameMatches", Spec: texts("pattern"), NewPredicate: func() plugin.Predicate { return predicate{} }},
 		{Name: "json", Class: "org.apache.kafka.connect.json.JsonConverter", Spec: plugin.SpecOf(struct {
 			Schemas bool `cfg:"schemas.enable"`
 		}{true}), NewConverter: newConverter},

@@ -52,7 +52,8 @@ var rooms = map[string][]string{
 	"plugins/datagen":   pluginRoom,
 	"plugins/blackhole": pluginRoom,
 	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition"}, // the language of expressions
-	"plugins/convert":   pluginRoom,
+	"plugins/jackson":   {"engine/record"}, // JSON text, which two rooms of converters read and write
+	"plugins/convert":   {"engine/plugin", "engine/record", "plugins/jackson"},
 	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 
 	// What every converter with a schema registry shares.
@@ -60,7 +61,7 @@ var rooms = map[string][]string{
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 
-	"plugins/jsonschema": append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/jsonschema": append([]string{"plugins/jackson", "plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // encoding is one of the encodings that every Java has, or UTF-32.
@@ -53,7 +54,7 @@ func (e encoding) encode(dst, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		if r == utf8.RuneError && n == 1 {
-			if _, ok := surrogate(string(text[:min(3, len(text))])); ok {
+			if _, ok := jackson.Surrogate(string(text[:min(3, len(text))])); ok {
 				r, n = e.replacement(), 3
 			}
 		}
@@ -192,7 +193,7 @@ func (e encoding) decode32(a *record.Arena, src []byte) []byte {
 		if pair := utf16.DecodeRune(high, r); pair != utf8.RuneError {
 			dst, r = dst[:len(dst)-3], pair
 		}
-		dst = appendUnit(dst, r)
+		dst = jackson.AppendUnit(dst, r)
 		high = r
 	}
 	if len(src) > 0 {

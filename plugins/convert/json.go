@@ -66,7 +66,7 @@ func (j *jsonConverter) Configure(c plugin.Config, use plugin.Use) error {
 	if !set.Schemas || set.Content == "" {
 		return nil
 	}
-	text := scanner{src: []byte(set.Content)}
+	text := scan([]byte(set.Content))
 	n, err := text.node()
 	if err != nil {
 		return &plugin.DataError{Reason: "Failed to parse schema in converter config due to serialization error: ", Err: err}
@@ -137,8 +137,8 @@ func (j *jsonConverter) ReadData(a *record.Arena, _ string, src []byte) (record.
 		}
 	}
 	j.read.begin(a, src)
-	j.read.blanks()
-	missing := j.read.pos == len(src)
+	j.read.Blanks()
+	missing := j.read.Pos == len(src)
 	switch {
 	case !j.set.Schemas && missing:
 		return record.Datum{}, nil
@@ -168,9 +168,9 @@ func errEnvelope() error {
 // is wrong, ok is false and the message is read again from the start, so that whatever comes first is reported.
 func (j *jsonConverter) readAlike(a *record.Arena, src []byte) (d record.Datum, ok bool) {
 	j.read.begin(a, src)
-	j.read.pos, j.read.depth = len(j.prefix), 1
+	j.read.Pos, j.read.Depth = len(j.prefix), 1
 	v, err := j.read.typed(j.last)
-	if err != nil || j.read.blanks() != '}' {
+	if err != nil || j.read.Blanks() != '}' {
 		return record.Datum{}, false
 	}
 	return record.Datum{Schema: j.last.schema, Value: v}, true
@@ -188,7 +188,7 @@ func (j *jsonConverter) readFixed(missing bool) (record.Datum, error) {
 	if err == nil {
 		return record.Datum{Schema: j.fixed.schema, Value: v}, nil
 	}
-	if err := start.skip(); err != nil {
+	if err := start.Skip(); err != nil {
 		return record.Datum{}, notJSON(err)
 	}
 	return record.Datum{}, err
@@ -197,8 +197,8 @@ func (j *jsonConverter) readFixed(missing bool) (record.Datum, error) {
 // readEnvelope reads a message whose schema may differ from the last one's, or whose members stand in another order.
 func (j *jsonConverter) readEnvelope() (record.Datum, error) {
 	r := &j.read
-	if r.src[r.pos] != '{' {
-		if err := r.skip(); err != nil {
+	if r.Src[r.Pos] != '{' {
+		if err := r.Skip(); err != nil {
 			return record.Datum{}, notJSON(err)
 		}
 		return record.Datum{}, errEnvelope()
@@ -210,12 +210,12 @@ func (j *jsonConverter) readEnvelope() (record.Datum, error) {
 	case others || schema.end == 0 || payload.end == 0:
 		return record.Datum{}, errEnvelope()
 	}
-	text := r.src[schema.start:schema.end]
+	text := r.Src[schema.start:schema.end]
 	p, err := j.planOf(text)
 	if err != nil {
 		return record.Datum{}, err
 	}
-	r.pos, r.depth = payload.start, 1
+	r.Pos, r.Depth = payload.start, 1
 	v, err := r.value(p)
 	if err != nil {
 		return record.Datum{}, err
@@ -224,7 +224,7 @@ func (j *jsonConverter) readEnvelope() (record.Datum, error) {
 		return record.Datum{Value: v}, nil
 	}
 	if schema.start < payload.start && !schema.again && !payload.again {
-		j.prefix = append(j.prefix[:0], r.src[:payload.start]...)
+		j.prefix = append(j.prefix[:0], r.Src[:payload.start]...)
 		j.last = p
 	}
 	return record.Datum{Schema: p.schema, Value: v}, nil
@@ -238,28 +238,28 @@ type span struct {
 
 // envelopeParts passes a message and finds the last schema and the last payload in it.
 func envelopeParts(s *scanner, a *record.Arena) (schema, payload span, others bool, err error) {
-	if err := s.open(); err != nil {
+	if err := s.Open(); err != nil {
 		return schema, payload, false, err
 	}
-	for more := !s.empty('}'); more; {
-		name, err := s.name(a)
+	for more := !s.Empty('}'); more; {
+		name, err := s.Name(a)
 		if err != nil {
 			return schema, payload, false, err
 		}
-		s.blanks()
-		start := s.pos
-		if err := s.skip(); err != nil {
+		s.Blanks()
+		start := s.Pos
+		if err := s.Skip(); err != nil {
 			return schema, payload, false, err
 		}
 		switch string(name) {
 		case "schema":
-			schema = span{start, s.pos, schema.end > 0}
+			schema = span{start, s.Pos, schema.end > 0}
 		case "payload":
-			payload = span{start, s.pos, payload.end > 0}
+			payload = span{start, s.Pos, payload.end > 0}
 		default:
 			others = true
 		}
-		if more, err = s.more('}'); err != nil {
+		if more, err = s.More('}'); err != nil {
 			return schema, payload, false, err
 		}
 	}
@@ -271,7 +271,8 @@ func (j *jsonConverter) planOf(text []byte) (*readPlan, error) {
 	if p, ok := j.known[string(text)]; ok {
 		return p, nil
 	}
-	s := scanner{src: text, depth: 1}
+	s := scan(text)
+	s.Depth = 1
 	n, err := s.node()
 	if err != nil {
 		return nil, notJSON(err)

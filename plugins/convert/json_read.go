@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // jsonReader makes values of JSON text. Composites and texts with escapes lie in the arena, other texts in src.
@@ -27,7 +28,7 @@ type jsonReader struct {
 }
 
 func (r *jsonReader) begin(a *record.Arena, src []byte) {
-	r.scanner = scanner{src: src}
+	r.scanner = scan(src)
 	r.arena = a
 	r.stack = r.stack[:0]
 	r.hollow, r.missing = false, false
@@ -35,43 +36,43 @@ func (r *jsonReader) begin(a *record.Arena, src []byte) {
 
 // any reads a value without a schema: integers become Int64, other numbers Float64, objects Maps with String keys.
 func (r *jsonReader) any() (record.Value, error) {
-	switch c := r.blanks(); {
+	switch c := r.Blanks(); {
 	case c == '"':
-		b, err := r.text(r.arena)
+		b, err := r.Text(r.arena)
 		return record.OfText(b), err
 	case c == '-' || c-'0' <= 9:
-		n, err := r.number()
+		n, err := r.Number()
 		if err != nil {
 			return record.Value{}, err
 		}
-		if n.integral {
-			return record.OfInt64(n.int64()), nil
+		if n.Integral {
+			return record.OfInt64(n.Int64()), nil
 		}
-		return record.OfFloat64(n.float64()), nil
+		return record.OfFloat64(n.Float64()), nil
 	case c == '{':
-		if r.depth == 0 {
+		if r.Depth == 0 {
 			return r.alike()
 		}
 		return r.members(nil)
 	case c == '[':
 		return r.elements(nil)
 	case c == 't':
-		return record.OfBool(true), r.word("true")
+		return record.OfBool(true), r.Word("true")
 	case c == 'f':
-		return record.OfBool(false), r.word("false")
+		return record.OfBool(false), r.Word("false")
 	case c == 'n':
-		return record.Value{}, r.word("null")
+		return record.Value{}, r.Word("null")
 	}
-	return record.Value{}, r.fail("a value")
+	return record.Value{}, r.Fail("a value")
 }
 
 // members reads an object as a map, the values by a plan, which may be nil.
 func (r *jsonReader) members(elem *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	return r.rest(base, !r.empty('}'), elem)
+	return r.rest(base, !r.Empty('}'), elem)
 }
 
 // rest reads the members from here on, if there are more, into the map that begins at base of the stack. What does not fit
@@ -83,13 +84,13 @@ func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, er
 	}
 	var failed failures[string]
 	for more {
-		name, err := r.name(r.arena)
+		name, err := r.Name(r.arena)
 		if err != nil {
 			return record.Value{}, err
 		}
 		key := record.OfText(name)
 		v, err := r.checked(elem)
-		if _, ok := errors.AsType[*syntaxError](err); ok {
+		if _, ok := errors.AsType[*jackson.SyntaxError](err); ok {
 			return record.Value{}, err
 		}
 		failed.set(key.Text(), err)
@@ -98,7 +99,7 @@ func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, er
 			r.stack = append(r.stack, key, v)
 			seen |= bit
 		}
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -116,16 +117,16 @@ func (r *jsonReader) rest(base int, more bool, elem *readPlan) (record.Value, er
 
 // checked reads a value and is behind it also when it does not fit the schema.
 func (r *jsonReader) checked(p *readPlan) (record.Value, error) {
-	start, base, depth := r.pos, len(r.stack), r.depth
+	start, base, depth := r.Pos, len(r.stack), r.Depth
 	v, err := r.value(p)
 	if err == nil {
 		return v, nil
 	}
-	if _, ok := errors.AsType[*syntaxError](err); ok {
+	if _, ok := errors.AsType[*jackson.SyntaxError](err); ok {
 		return record.Value{}, err
 	}
-	r.pos, r.depth, r.stack = start, depth, r.stack[:base]
-	if err := r.skip(); err != nil {
+	r.Pos, r.Depth, r.stack = start, depth, r.stack[:base]
+	if err := r.Skip(); err != nil {
 		return record.Value{}, err
 	}
 	return record.Value{}, err
@@ -139,17 +140,17 @@ func (r *jsonReader) value(p *readPlan) (record.Value, error) {
 }
 
 func (r *jsonReader) elements(elem *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty(']'); more; {
+	for more := !r.Empty(']'); more; {
 		v, err := r.value(elem)
 		if err != nil {
 			return record.Value{}, err
 		}
 		r.stack = append(r.stack, v)
-		if more, err = r.more(']'); err != nil {
+		if more, err = r.More(']'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -174,19 +175,19 @@ type shape struct {
 // alike reads the object that is a whole message. Messages of a topic mostly have the same members in the same order, so
 // that it is enough to compare the names with those of an earlier message.
 func (r *jsonReader) alike() (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	s := &r.shape
 	base := len(r.stack)
-	more, i := !r.empty('}'), 0
+	more, i := !r.Empty('}'), 0
 	for ; more && i < len(s.keys); i++ {
-		r.blanks()
-		if !bytes.HasPrefix(r.src[r.pos:], s.quoted[i]) {
+		r.Blanks()
+		if !bytes.HasPrefix(r.Src[r.Pos:], s.quoted[i]) {
 			break
 		}
-		r.pos += len(s.quoted[i])
-		if err := r.colon(); err != nil {
+		r.Pos += len(s.quoted[i])
+		if err := r.Colon(); err != nil {
 			return record.Value{}, err
 		}
 		v, err := r.any()
@@ -194,7 +195,7 @@ func (r *jsonReader) alike() (record.Value, error) {
 			return record.Value{}, err
 		}
 		r.stack = append(r.stack, s.keys[i], v)
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -213,7 +214,7 @@ func (s *shape) learn(pairs []record.Value) {
 	s.quoted, s.keys = nil, nil
 	for i := 0; i < len(pairs) && i < 2*mostLearned; i += 2 {
 		s.keys = append(s.keys, pairs[i].Clone())
-		s.quoted = append(s.quoted, appendString(nil, pairs[i].Text()))
+		s.quoted = append(s.quoted, jackson.AppendString(nil, pairs[i].Text()))
 	}
 }
 
@@ -297,7 +298,7 @@ func (r *jsonReader) plan(s *record.Schema) *readPlan {
 		p.scale = scaleOf(s)
 	case formStruct:
 		for _, f := range s.Fields {
-			p.quoted = append(p.quoted, appendString(nil, f.Name))
+			p.quoted = append(p.quoted, jackson.AppendString(nil, f.Name))
 			p.fields = append(p.fields, r.plan(f.Schema))
 		}
 	}
@@ -313,9 +314,9 @@ func (r *jsonReader) plan(s *record.Schema) *readPlan {
 // typed reads a value of a schema. A text that is not JSON gives a syntax error, one that does not fit the schema a
 // DataError; after that pos is anywhere.
 func (r *jsonReader) typed(p *readPlan) (record.Value, error) {
-	c := r.blanks()
+	c := r.Blanks()
 	if c == 'n' {
-		if err := r.word("null"); err != nil {
+		if err := r.Word("null"); err != nil {
 			return record.Value{}, err
 		}
 		return p.null, p.nullErr
@@ -326,12 +327,12 @@ func (r *jsonReader) typed(p *readPlan) (record.Value, error) {
 	case formString:
 		if c != '"' {
 			r.hollow = true
-			return record.Value{}, r.skip()
+			return record.Value{}, r.Skip()
 		}
-		b, err := r.text(r.arena)
+		b, err := r.Text(r.arena)
 		return record.OfText(b), err
 	case formBoolean:
-		return record.OfBool(c == 't'), r.skip()
+		return record.OfBool(c == 't'), r.Skip()
 	case formBytes:
 		return r.bytes(c)
 	case formStruct:
@@ -377,42 +378,42 @@ func (r *jsonReader) nodeType(c byte) string {
 
 // numeric narrows a number as Java does; anything else counts as zero.
 func (r *jsonReader) numeric(f form, c byte) (record.Value, error) {
-	var n number
+	var n jackson.Number
 	var err error
 	if c == '-' || c-'0' <= 9 {
-		n, err = r.number()
+		n, err = r.Number()
 	} else {
-		err = r.skip()
+		err = r.Skip()
 	}
 	if err != nil {
 		return record.Value{}, err
 	}
 	switch f {
 	case formInt8:
-		return record.OfInt8(int8(n.int64())), nil
+		return record.OfInt8(int8(n.Int64())), nil
 	case formInt16:
-		return record.OfInt16(int16(n.int64())), nil
+		return record.OfInt16(int16(n.Int64())), nil
 	case formInt32:
-		return record.OfInt32(int32(n.int64())), nil
+		return record.OfInt32(int32(n.Int64())), nil
 	case formInt64:
-		return record.OfInt64(n.int64()), nil
+		return record.OfInt64(n.Int64()), nil
 	case formFloat32:
-		return record.OfFloat32(n.float32()), nil
+		return record.OfFloat32(n.Float32()), nil
 	default:
-		return record.OfFloat64(n.float64()), nil
+		return record.OfFloat64(n.Float64()), nil
 	}
 }
 
 func (r *jsonReader) bytes(c byte) (record.Value, error) {
 	if c != '"' {
 		r.hollow = true
-		return record.Value{}, r.skip()
+		return record.Value{}, r.Skip()
 	}
-	b, err := r.text(r.arena)
+	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	decoded, ok := decodeBase64(r.arena, b)
+	decoded, ok := jackson.DecodeBase64(r.arena, b)
 	if !ok {
 		return record.Value{}, plugin.Data("Invalid bytes field")
 	}
@@ -425,7 +426,7 @@ func (r *jsonReader) array(p *readPlan, c byte) (record.Value, error) {
 	case c == '[' && !r.missing:
 		return r.elements(p.elem)
 	case c != '{':
-		return record.OfArray(nil), r.skip()
+		return record.OfArray(nil), r.Skip()
 	}
 	v, err := r.members(p.elem)
 	if err != nil {
@@ -441,19 +442,19 @@ func (r *jsonReader) array(p *readPlan, c byte) (record.Value, error) {
 
 // pairs reads a map that is written as an array of arrays of two.
 func (r *jsonReader) pairs(p *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty(']'); more; {
-		if c := r.blanks(); c != '[' {
+	for more := !r.Empty(']'); more; {
+		if c := r.Blanks(); c != '[' {
 			return record.Value{}, plugin.Data("Found invalid map entry instead of array tuple: %s", r.entryType(c))
 		}
 		if err := r.tuple(p); err != nil {
 			return record.Value{}, err
 		}
 		var err error
-		if more, err = r.more(']'); err != nil {
+		if more, err = r.More(']'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -482,14 +483,14 @@ func (r *jsonReader) tuple(p *readPlan) error {
 	if n != 2 {
 		return plugin.Data("Found invalid map entry, expected length 2 but found :%d", n)
 	}
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return err
 	}
 	k, err := r.value(p.key)
 	if err != nil {
 		return err
 	}
-	if _, err := r.more(']'); err != nil {
+	if _, err := r.More(']'); err != nil {
 		return err
 	}
 	v, err := r.value(p.elem)
@@ -497,20 +498,20 @@ func (r *jsonReader) tuple(p *readPlan) error {
 		return err
 	}
 	r.stack = append(r.stack, k, v)
-	_, err = r.more(']')
+	_, err = r.More(']')
 	return err
 }
 
 // count passes an array and says how many elements it has.
 func (s *scanner) count() (n int, err error) {
-	if err := s.open(); err != nil || s.empty(']') {
+	if err := s.Open(); err != nil || s.Empty(']') {
 		return 0, err
 	}
 	for more := true; more; n++ {
-		if err := s.skip(); err != nil {
+		if err := s.Skip(); err != nil {
 			return 0, err
 		}
-		if more, err = s.more(']'); err != nil {
+		if more, err = s.More(']'); err != nil {
 			return 0, err
 		}
 	}
@@ -561,7 +562,7 @@ func sameBytes(v, w record.Value) bool {
 
 // structure reads the members that the schema has fields for. Fields come in any order, the usual one is the schema's.
 func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	fields := r.arena.Values(len(p.fields))
@@ -572,13 +573,13 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 	}
 	var failed failures[int]
 	next := 0
-	for more := !r.empty('}'); more; {
+	for more := !r.Empty('}'); more; {
 		i, err := r.field(p, next)
 		if err != nil {
 			return record.Value{}, err
 		}
 		if i < 0 {
-			err = r.skip()
+			err = r.Skip()
 		} else {
 			next = i + 1
 			seen.set(i)
@@ -587,7 +588,7 @@ func (r *jsonReader) structure(p *readPlan) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -647,12 +648,12 @@ func firstOf(f failures[int]) error {
 
 // field reads a member's name with the colon: the index of the field, or -1. next is the one to try first.
 func (r *jsonReader) field(p *readPlan, next int) (int, error) {
-	r.blanks()
-	if next < len(p.quoted) && bytes.HasPrefix(r.src[r.pos:], p.quoted[next]) {
-		r.pos += len(p.quoted[next])
-		return next, r.colon()
+	r.Blanks()
+	if next < len(p.quoted) && bytes.HasPrefix(r.Src[r.Pos:], p.quoted[next]) {
+		r.Pos += len(p.quoted[next])
+		return next, r.Colon()
 	}
-	name, err := r.name(r.arena)
+	name, err := r.Name(r.arena)
 	if err != nil {
 		return 0, err
 	}
@@ -664,7 +665,7 @@ func (r *jsonReader) fieldValue(p *readPlan, i int, failed *failures[int]) (reco
 	outer := r.hollow
 	r.hollow = false
 	v, err := r.checked(p.fields[i])
-	if _, ok := errors.AsType[*syntaxError](err); ok {
+	if _, ok := errors.AsType[*jackson.SyntaxError](err); ok {
 		return v, err
 	}
 	if err == nil && r.hollow {
@@ -680,56 +681,56 @@ func (r *jsonReader) logical(p *readPlan, c byte) (record.Value, error) {
 	if p.form == formDecimal {
 		return r.decimal(p, c)
 	}
-	var n number
+	var n jackson.Number
 	isNumber := c == '-' || c-'0' <= 9
 	if isNumber {
 		var err error
-		if n, err = r.number(); err != nil {
+		if n, err = r.Number(); err != nil {
 			return record.Value{}, err
 		}
 	}
 	switch p.form {
 	case formDate:
-		if !isNumber || !n.fitsInt32() {
+		if !isNumber || !n.FitsInt32() {
 			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
 		}
-		return record.OfInstant(n.int64() * dayMillis), nil
+		return record.OfInstant(n.Int64() * dayMillis), nil
 	case formTime:
-		if !isNumber || !n.fitsInt32() {
+		if !isNumber || !n.FitsInt32() {
 			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
 		}
-		if t := n.int64(); t < 0 || t > dayMillis {
+		if t := n.Int64(); t < 0 || t > dayMillis {
 			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
 		}
 	default:
-		if !isNumber || !n.integral {
+		if !isNumber || !n.Integral {
 			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
 		}
 	}
-	return record.OfInstant(n.int64()), nil
+	return record.OfInstant(n.Int64()), nil
 }
 
 // decimal takes a number as it is written, whatever its scale, or base64 of the unscaled digits.
 func (r *jsonReader) decimal(p *readPlan, c byte) (record.Value, error) {
 	switch {
 	case c == '-' || c-'0' <= 9:
-		n, err := r.number()
+		n, err := r.Number()
 		if err != nil {
 			return record.Value{}, err
 		}
-		d, err := record.ParseDecimal(string(n.text))
+		d, err := record.ParseDecimal(string(n.Text))
 		if err != nil {
-			return record.Value{}, r.fail("a number")
+			return record.Value{}, r.Fail("a number")
 		}
 		return record.OfDecimal(d.Unscaled, d.Scale), nil
 	case c != '"':
 		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 	}
-	b, err := r.text(r.arena)
+	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	digits, ok := decodeBase64(r.arena, b)
+	digits, ok := jackson.DecodeBase64(r.arena, b)
 	if !ok || p.scale.err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
 	}
@@ -738,54 +739,6 @@ func (r *jsonReader) decimal(p *readPlan, c byte) (record.Value, error) {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
 	}
 	return record.OfDecimal(unscaled, p.scale.n), nil
-}
-
-// decodeBase64 reads the standard alphabet with padding; white space may stand between groups of four characters, and
-// groups may follow a padded one (Jackson: Base64Variants.MIME_NO_LINEFEEDS).
-func decodeBase64(a *record.Arena, src []byte) ([]byte, bool) {
-	dst := a.Bytes(len(src)/4*3 + 3)[:0]
-	for len(src) > 0 {
-		if src[0] <= ' ' {
-			src = src[1:]
-			continue
-		}
-		if len(src) < 4 {
-			return nil, false
-		}
-		group := src[:4]
-		src = src[4:]
-		w, x, y, z := base64Digit(group[0]), base64Digit(group[1]), base64Digit(group[2]), base64Digit(group[3])
-		switch {
-		case w|x > 63:
-			return nil, false
-		case y <= 63 && z <= 63:
-			dst = append(dst, w<<2|x>>4, x<<4|y>>2, y<<6|z)
-		case y <= 63 && group[3] == '=':
-			dst = append(dst, w<<2|x>>4, x<<4|y>>2)
-		case group[2] == '=' && group[3] == '=':
-			dst = append(dst, w<<2|x>>4)
-		default:
-			return nil, false
-		}
-	}
-	return slices.Clip(dst), true
-}
-
-// base64Digit is the value of a character, above 63 for one that has none.
-func base64Digit(c byte) byte {
-	switch {
-	case c >= 'A' && c <= 'Z':
-		return c - 'A'
-	case c >= 'a' && c <= 'z':
-		return c - 'a' + 26
-	case c >= '0' && c <= '9':
-		return c - '0' + 52
-	case c == '+':
-		return 62
-	case c == '/':
-		return 63
-	}
-	return 0xFF
 }
 
 // dataError gives an error of the model the type that the engine tells records' errors by.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // typeNames are the names of JsonSchema in Kafka Connect.
@@ -21,24 +22,24 @@ func (p *writePlan) appendSchema(dst []byte, field string) ([]byte, error) {
 		return append(dst, "null"...), nil
 	}
 	s := p.schema
-	dst = append(appendString(append(dst, `{"type":`...), typeNames[s.Kind]), ',')
+	dst = append(jackson.AppendString(append(dst, `{"type":`...), typeNames[s.Kind]), ',')
 	dst, err := p.appendParts(dst)
 	if err != nil {
 		return nil, err
 	}
 	dst = strconv.AppendBool(append(dst, `"optional":`...), s.Optional)
 	if s.Name != "" {
-		dst = appendString(append(dst, `,"name":`...), s.Name)
+		dst = jackson.AppendString(append(dst, `,"name":`...), s.Name)
 	}
 	if s.HasVersion {
 		dst = strconv.AppendInt(append(dst, `,"version":`...), int64(s.Version), 10)
 	}
 	if s.Doc != "" {
-		dst = appendString(append(dst, `,"doc":`...), s.Doc)
+		dst = jackson.AppendString(append(dst, `,"doc":`...), s.Doc)
 	}
 	for i, param := range s.Params {
 		dst = append(dst, [...]string{`,"parameters":{`, `,`}[min(i, 1)]...)
-		dst = appendString(append(appendString(dst, param.Key), ':'), param.Value)
+		dst = jackson.AppendString(append(jackson.AppendString(dst, param.Key), ':'), param.Value)
 	}
 	if len(s.Params) > 0 {
 		dst = append(dst, '}')
@@ -49,7 +50,7 @@ func (p *writePlan) appendSchema(dst []byte, field string) ([]byte, error) {
 		}
 	}
 	if field != "" {
-		dst = appendString(append(dst, `,"field":`...), field)
+		dst = jackson.AppendString(append(dst, `,"field":`...), field)
 	}
 	return append(dst, '}'), nil
 }
@@ -97,13 +98,13 @@ type node struct {
 }
 
 func (s *scanner) node() (n node, err error) {
-	n.kind = s.blanks()
-	start := s.pos
+	n.kind = s.Blanks()
+	start := s.Pos
 	var memory record.Arena // outlived by nothing: texts are copied
 	switch n.kind {
 	case '"':
 		var b []byte
-		b, err = s.text(&memory)
+		b, err = s.Text(&memory)
 		n.text = string(b)
 	case '{':
 		n.members = map[string]node{}
@@ -111,18 +112,18 @@ func (s *scanner) node() (n node, err error) {
 	case '[':
 		err = s.nodeItems(&n)
 	default:
-		err = s.skip()
+		err = s.Skip()
 	}
-	n.raw = s.src[start:s.pos]
+	n.raw = s.Src[start:s.Pos]
 	return n, err
 }
 
 func (s *scanner) nodeMembers(n *node, memory *record.Arena) error {
-	if err := s.open(); err != nil || s.empty('}') {
+	if err := s.Open(); err != nil || s.Empty('}') {
 		return err
 	}
 	for {
-		b, err := s.name(memory)
+		b, err := s.Name(memory)
 		if err != nil {
 			return err
 		}
@@ -135,14 +136,14 @@ func (s *scanner) nodeMembers(n *node, memory *record.Arena) error {
 			n.names = append(n.names, name)
 		}
 		n.members[name] = m
-		if more, err := s.more('}'); !more {
+		if more, err := s.More('}'); !more {
 			return err
 		}
 	}
 }
 
 func (s *scanner) nodeItems(n *node) error {
-	if err := s.open(); err != nil || s.empty(']') {
+	if err := s.Open(); err != nil || s.Empty(']') {
 		return err
 	}
 	for {
@@ -151,7 +152,7 @@ func (s *scanner) nodeItems(n *node) error {
 			return err
 		}
 		n.items = append(n.items, item)
-		if more, err := s.more(']'); !more {
+		if more, err := s.More(']'); !more {
 			return err
 		}
 	}
@@ -174,8 +175,9 @@ func (r *jsonReader) schema(n node) (*record.Schema, error) {
 		b.Named(name.text)
 	}
 	if v := n.members["version"]; v.kind == '-' || v.kind-'0' <= 9 {
-		if num, err := (&scanner{src: v.raw}).number(); err == nil && num.integral {
-			b.Versioned(int(int32(num.int64())))
+		text := scan(v.raw)
+		if num, err := text.Number(); err == nil && num.Integral {
+			b.Versioned(int(int32(num.Int64())))
 		}
 	}
 	if doc := n.members["doc"]; doc.kind == '"' {
@@ -278,7 +280,7 @@ func (r *jsonReader) structBuilder(fields node) (*record.Builder, error) {
 // schema with the unfinished one.
 func (r *jsonReader) withDefault(b *record.Builder, s *record.Schema, n node) (*record.Schema, error) {
 	sub := jsonReader{replaceNull: r.replaceNull, arena: new(record.Arena)}
-	sub.src = n.raw
+	sub.Src = n.raw
 	v, err := sub.typed(r.plan(s))
 	if err != nil {
 		return nil, err

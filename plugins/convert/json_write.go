@@ -2,16 +2,13 @@ package convert
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"math"
-	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // form is how a value of a schema is written and read: its kind, or its logical type.
@@ -98,7 +95,7 @@ func (j *jsonWriter) plan(s *record.Schema) *writePlan {
 		p.fields = make([]*writePlan, len(s.Fields))
 		p.names = make([][]byte, len(s.Fields))
 		for i, f := range s.Fields {
-			p.names[i] = append(appendString([]byte{"{,"[min(i, 1)]}, f.Name), ':')
+			p.names[i] = append(jackson.AppendString([]byte{"{,"[min(i, 1)]}, f.Name), ':')
 			p.fields[i] = j.plan(f.Schema)
 		}
 	}
@@ -132,7 +129,7 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 		if kind != record.String {
 			return nil, p.mismatch(kind)
 		}
-		return appendString(dst, v.Text()), nil
+		return jackson.AppendString(dst, v.Text()), nil
 	case formStruct:
 		return p.appendStruct(dst, v, kind)
 	case formFloat32, formFloat64, formBoolean, formBytes:
@@ -329,7 +326,7 @@ func appendSchemaless(dst []byte, v record.Value) ([]byte, error) {
 	case record.Boolean:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	case record.String:
-		return appendString(dst, v.Text()), nil
+		return jackson.AppendString(dst, v.Text()), nil
 	case record.Bytes:
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"'), nil
 	case record.Array:
@@ -347,104 +344,4 @@ func appendSchemaless(dst []byte, v record.Value) ([]byte, error) {
 	default:
 		return nil, plugin.Data("Java class class %s does not have corresponding schema type.", k.JavaClass())
 	}
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// appendString writes a string with Jackson's escapes: none but those that JSON demands, and both surrogates of what lies
-// beyond the basic plane.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for len(s) >= 8 {
-		// Eight bytes are written at once, and then as many of them count as need no escape: texts in JSON are short, and so
-		// are the parts of a text that has quotes in it.
-		if cap(dst)-len(dst) < 8 {
-			dst = slices.Grow(dst, len(s)+8)
-		}
-		w := word(s)
-		n := len(dst)
-		binary.LittleEndian.PutUint64(dst[n:n+8], w)
-		m := marked(w)
-		if m == 0 {
-			dst, s = dst[:n+8], s[8:]
-			continue
-		}
-		plain := bits.TrailingZeros64(m) / 8
-		dst, s = appendEscape(dst[:n+plain], s[plain:])
-	}
-	for s != "" {
-		plain := 0
-		for plain < len(s) && s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\' && s[plain] < utf8.RuneSelf {
-			plain++
-		}
-		dst = append(dst, s[:plain]...)
-		if s = s[plain:]; s != "" {
-			dst, s = appendEscape(dst, s)
-		}
-	}
-	return append(dst, '"')
-}
-
-// word is the first eight bytes of s.
-func word(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-// appendEscape writes the first character of s, which is not plain, and returns the rest.
-func appendEscape(dst []byte, s string) (out []byte, rest string) {
-	switch c := s[0]; {
-	case c == '"' || c == '\\':
-		return append(dst, '\\', c), s[1:]
-	case c >= utf8.RuneSelf:
-		return appendWide(dst, s)
-	case c == '\n':
-		dst = append(dst, '\\', 'n')
-	case c == '\t':
-		dst = append(dst, '\\', 't')
-	case c == '\r':
-		dst = append(dst, '\\', 'r')
-	case c == '\b':
-		dst = append(dst, '\\', 'b')
-	case c == '\f':
-		dst = append(dst, '\\', 'f')
-	default:
-		dst = append(dst, '\\', 'u', '0', '0', upperHex[c>>4], upperHex[c&15])
-	}
-	return dst, s[1:]
-}
-
-// appendWide writes what is not ASCII at the start of s and returns the rest. What is no UTF-8 becomes U+FFFD.
-func appendWide(dst []byte, s string) (out []byte, rest string) {
-	for s != "" && s[0] >= utf8.RuneSelf {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r > 0xFFFF:
-			r -= 0x10000
-			dst = appendEscaped(appendEscaped(dst, 0xD800+r>>10), 0xDC00+r&0x3FF)
-		case r == utf8.RuneError && n == 1:
-			if unit, ok := surrogate(s); ok {
-				dst, n = appendEscaped(dst, unit), 3
-				break
-			}
-			dst = utf8.AppendRune(dst, utf8.RuneError)
-		default:
-			dst = append(dst, s[:n]...)
-		}
-		s = s[n:]
-	}
-	return dst, s
-}
-
-func appendEscaped(dst []byte, unit rune) []byte {
-	return append(dst, '\\', 'u', upperHex[unit>>12&15], upperHex[unit>>8&15], upperHex[unit>>4&15], upperHex[unit&15])
-}
-
-// surrogate reads a lone surrogate in the three bytes that [appendUnit] makes of it.
-func surrogate(s string) (unit rune, ok bool) {
-	if len(s) < 3 || s[0] != 0xED || s[1] < 0xA0 || s[1] > 0xBF || s[2]&0xC0 != 0x80 {
-		return 0, false
-	}
-	return 0xD000 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F), true
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // deriver writes the text of a JSON Schema for a Connect schema (JsonSchemaData.fromConnectSchema, with the printer of
@@ -75,7 +76,7 @@ func (d *deriver) schema(s *record.Schema, index int, ofUnion bool) error {
 func (d *deriver) combined(id string, index int) {
 	d.raw("{")
 	if id != "" {
-		d.member("id", string(appendPlain(nil, id)))
+		d.member("id", string(jackson.AppendPlain(nil, id)))
 	}
 	if index != noIndex {
 		d.member("connect.index", strconv.Itoa(index))
@@ -112,7 +113,7 @@ func (d *deriver) comma() {
 
 func (d *deriver) member(key, raw string) {
 	d.comma()
-	d.dst = append(append(appendPlain(d.dst, key), ':'), raw...)
+	d.dst = append(append(jackson.AppendPlain(d.dst, key), ':'), raw...)
 }
 
 // one writes a schema without null.
@@ -137,7 +138,7 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 		return err
 	}
 	if id, ok := s.Param(idParam); ok && identified {
-		d.member("id", string(appendPlain(nil, id)))
+		d.member("id", string(jackson.AppendPlain(nil, id)))
 	}
 	d.additions(s, add, index)
 	if s.Kind == record.Boolean {
@@ -153,10 +154,10 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 // described writes the name, the documentation and the default.
 func (d *deriver) described(s *record.Schema) error {
 	if s.Name != "" {
-		d.member("title", string(appendPlain(nil, s.Name)))
+		d.member("title", string(jackson.AppendPlain(nil, s.Name)))
 	}
 	if s.Doc != "" {
-		d.member("description", string(appendPlain(nil, s.Doc)))
+		d.member("description", string(jackson.AppendPlain(nil, s.Doc)))
 	}
 	if !s.HasDefault {
 		return nil
@@ -191,7 +192,7 @@ func (n *node) respelt() *node {
 	}
 	switch {
 	case n.kind() == '"':
-		c.raw = appendPlain(nil, n.text())
+		c.raw = jackson.AppendPlain(nil, n.text())
 	case n.kind() != '0':
 	case bytes.ContainsAny(n.raw, "eE"):
 		if dec, err := record.ParseDecimal(string(n.raw)); err == nil {
@@ -237,7 +238,7 @@ func paramsText(params []record.Param) string {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendPlain(append(appendPlain(dst, p.Key), ':'), p.Value)
+		dst = jackson.AppendPlain(append(jackson.AppendPlain(dst, p.Key), ':'), p.Value)
 	}
 	return string(append(dst, '}'))
 }
@@ -280,7 +281,7 @@ func (d *deriver) symbols(s *record.Schema) string {
 			dst = append(dst, "null"...)
 			continue
 		}
-		dst = appendPlain(dst, names[i])
+		dst = jackson.AppendPlain(dst, names[i])
 	}
 	return string(append(dst, ']'))
 }
@@ -347,7 +348,7 @@ func (d *deriver) place(s *record.Schema, index int) error {
 	if s != nil {
 		if id, ok := s.Param(idParam); ok && d.ids[id] {
 			d.raw("{")
-			d.member("$ref", string(appendPlain(nil, id)))
+			d.member("$ref", string(jackson.AppendPlain(nil, id)))
 			d.raw("}")
 			return nil
 		}
@@ -378,7 +379,7 @@ func (d *deriver) properties(s *record.Schema) error {
 		if i > 0 {
 			d.raw(",")
 		}
-		d.dst = append(append(appendPlain(d.dst, m.name), ':'), m.text...)
+		d.dst = append(append(jackson.AppendPlain(d.dst, m.name), ':'), m.text...)
 	}
 	d.raw("}")
 	return nil

@@ -209,7 +209,7 @@ func (d *decoder) Read(a *record.Arena, src []byte) (record.Datum, error) {
 		}
 	}
 	d.r.begin(a, src)
-	if d.r.blanks(); d.r.pos == len(src) {
+	if d.r.Blanks(); d.r.Pos == len(src) {
 		d.r.begin(a, []byte("[]"))
 		d.r.missing = true
 	}
@@ -217,8 +217,8 @@ func (d *decoder) Read(a *record.Arena, src []byte) (record.Datum, error) {
 	if err == nil {
 		return record.Datum{Schema: d.schema, Value: v}, nil
 	}
-	rest := scanner{src: d.r.src}
-	if wrong := rest.skip(); wrong != nil {
+	rest := scan(d.r.Src)
+	if wrong := rest.Skip(); wrong != nil {
 		return record.Datum{}, wrong
 	}
 	return record.Datum{}, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // readPlan reads values of one schema. It is made once a schema and then only read.
@@ -44,7 +45,7 @@ func (r *readPlanner) plan(s *record.Schema) *readPlan {
 		p.scale = scaleOf(s)
 	case formStruct, formUnion:
 		for _, f := range s.Fields {
-			p.quoted = append(p.quoted, appendString(nil, f.Name))
+			p.quoted = append(p.quoted, jackson.AppendString(nil, f.Name))
 			p.fields = append(p.fields, r.plan(f.Schema))
 		}
 	}
@@ -72,7 +73,7 @@ type reading struct {
 }
 
 func (r *reading) begin(a *record.Arena, src []byte) {
-	r.scanner = scanner{src: src}
+	r.scanner = scan(src)
 	r.arena = a
 	r.stack = r.stack[:0]
 	r.hollow, r.missing = false, false
@@ -81,9 +82,9 @@ func (r *reading) begin(a *record.Arena, src []byte) {
 // value reads a value of a plan. A text that is not JSON gives a syntax error, one that does not fit the schema a DataError;
 // after that pos is anywhere.
 func (r *reading) value(p *readPlan) (record.Value, error) {
-	c := r.blanks()
+	c := r.Blanks()
 	if c == 'n' {
-		if err := r.word("null"); err != nil {
+		if err := r.Word("null"); err != nil {
 			return record.Value{}, err
 		}
 		return p.absent, p.nullErr
@@ -94,12 +95,12 @@ func (r *reading) value(p *readPlan) (record.Value, error) {
 	case formString:
 		if c != '"' {
 			r.hollow = true
-			return record.Value{}, r.skip()
+			return record.Value{}, r.Skip()
 		}
-		b, err := r.text(r.arena)
+		b, err := r.Text(r.arena)
 		return record.OfText(b), err
 	case formBoolean:
-		return record.OfBool(c == 't'), r.skip()
+		return record.OfBool(c == 't'), r.Skip()
 	case formBytes:
 		return r.bytes(c)
 	case formStruct:
@@ -141,29 +142,29 @@ func (r *reading) nodeType(c byte) string {
 
 // numeric narrows a number as Java does; anything else counts as zero.
 func (r *reading) numeric(p *readPlan, c byte) (record.Value, error) {
-	var n number
+	var n jackson.Number
 	var err error
-	if startsNumber(c) {
-		n, err = r.number()
+	if r.StartsNumber(c) {
+		n, err = r.Number()
 	} else {
-		err = r.skip()
+		err = r.Skip()
 	}
 	if err != nil {
 		return record.Value{}, err
 	}
 	switch p.schema.Kind {
 	case record.Int8:
-		return record.OfInt8(int8(n.int32())), nil
+		return record.OfInt8(int8(n.Int32())), nil
 	case record.Int16:
-		return record.OfInt16(int16(n.int32())), nil
+		return record.OfInt16(int16(n.Int32())), nil
 	case record.Int32:
-		return record.OfInt32(n.int32()), nil
+		return record.OfInt32(n.Int32()), nil
 	case record.Int64:
-		return record.OfInt64(n.int64()), nil
+		return record.OfInt64(n.Int64()), nil
 	case record.Float32:
-		return record.OfFloat32(n.float32()), nil
+		return record.OfFloat32(n.Float32()), nil
 	default:
-		return record.OfFloat64(n.float64()), nil
+		return record.OfFloat64(n.Float64()), nil
 	}
 }
 
@@ -171,11 +172,11 @@ func (r *reading) bytes(c byte) (record.Value, error) {
 	if c != '"' {
 		return r.noBytes(c)
 	}
-	b, err := r.text(r.arena)
+	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	decoded, ok := decodeBase64(r.arena, b)
+	decoded, ok := jackson.DecodeBase64(r.arena, b)
 	if !ok {
 		return record.Value{}, plugin.Data("Invalid bytes field")
 	}
@@ -186,13 +187,13 @@ func (r *reading) bytes(c byte) (record.Value, error) {
 func (r *reading) noBytes(c byte) (record.Value, error) {
 	r.hollow = true
 	text := "0"
-	if startsNumber(c) {
-		n, err := r.number()
+	if r.StartsNumber(c) {
+		n, err := r.Number()
 		if err != nil {
 			return record.Value{}, err
 		}
-		text = string(n.text)
-	} else if err := r.skip(); err != nil {
+		text = string(n.Text)
+	} else if err := r.Skip(); err != nil {
 		return record.Value{}, err
 	}
 	d, err := record.ParseDecimal(text)
@@ -209,7 +210,7 @@ func (r *reading) array(p *readPlan, c byte) (record.Value, error) {
 		return r.elements(p.elem)
 	case '{':
 	default:
-		return record.OfArray(nil), r.skip()
+		return record.OfArray(nil), r.Skip()
 	}
 	v, err := r.members(p.elem)
 	if err != nil {
@@ -224,17 +225,17 @@ func (r *reading) array(p *readPlan, c byte) (record.Value, error) {
 }
 
 func (r *reading) elements(elem *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty(']'); more; {
+	for more := !r.Empty(']'); more; {
 		v, err := r.value(elem)
 		if err != nil {
 			return record.Value{}, err
 		}
 		r.stack = append(r.stack, v)
-		if more, err = r.more(']'); err != nil {
+		if more, err = r.More(']'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -251,12 +252,12 @@ func (r *reading) pop(base int) []record.Value {
 
 // members reads an object as a map.
 func (r *reading) members(elem *readPlan) (record.Value, error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty('}'); more; {
-		name, err := r.name(r.arena)
+	for more := !r.Empty('}'); more; {
+		name, err := r.Name(r.arena)
 		if err != nil {
 			return record.Value{}, err
 		}
@@ -265,7 +266,7 @@ func (r *reading) members(elem *readPlan) (record.Value, error) {
 			return record.Value{}, err
 		}
 		r.stack = append(r.stack, record.OfText(name), v)
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -321,12 +322,12 @@ func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
 	if c != '[' || r.missing {
 		return record.Value{}, plugin.Data("Maps with non-string fields should be encoded as JSON array of objects, but found %s", r.nodeType(c))
 	}
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	base := len(r.stack)
-	for more := !r.empty(']'); more; {
-		if c := r.blanks(); c != '{' {
+	for more := !r.Empty(']'); more; {
+		if c := r.Blanks(); c != '{' {
 			return record.Value{}, plugin.Data("Found invalid map entry instead of object: %s", r.nodeType(c))
 		}
 		k, v, err := r.entry(p)
@@ -334,7 +335,7 @@ func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
 			return record.Value{}, err
 		}
 		r.stack = append(r.stack, k, v)
-		if more, err = r.more(']'); err != nil {
+		if more, err = r.More(']'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -344,14 +345,14 @@ func (r *reading) pairs(p *readPlan, c byte) (record.Value, error) {
 
 // entry reads an object of two members, of which each may have another name and then counts for nothing.
 func (r *reading) entry(p *readPlan) (k, v record.Value, err error) {
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return k, v, err
 	}
 	k, v = p.key.absent, p.elem.absent
 	var hasKey, hasValue bool
 	n := 0
-	for more := !r.empty('}'); more; {
-		name, err := r.name(r.arena)
+	for more := !r.Empty('}'); more; {
+		name, err := r.Name(r.arena)
 		if err != nil {
 			return k, v, err
 		}
@@ -369,12 +370,12 @@ func (r *reading) entry(p *readPlan) (k, v record.Value, err error) {
 			v, err = r.value(p.elem)
 			hasValue = true
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		if err != nil {
 			return k, v, err
 		}
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return k, v, err
 		}
 	}
@@ -421,7 +422,7 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 	case p.ends:
 		return record.Value{}, plugin.Data("the data nest deeper than they can be unrolled")
 	}
-	if err := r.open(); err != nil {
+	if err := r.Open(); err != nil {
 		return record.Value{}, err
 	}
 	fields := r.arena.Values(len(p.fields))
@@ -430,13 +431,13 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 	}
 	var failed failures
 	next := 0
-	for more := !r.empty('}'); more; {
+	for more := !r.Empty('}'); more; {
 		i, err := r.field(p, next)
 		if err != nil {
 			return record.Value{}, err
 		}
 		if i < 0 {
-			err = r.skip()
+			err = r.Skip()
 		} else {
 			next = i + 1
 			fields[i], err = r.fieldValue(p, i, &failed)
@@ -444,7 +445,7 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		if more, err = r.more('}'); err != nil {
+		if more, err = r.More('}'); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -477,12 +478,12 @@ func (f failures) first() error {
 
 // field reads a member's name with the colon: the index of the field, or -1. next is the one to try first.
 func (r *reading) field(p *readPlan, next int) (int, error) {
-	r.blanks()
-	if next < len(p.quoted) && bytes.HasPrefix(r.src[r.pos:], p.quoted[next]) {
-		r.pos += len(p.quoted[next])
-		return next, r.colon()
+	r.Blanks()
+	if next < len(p.quoted) && bytes.HasPrefix(r.Src[r.Pos:], p.quoted[next]) {
+		r.Pos += len(p.quoted[next])
+		return next, r.Colon()
 	}
-	name, err := r.name(r.arena)
+	name, err := r.Name(r.arena)
 	if err != nil {
 		return 0, err
 	}
@@ -491,7 +492,7 @@ func (r *reading) field(p *readPlan, next int) (int, error) {
 
 // fieldValue reads the value of a field. What does not fit the schema is noted, so that the rest is still checked.
 func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value, error) {
-	outer, start, base, depth := r.hollow, r.pos, len(r.stack), r.depth
+	outer, start, base, depth := r.hollow, r.Pos, len(r.stack), r.Depth
 	r.hollow = false
 	v, err := r.value(p.fields[i])
 	hollow := r.hollow
@@ -509,12 +510,12 @@ func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value
 		}
 		return v, nil
 	}
-	if _, ok := errors.AsType[*syntaxError](err); ok {
+	if _, ok := errors.AsType[*jackson.SyntaxError](err); ok {
 		return v, err
 	}
 	failed.set(i, err)
-	r.pos, r.depth, r.stack = start, depth, r.stack[:base]
-	return record.Value{}, r.skip()
+	r.Pos, r.Depth, r.stack = start, depth, r.stack[:base]
+	return record.Value{}, r.Skip()
 }
 
 // misfit finds what the model does not allow within a value (Kafka Connect: ConnectSchema.validateValue).
@@ -559,11 +560,11 @@ func misfit(s *record.Schema, v record.Value, where string) error {
 
 // union sets the first field that takes what stands there by its kind, else the struct that has most of its properties.
 func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
-	var n number
-	if startsNumber(c) {
+	var n jackson.Number
+	if r.StartsNumber(c) {
 		ahead := r.scanner
 		var err error
-		if n, err = ahead.number(); err != nil {
+		if n, err = ahead.Number(); err != nil {
 			return record.Value{}, err
 		}
 	}
@@ -586,7 +587,7 @@ func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
 		}
 	}
 	if best < 0 {
-		if err := r.skip(); err != nil {
+		if err := r.Skip(); err != nil {
 			return record.Value{}, err
 		}
 		return record.Value{}, plugin.Data("Did not find matching oneof field for data")
@@ -607,11 +608,11 @@ func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
 }
 
 // takes says whether a field takes a value by its kind.
-func takes(p *readPlan, c byte, n *number) bool {
-	isNumber := startsNumber(c)
+func takes(p *readPlan, c byte, n *jackson.Number) bool {
+	isNumber := n.Text != nil
 	switch p.schema.Kind {
 	case record.Int8, record.Int16, record.Int32, record.Int64:
-		return isNumber && n.integral
+		return isNumber && n.Integral
 	case record.Float32, record.Float64:
 		return isNumber
 	case record.Boolean:
@@ -619,7 +620,7 @@ func takes(p *readPlan, c byte, n *number) bool {
 	case record.String:
 		return c == '"'
 	case record.Bytes:
-		return isNumber && !n.integral && !n.special
+		return isNumber && !n.Integral && !n.Special
 	case record.Array:
 		return c == '['
 	case record.Map:
@@ -630,14 +631,14 @@ func takes(p *readPlan, c byte, n *number) bool {
 
 // matching counts the properties of the object that begins here for which a struct has fields, within them too.
 func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) {
-	if p.schema.Kind != record.Struct || s.blanks() != '{' {
-		return 0, s.skip()
+	if p.schema.Kind != record.Struct || s.Blanks() != '{' {
+		return 0, s.Skip()
 	}
-	if err := s.open(); err != nil {
+	if err := s.Open(); err != nil {
 		return 0, err
 	}
-	for more := !s.empty('}'); more; {
-		name, err := s.name(a)
+	for more := !s.Empty('}'); more; {
+		name, err := s.Name(a)
 		if err != nil {
 			return 0, err
 		}
@@ -650,13 +651,13 @@ func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) 
 			if i >= 0 {
 				count++
 			}
-			err = s.skip()
+			err = s.Skip()
 		}
 		if err != nil {
 			return 0, err
 		}
 		count += within
-		if more, err = s.more('}'); err != nil {
+		if more, err = s.More('}'); err != nil {
 			return 0, err
 		}
 	}
@@ -667,62 +668,62 @@ func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
 	if p.form == formDecimal {
 		return r.decimal(p, c)
 	}
-	var n number
-	isNumber := startsNumber(c)
+	var n jackson.Number
+	isNumber := r.StartsNumber(c)
 	var err error
 	if isNumber {
-		n, err = r.number()
+		n, err = r.Number()
 	} else {
-		err = r.skip()
+		err = r.Skip()
 	}
 	if err != nil {
 		return record.Value{}, err
 	}
 	switch p.form {
 	case formDate:
-		if !isNumber || !n.fitsInt32() {
+		if !isNumber || !n.FitsInt32() {
 			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
 		}
-		return record.OfInstant(n.int64() * dayMillis), nil
+		return record.OfInstant(n.Int64() * dayMillis), nil
 	case formTime:
-		if !isNumber || !n.fitsInt32() {
+		if !isNumber || !n.FitsInt32() {
 			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
 		}
-		if t := n.int64(); t < 0 || t > dayMillis {
+		if t := n.Int64(); t < 0 || t > dayMillis {
 			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
 		}
 	default:
-		if !isNumber || !n.integral {
+		if !isNumber || !n.Integral {
 			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
 		}
 	}
-	return record.OfInstant(n.int64()), nil
+	return record.OfInstant(n.Int64()), nil
 }
 
 // decimal takes a number as it is written, whatever its scale, or base64 of the unscaled digits.
 func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 	switch {
-	case startsNumber(c):
-		n, err := r.number()
+	case r.StartsNumber(c):
+		n, err := r.Number()
 		if err != nil {
 			return record.Value{}, err
 		}
-		d, err := record.ParseDecimal(string(n.text))
+		d, err := record.ParseDecimal(string(n.Text))
 		if err != nil {
 			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 		}
 		return record.OfDecimal(d.Unscaled, d.Scale), nil
 	case c != '"':
-		if err := r.skip(); err != nil {
+		if err := r.Skip(); err != nil {
 			return record.Value{}, err
 		}
 		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 	}
-	b, err := r.text(r.arena)
+	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	digits, ok := decodeBase64(r.arena, b)
+	digits, ok := jackson.DecodeBase64(r.arena, b)
 	if !ok || p.scale.err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
 	}

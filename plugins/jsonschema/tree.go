@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // node is a value of a schema's text. It does not change once read.
@@ -152,7 +153,7 @@ func (n *node) append(dst []byte, order func([]member) []member) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendPlain(dst, m.name), ':')
+			dst = append(jackson.AppendPlain(dst, m.name), ':')
 			dst = m.value.append(dst, order)
 		}
 		return append(dst, '}')

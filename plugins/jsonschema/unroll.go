@@ -165,7 +165,7 @@ func (f *freezer) initial(set *settings, b *record.Builder, d *draft) error {
 	}
 	planner := readPlanner{set: set, ends: f.ends, known: map[*record.Schema]*readPlan{}}
 	var a record.Arena
-	r := reading{arena: &a, scanner: scanner{src: d.initial.append(nil, asWritten)}}
+	r := reading{arena: &a, scanner: scan(d.initial.append(nil, asWritten))}
 	v, err := r.value(planner.plan(s))
 	switch {
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jackson"
 )
 
 // form is how a value of a schema is written and read: its kind, or its logical type.
@@ -112,7 +113,7 @@ func (w *writePlanner) plan(s *record.Schema) *writePlan {
 		p.fields = make([]*writePlan, len(s.Fields))
 		p.names = make([][]byte, len(s.Fields))
 		for i, f := range s.Fields {
-			p.names[i] = append(appendString([]byte{','}, f.Name), ':')
+			p.names[i] = append(jackson.AppendString([]byte{','}, f.Name), ':')
 			p.fields[i] = w.plan(f.Schema)
 		}
 	}
@@ -145,7 +146,7 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 		if kind != record.String {
 			return nil, p.mismatch(kind)
 		}
-		return appendString(dst, v.Text()), nil
+		return jackson.AppendString(dst, v.Text()), nil
 	case formStruct:
 		return p.appendStruct(dst, v, kind)
 	case formUnion:

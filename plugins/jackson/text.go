@@ -1,4 +1,4 @@
-package jsonschema
+package jackson
 
 import (
 	"encoding/binary"
@@ -11,9 +11,9 @@ import (
 
 const upperHex = "0123456789ABCDEF"
 
-// appendString writes a string with Jackson's escapes: none but those that JSON demands, and both surrogates of what lies
+// AppendString writes a string with Jackson's escapes: none but those that JSON demands, and both surrogates of what lies
 // beyond the basic plane.
-func appendString(dst []byte, s string) []byte {
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for len(s) >= 8 {
 		// Eight bytes are written at once, and then as many of them count as need no escape: texts in JSON are short, and so
@@ -84,7 +84,7 @@ func appendWide(dst []byte, s string) (out []byte, rest string) {
 			r -= 0x10000
 			dst = appendEscaped(appendEscaped(dst, 0xD800+r>>10), 0xDC00+r&0x3FF)
 		case r == utf8.RuneError && n == 1:
-			if unit, ok := surrogate(s); ok {
+			if unit, ok := Surrogate(s); ok {
 				dst, n = appendEscaped(dst, unit), 3
 				break
 			}
@@ -101,16 +101,16 @@ func appendEscaped(dst []byte, unit rune) []byte {
 	return append(dst, '\\', 'u', upperHex[unit>>12&15], upperHex[unit>>8&15], upperHex[unit>>4&15], upperHex[unit&15])
 }
 
-// surrogate reads a lone surrogate in the three bytes that [appendUnit] makes of it.
-func surrogate(s string) (unit rune, ok bool) {
+// Surrogate reads a lone Surrogate in the three bytes that [AppendUnit] makes of it.
+func Surrogate(s string) (unit rune, ok bool) {
 	if len(s) < 3 || s[0] != 0xED || s[1] < 0xA0 || s[1] > 0xBF || s[2]&0xC0 != 0x80 {
 		return 0, false
 	}
 	return 0xD000 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F), true
 }
 
-// appendPlain writes a string with the escapes that JSON demands and no other: what the text of a schema has.
-func appendPlain(dst []byte, s string) []byte {
+// AppendPlain writes a string with the escapes that JSON demands and no other: what the text of a schema has.
+func AppendPlain(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for s != "" {
 		plain := 0
@@ -125,9 +125,9 @@ func appendPlain(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// decodeBase64 reads the standard alphabet with padding; white space may stand between groups of four characters, and
+// DecodeBase64 reads the standard alphabet with padding; white space may stand between groups of four characters, and
 // groups may follow a padded one (Jackson: Base64Variants.MIME_NO_LINEFEEDS).
-func decodeBase64(a *record.Arena, src []byte) ([]byte, bool) {
+func DecodeBase64(a *record.Arena, src []byte) ([]byte, bool) {
 	dst := a.Bytes(len(src)/4*3 + 3)[:0]
 	for len(src) > 0 {
 		if src[0] <= ' ' {

@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 	"plugins/datagen":   pluginRoom,
 	"plugins/blackhole": pluginRoom,
 	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition"}, // the language of expressions
-	"plugins/jackson":   {"engine/record"}, // JSON text, which two rooms of converters read and write
+	"plugins/jackson":   {"engine/record"},                                       // JSON text, which two rooms of converters read and write
 	"plugins/convert":   {"engine/plugin", "engine/record", "plugins/jackson"},
 	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 

@@ -279,8 +279,8 @@ func (r *jsonReader) structBuilder(fields node) (*record.Builder, error) {
 // withDefault reads a default, which is a value of the schema so far. A struct cannot be one: Kafka Connect compares its
 // schema with the unfinished one.
 func (r *jsonReader) withDefault(b *record.Builder, s *record.Schema, n node) (*record.Schema, error) {
-	sub := jsonReader{replaceNull: r.replaceNull, arena: new(record.Arena)}
-	sub.Src = n.raw
+	sub := jsonReader{replaceNull: r.replaceNull}
+	sub.begin(new(record.Arena), n.raw)
 	v, err := sub.typed(r.plan(s))
 	if err != nil {
 		return nil, err

@@ -148,6 +148,7 @@ func TestEnvelopes(t *testing.T) {
 			{`{"schema":{"type":"int32"},"payload":1}`, `{"i32":1}`},
 			{`{"schema":null,"payload":1}`, `{"i64":"1"}`},
 			{`{"sch\u0065ma":` + s8 + `,"payload":1}`, `{"i8":1}`},
+			{`{"schema":{"type":"int8","version":01,"default":-007},"payload":null}`, `{"i8":-7}`},
 			{`{"schema":` + rec + `,"payload":{"b":"x","a":1}}`, `{"struct":[{"i8":1},"x",null]}`},
 			{`{"schema":` + rec + `,"payload":{"c":3,"a":1,"z":[{}],"b":"x"}}`, `{"struct":[{"i8":1},"x",{"i8":3}]}`},
 			{`{"schema":` + rec + `,"payload":{"a":1,"b":"x","a":2}}`, `{"struct":[{"i8":2},"x",null]}`},

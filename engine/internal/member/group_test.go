@@ -363,7 +363,7 @@ func TestASlowRebalanceKeepsTheLease(t *testing.T) {
 		lazy := &raw{t: t, k: k, protocol: "penstock", metadata: []byte("nothing that is understood")}
 		lazy.join()
 		lazy.beat(t.Context())
-		before, _ := a.watch.View()
+		before := a.sees(t, 5*time.Second, "with the lazy one", func(v member.View) bool { return v.Generation == int64(lazy.generation) })
 		b := start(t, k, "b", timing)
 		began := time.Now()
 		for time.Since(began) < 50*time.Second {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -302,15 +301,15 @@ func groupOf(key string) string {
 }
 
 var (
-	plainLabel = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	notLabel   = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+	plainLabel = pattern(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`) //nolint:gochecknoglobals // a constant, made when it is first needed
+	notLabel   = pattern(`[^A-Za-z0-9_.-]+`)              //nolint:gochecknoglobals // a constant, made when it is first needed
 )
 
 // label is the connector's name as a label, or something like it.
 func (w *generator) label() string {
 	label := w.m[config.Name]
-	if !plainLabel.MatchString(label) {
-		label = cmp.Or(strings.Trim(notLabel.ReplaceAllString(label, "-"), "-."), "imported")
+	if !plainLabel().MatchString(label) {
+		label = cmp.Or(strings.Trim(notLabel().ReplaceAllString(label, "-"), "-."), "imported")
 	}
 	if w.Taken != nil {
 		return free(label, "-", w.Taken.labels)
@@ -587,20 +586,20 @@ func (w *generator) rest(prefix string, keys []string) {
 }
 
 var (
-	wholeNumber = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,17})$`)
-	oneSecret   = regexp.MustCompile(`^\$\{([A-Za-z0-9_-]+:[^${}"\\]+)\}$`)
+	wholeNumber = pattern(`^(0|-?[1-9][0-9]{0,17})$`)            //nolint:gochecknoglobals // a constant, made when it is first needed
+	oneSecret   = pattern(`^\$\{([A-Za-z0-9_-]+:[^${}"\\]+)\}$`) //nolint:gochecknoglobals // a constant, made when it is first needed
 )
 
 // value is a value as HCL says it.
 func (w *generator) value(key, text string) string {
-	switch m := oneSecret.FindStringSubmatch(text); {
+	switch m := oneSecret().FindStringSubmatch(text); {
 	case m != nil:
 		return "secret(" + quoted(m[1]) + ")"
 	case !w.Inline && text != "" && (w.types(key) == plugin.PasswordType || config.Sensitive(key)) && !config.Refers(text) && representable(text):
 		s := Secret{Connector: w.m[config.Name], Property: key, Variable: w.variable(key)}
 		w.secrets = append(w.secrets, s)
 		return "env(" + quoted(s.Variable) + ")"
-	case text == "true" || text == "false" || wholeNumber.MatchString(text):
+	case text == "true" || text == "false" || wholeNumber().MatchString(text):
 		return text
 	case w.types(key) == plugin.ListType && text != "" && joined(config.List(text)) == text && !slices.Contains(config.List(text), "") && representable(text):
 		var b strings.Builder
@@ -632,11 +631,11 @@ func quoted(text string) string {
 	return string(hclwrite.TokensForValue(cty.StringVal(text)).Bytes())
 }
 
-var notVariable = regexp.MustCompile(`[^A-Za-z0-9]+`)
+var notVariable = pattern(`[^A-Za-z0-9]+`) //nolint:gochecknoglobals // a constant, made when it is first needed
 
 // variableName is such as SHOP_ORDERS_CONNECTION_PASSWORD.
 func variableName(connector, key string) string {
-	return strings.ToUpper(strings.Trim(notVariable.ReplaceAllString(connector+"_"+key, "_"), "_"))
+	return strings.ToUpper(strings.Trim(notVariable().ReplaceAllString(connector+"_"+key, "_"), "_"))
 }
 
 // variable is a name for a secret's variable that nothing else has.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	hcl2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -13,13 +14,18 @@ import (
 )
 
 var (
-	dottedName = regexp.MustCompile(`^\s*"?([\p{L}_][\p{L}\p{N}_-]*(?:\.[\p{L}\p{N}_-]+)+)"?\s*[=:]`)
-	quotedName = regexp.MustCompile(`^\s*"([^"]*)"\s*=`)
-	colonName  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s*:`)
-	forgotten  = regexp.MustCompile(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s+("[^"]*")\s*(?:#.*|//.*)?$`)
-	setBefore  = regexp.MustCompile(`:(\d+),\d+`)
-	reference  = regexp.MustCompile(`\$\{([\p{L}_][\p{L}\p{N}_-]*:[^{}"]*)\}`)
+	dottedName = pattern(`^\s*"?([\p{L}_][\p{L}\p{N}_-]*(?:\.[\p{L}\p{N}_-]+)+)"?\s*[=:]`) //nolint:gochecknoglobals // a constant, made when it is first needed
+	quotedName = pattern(`^\s*"([^"]*)"\s*=`)                                              //nolint:gochecknoglobals // a constant, made when it is first needed
+	colonName  = pattern(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s*:`)                              //nolint:gochecknoglobals // a constant, made when it is first needed
+	forgotten  = pattern(`^\s*([\p{L}_][\p{L}\p{N}_-]*)\s+("[^"]*")\s*(?:#.*|//.*)?$`)     //nolint:gochecknoglobals // a constant, made when it is first needed
+	setBefore  = pattern(`:(\d+),\d+`)                                                     //nolint:gochecknoglobals // a constant, made when it is first needed
+	reference  = pattern(`\$\{([\p{L}_][\p{L}\p{N}_-]*:[^{}"]*)\}`)                        //nolint:gochecknoglobals // a constant, made when it is first needed
 )
+
+// pattern is an expression that is compiled when it is first used: most projects have no mistakes to look for.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // syntax turns what the parser says into one message a mistake: errors of the same line as an earlier one, and whatever
 // follows a string without an end, are echoes.
@@ -78,7 +84,7 @@ func (s *source) mistake(d *hcl2.Diagnostic) diag.Diagnostic {
 // referenceInString finds ${provider:path:key}, which HCL tries to evaluate.
 func (s *source) referenceInString(d *hcl2.Diagnostic) (diag.Diagnostic, bool) {
 	line, from := s.line(start(d))
-	for _, m := range reference.FindAllStringSubmatchIndex(line, -1) {
+	for _, m := range reference().FindAllStringSubmatchIndex(line, -1) {
 		if at := start(d) - from; at < m[0] || at >= m[1] {
 			continue
 		}
@@ -94,7 +100,7 @@ func (s *source) referenceInString(d *hcl2.Diagnostic) (diag.Diagnostic, bool) {
 func (s *source) badName(d *hcl2.Diagnostic) diag.Diagnostic {
 	line, from := s.line(start(d))
 	at := func(m []int) diag.Place { return s.place(s.span(from+m[2], from+m[3])) }
-	if m := dottedName.FindStringSubmatchIndex(line); m != nil {
+	if m := dottedName().FindStringSubmatchIndex(line); m != nil {
 		name := line[m[2]:m[3]]
 		if strings.ContainsRune(name, '_') {
 			return diag.New(diag.DottedName, at(m),
@@ -104,7 +110,7 @@ func (s *source) badName(d *hcl2.Diagnostic) diag.Diagnostic {
 		return diag.New(diag.DottedName, at(m), "Arguments cannot contain dots. Write %s with underscores:\n\n"+
 			"    %s = ...\n\nor quote it inside the config map:\n\n    config = { %q = ... }", name, underscored(name), name)
 	}
-	if m := quotedName.FindStringSubmatchIndex(line); m != nil {
+	if m := quotedName().FindStringSubmatchIndex(line); m != nil {
 		name := line[m[2]:m[3]]
 		if hclsyntax.ValidIdentifier(name) {
 			return diag.New(diag.ArgumentExpected, at(m), "Names of arguments stand without quotes:\n\n    %s = ...", name)
@@ -112,7 +118,7 @@ func (s *source) badName(d *hcl2.Diagnostic) diag.Diagnostic {
 		return diag.New(diag.ArgumentExpected, at(m),
 			"Names of arguments stand without quotes. This one can only be written inside the config map:\n\n    config = { %q = ... }", name)
 	}
-	if m := colonName.FindStringSubmatchIndex(line); m != nil {
+	if m := colonName().FindStringSubmatchIndex(line); m != nil {
 		return diag.New(diag.ArgumentExpected, at(m), "Arguments are set with \"=\", not \":\":\n\n    %s = ...", line[m[2]:m[3]])
 	}
 	if strings.HasPrefix(line[max(0, start(d)-from):], "}") {
@@ -124,7 +130,7 @@ func (s *source) badName(d *hcl2.Diagnostic) diag.Diagnostic {
 // badBlock explains a line that starts like a block; often it is an argument without its equals sign.
 func (s *source) badBlock(d *hcl2.Diagnostic) diag.Diagnostic {
 	line, from := s.line(start(d))
-	if m := forgotten.FindStringSubmatchIndex(line); m != nil {
+	if m := forgotten().FindStringSubmatchIndex(line); m != nil {
 		return diag.New(diag.ArgumentExpected, s.place(s.span(from+m[2], from+m[3])),
 			"Arguments are set with \"=\":\n\n    %s = %s\n\nand the \"{\" of a block stands on the line of its labels.", line[m[2]:m[3]], line[m[4]:m[5]])
 	}
@@ -161,7 +167,7 @@ func (s *source) unclosedString(d *hcl2.Diagnostic) diag.Diagnostic {
 func (s *source) redefined(d *hcl2.Diagnostic) diag.Diagnostic {
 	name := string(d.Subject.SliceBytes(s.text))
 	before := ""
-	if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
+	if m := setBefore().FindStringSubmatch(d.Detail); m != nil {
 		before = " at " + s.name + ":" + m[1]
 	}
 	return diag.New(diag.DuplicateProperty, s.place(*d.Subject), "%q was already set%s.", name, before)

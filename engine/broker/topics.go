@@ -3,8 +3,8 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -88,12 +88,17 @@ func code(err error) (int16, *string) {
 	return kerr.UnknownServerError.Code, &text
 }
 
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+// legalTopic reports whether a topic may have this name (Kafka: org.apache.kafka.common.internals.Topic).
+func legalTopic(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 249 && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
+	})
+}
 
 // checkTopic says how many partitions a topic gets, or what a broker of one node has against it.
 func (b *Broker) checkTopic(t *kmsg.CreateTopicsRequestTopic) (int32, error) {
 	switch {
-	case !topicName.MatchString(t.Topic) || t.Topic == "." || t.Topic == "..":
+	case !legalTopic(t.Topic):
 		return 0, refusal{kerr.InvalidTopicException, fmt.Sprintf("Topic name %q is invalid: it has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', and is not \".\" or \"..\".", t.Topic)}
 	case b.cluster.TopicInfo(t.Topic) != nil:
 		return 0, refusal{kerr.TopicAlreadyExists, fmt.Sprintf("Topic '%s' already exists.", t.Topic)}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -138,9 +139,14 @@ func typeName(t reflect.Type) string {
 }
 
 var (
-	unknownName = regexp.MustCompile(`^unknown name (\S+)`)
-	unexpected  = regexp.MustCompile(`^unexpected token Operator\("="\)`)
+	unknownName = pattern(`^unknown name (\S+)`)               //nolint:gochecknoglobals // a constant, made when it is first needed
+	unexpected  = pattern(`^unexpected token Operator\("="\)`) //nolint:gochecknoglobals // a constant, made when it is first needed
 )
+
+// pattern is an expression that is compiled when it is first used.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // explain says in words for people what expr says of an expression.
 func (c *compilation) explain(text string, err error) error {
@@ -152,12 +158,12 @@ func (c *compilation) explain(text string, err error) error {
 	if n := len([]rune(text)); ce.From >= n { // the end was not expected
 		ce.From, ce.To = n-1, n
 	}
-	if unexpected.MatchString(fe.Message) {
+	if unexpected().MatchString(fe.Message) {
 		ce.To = ce.From + 1
 		ce.Reason = `"=" is not a comparison. Use "==".`
 		return ce
 	}
-	m := unknownName.FindStringSubmatch(fe.Message)
+	m := unknownName().FindStringSubmatch(fe.Message)
 	switch {
 	case m == nil:
 		ce.Reason = "The expression is wrong: " + fe.Message + "."
@@ -226,7 +232,7 @@ func (p *Program) Schema() *record.Schema {
 }
 
 // typeWords are all that a message of expr may hold to be shown: others may hold the data itself (invariant 6).
-var typeWords = regexp.MustCompile(`^(?:invalid operation: |cannot fetch |cannot range over |index out of range)?(?:int|float64|string|bool|<nil>|\[\]interface \{\}|\[\]uint8|map\[string\]interface \{\}|time\.Time|time\.Duration|from| |[-+*/%<>=!]|\*\*|\(\))*$`)
+var typeWords = pattern(`^(?:invalid operation: |cannot fetch |cannot range over |index out of range)?(?:int|float64|string|bool|<nil>|\[\]interface \{\}|\[\]uint8|map\[string\]interface \{\}|time\.Time|time\.Duration|from| |[-+*/%<>=!]|\*\*|\(\))*$`) //nolint:gochecknoglobals // a constant, made when it is first needed
 
 // failure is an error of the machine for people: of one record, with the place in the expression.
 func failure(err error) error {
@@ -238,7 +244,7 @@ func failure(err error) error {
 	if own, ok := errors.AsType[*plugin.DataError](fe.Prev); ok {
 		return &plugin.DataError{Reason: own.Reason + at}
 	}
-	if typeWords.MatchString(fe.Message) && fe.Message != "" {
+	if typeWords().MatchString(fe.Message) && fe.Message != "" {
 		return &plugin.DataError{Reason: fe.Message + at}
 	}
 	return &plugin.DataError{Reason: "The expression does not fit the record's data" + at}

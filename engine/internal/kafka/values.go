@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -251,11 +252,13 @@ func reset(s *settings, key, text string) error {
 	return nil
 }
 
-var isoPattern = regexp.MustCompile(`^p(?:(\d{1,6})d)?(?:t(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})(?:\.(\d{1,9}))?s)?)?$`)
+var isoPattern = sync.OnceValue(func() *regexp.Regexp { //nolint:gochecknoglobals // a constant, made when it is first needed
+	return regexp.MustCompile(`^p(?:(\d{1,6})d)?(?:t(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})(?:\.(\d{1,9}))?s)?)?$`)
+})
 
 // isoDuration reads what java.time.Duration.parse reads, without signs: they make no sense here. The text is lower case.
 func isoDuration(text string) (time.Duration, bool) {
-	m := isoPattern.FindStringSubmatch(text)
+	m := isoPattern().FindStringSubmatch(text)
 	if m == nil || strings.HasSuffix(text, "t") || text == "p" {
 		return 0, false
 	}

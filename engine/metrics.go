@@ -2,14 +2,13 @@ package engine
 
 import (
 	"context"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/internal/task"
@@ -17,77 +16,49 @@ import (
 	"github.com/penstock/penstock/store"
 )
 
-// Metrics answers scrapes in Prometheus' formats, under the names that the JMX exporter gives to Kafka Connect's beans:
-// kafka_connect_<group>_<attribute>, with labels connector and task. What Kafka Connect has no bean for begins with
-// engine_. Labels have bounded values: connectors, task numbers, states.
+// Metrics answers scrapes in Prometheus' text format, under the names that the JMX exporter gives to Kafka Connect's
+// beans: kafka_connect_<group>_<attribute>, with labels connector and task. What Kafka Connect has no bean for begins with
+// engine_; what is of the process has the names that Prometheus' own library gives it. Labels have bounded values:
+// connectors, task numbers, states.
+//
+// A scrape is written a family after the other from the tables below, so that it holds one buffer, however many pipelines
+// there are.
 func (e *Engine) Metrics() http.Handler {
-	process := prometheus.NewRegistry()
-	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, err := e.metrics(r.Context())
 		if err != nil {
 			http.Error(w, "the store cannot be read: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
-		now := prometheus.NewRegistry()
-		now.MustRegister(m)
-		promhttp.HandlerFor(prometheus.Gatherers{process, now}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		answer(w, r, func(p *page) {
+			m.write(p)
+			processMetrics(p)
+		})
 	})
 }
 
-// metrics is what one scrape is made of, with the tasks' meters.
+// metrics is what one scrape is made of.
 type metrics struct {
-	engine   *Engine
-	snapshot *store.Snapshot
-	said     map[statusOf]store.Status
+	now        time.Time
+	connectors []subject
+	tasks      []subject
+	loads      *Loads // nil when nobody declares a configuration here
+}
+
+// subject is a connector or a task, as a scrape sees it.
+type subject struct {
+	connector string // the pair of a label, as is the next
+	task      string // "" of a connector
+	client    string // that of a task's consumer in Kafka Connect
+
+	plugin   plugin.Descriptor
+	state    store.State
+	failures Failures
+	meter    *task.Meter // nil of a connector
 	now      time.Time
-}
 
-func (e *Engine) metrics(ctx context.Context) (metrics, error) {
-	s, err := e.Snapshot(ctx)
-	if err != nil {
-		return metrics{}, err
-	}
-	all, err := e.Statuses(ctx)
-	if err != nil {
-		return metrics{}, err
-	}
-	m := metrics{e, s, map[statusOf]store.Status{}, time.Now()}
-	for _, st := range all {
-		m.said[statusOf{st.Connector, st.Task}] = st
-	}
-	return m, nil
-}
-
-// Describe implements prometheus.Collector: what there is changes with the configuration.
-func (metrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect implements prometheus.Collector.
-func (m metrics) Collect(to chan<- prometheus.Metric) {
-	s, tasks := m.snapshot, 0
-	for _, name := range s.Names() {
-		m.connector(to, s.Connectors[name])
-		tasks += len(s.Connectors[name].Tasks)
-	}
-	gauge(to, "kafka_connect_connect_worker_metrics_connector_count", "The number of connectors run in this worker.", float64(len(s.Connectors)))
-	gauge(to, "kafka_connect_connect_worker_metrics_task_count", "The number of tasks run in this worker.", float64(tasks))
-	if m.engine.Loads != nil {
-		loadMetrics(to, m.engine.Loads())
-	}
-}
-
-// loadMetrics tells how the declared configuration was loaded.
-func loadMetrics(to chan<- prometheus.Metric, l Loads) {
-	good := 0.0
-	if l.Good {
-		good = 1
-	}
-	desc := prometheus.NewDesc("engine_config_reloads_total", "Loads of the declared configuration, the first included, by what came of them.", []string{"result"}, nil)
-	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(l.Succeeded), "success")
-	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(l.Refused), "failure")
-	gauge(to, "engine_config_last_reload_success", "Whether the newest load of the declared configuration was put into effect.", good)
-	gauge(to, "engine_config_last_reload_success_timestamp_seconds", "When the configuration that runs was put into effect, in seconds since the epoch.", seconds(l.Since))
-	gauge(to, "engine_config_revision", "The revision of the configuration that runs, counted from 1 at the start.", float64(l.Revision))
+	tasks int // of a connector
+	count map[store.State]int
 }
 
 type statusOf struct {
@@ -95,140 +66,256 @@ type statusOf struct {
 	task      int
 }
 
-// states are those that a task can show, in the words of Kafka Connect's status attribute.
-var states = []store.State{ //nolint:gochecknoglobals // a literal
-	store.StateUnassigned, store.StateRunning, store.StatePaused, store.StateStopped, store.StateFailed, store.StateRestarting,
+func (e *Engine) metrics(ctx context.Context) (*metrics, error) {
+	s, err := e.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := e.Statuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said := make(map[statusOf]store.Status, len(all))
+	for _, st := range all {
+		said[statusOf{st.Connector, st.Task}] = st
+	}
+	m := &metrics{now: time.Now()}
+	for _, name := range s.Names() {
+		e.subjects(m, s.Connectors[name], said)
+	}
+	if e.Loads != nil {
+		l := e.Loads()
+		m.loads = &l
+	}
+	return m, nil
 }
 
-func (m metrics) connector(to chan<- prometheus.Metric, c store.Connector) {
-	d, _ := m.engine.Registry.Connector(strings.TrimSpace(c.Config[config.ConnectorClass]))
-	one(to, "kafka_connect_connector_metrics_connector_info", "Class, type and version of the connector.",
-		[]string{"connector", "connector_class", "connector_type", "connector_version"}, c.Name, d.Class, d.Role().String(), d.Version)
-	status(to, "kafka_connect_connector_metrics_status", m.said[statusOf{c.Name, store.Instance}].State, c.Name)
-	m.failures(to, "engine_connector_", m.said[statusOf{c.Name, store.Instance}], c.Name)
-	counts := map[store.State]int{}
+// subjects adds a connector and its tasks.
+func (e *Engine) subjects(m *metrics, c store.Connector, said map[statusOf]store.Status) {
+	d, _ := e.Registry.Connector(strings.TrimSpace(c.Config[config.ConnectorClass]))
+	is := said[statusOf{c.Name, store.Instance}]
+	of := subject{
+		connector: label("connector", c.Name), plugin: d, state: is.State, failures: e.failures(is), now: m.now,
+		tasks: len(c.Tasks), count: map[store.State]int{},
+	}
 	for n := range c.Tasks {
-		is := m.said[statusOf{c.Name, n}]
-		counts[is.State]++
-		status(to, "kafka_connect_connector_task_metrics_status", is.State, c.Name, strconv.Itoa(n))
-		m.failures(to, "engine_task_", is, c.Name, strconv.Itoa(n))
-		m.task(to, d.Role(), c.Name, n)
+		is, number := said[statusOf{c.Name, n}], strconv.Itoa(n)
+		of.count[is.State]++
+		m.tasks = append(m.tasks, subject{
+			connector: of.connector, task: label("task", number), client: label("client_id", "connector-consumer-"+c.Name+"-"+number),
+			plugin: d, state: is.State, failures: e.failures(is), meter: e.meters.of(c.Name, n), now: m.now,
+		})
 	}
-	gauge(to, "kafka_connect_connect_worker_metrics_connector_total_task_count", "The number of tasks of the connector.", float64(len(c.Tasks)), c.Name)
-	for state, word := range map[store.State]string{
-		store.StateRunning: "running", store.StatePaused: "paused", store.StateFailed: "failed", store.StateUnassigned: "unassigned", store.StateRestarting: "restarting",
-	} {
-		gauge(to, "kafka_connect_connect_worker_metrics_connector_"+word+"_task_count", "The number of "+word+" tasks of the connector.", float64(counts[state]), c.Name)
+	m.connectors = append(m.connectors, of)
+}
+
+// write writes all families but those of the process.
+func (m *metrics) write(p *page) {
+	p.family("kafka_connect_connector_metrics_connector_info", gauge, "Class, type and version of the connector.")
+	for i := range m.connectors {
+		c := &m.connectors[i]
+		p.sample(1, c.connector, label("connector_class", c.plugin.Class), label("connector_type", c.plugin.Role().String()), label("connector_version", c.plugin.Version))
+	}
+	statusFamily(p, "kafka_connect_connector_metrics_status", m.connectors)
+	statusFamily(p, "kafka_connect_connector_task_metrics_status", m.tasks)
+	failureFamilies(p, "engine_connector_", m.connectors)
+	failureFamilies(p, "engine_task_", m.tasks)
+	countFamilies(p, m.connectors)
+	for _, f := range taskFamilies() {
+		f.write(p, m.tasks)
+	}
+	furthestFamily(p, m.tasks)
+	p.alone("kafka_connect_connect_worker_metrics_connector_count", gauge, "The number of connectors run in this worker.", float64(len(m.connectors)))
+	p.alone("kafka_connect_connect_worker_metrics_task_count", gauge, "The number of tasks run in this worker.", float64(len(m.tasks)))
+	if m.loads != nil {
+		loadFamilies(p, m.loads)
 	}
 }
 
-// failures are the same for instances and tasks; the names begin with a prefix. The series are there without a failure too.
-func (m metrics) failures(to chan<- prometheus.Metric, prefix string, is store.Status, labels ...string) {
-	f := m.engine.failures(is)
-	counter(to, prefix+"failures_total", "How often it has failed in this process, healed failures included.", f.Count, labels...)
-	gauge(to, prefix+"last_failure_timestamp_seconds", "When it failed last, in seconds since the epoch; 0 if never.", seconds(f.At), labels...)
-	gauge(to, prefix+"restart_attempt", "The number of the restart by itself that is planned, in a row; 0 if none is.", float64(f.Attempt), labels...)
-	gauge(to, prefix+"next_restart_timestamp_seconds", "When it will be restarted by itself, in seconds since the epoch; 0 if no restart is planned.", seconds(f.Next), labels...)
+// loadFamilies tell how the declared configuration was loaded.
+func loadFamilies(p *page, l *Loads) {
+	good := 0.0
+	if l.Good {
+		good = 1
+	}
+	p.family("engine_config_reloads_total", counter, "Loads of the declared configuration, the first included, by what came of them.")
+	p.sample(float64(l.Refused), label("result", "failure"))
+	p.sample(float64(l.Succeeded), label("result", "success"))
+	p.alone("engine_config_last_reload_success", gauge, "Whether the newest load of the declared configuration was put into effect.", good)
+	p.alone("engine_config_last_reload_success_timestamp_seconds", gauge, "When the configuration that runs was put into effect, in seconds since the epoch.", seconds(l.Since))
+	p.alone("engine_config_revision", gauge, "The revision of the configuration that runs, counted from 1 at the start.", float64(l.Revision))
 }
 
-// status is a gauge for each state, 1 for the one that holds, so that no series comes and goes.
-func status(to chan<- prometheus.Metric, name string, is store.State, labels ...string) {
-	if is == "" {
-		is = store.StateUnassigned
+// statusFamily is a gauge for each state, 1 for the one that holds, so that no series comes and goes. The states are those
+// of Kafka Connect's status attribute.
+func statusFamily(p *page, name string, all []subject) {
+	states := []store.State{store.StateUnassigned, store.StateRunning, store.StatePaused, store.StateStopped, store.StateFailed, store.StateRestarting}
+	labels := make([]string, len(states))
+	for i, s := range states {
+		labels[i] = label("status", strings.ToLower(string(s)))
 	}
-	names := append(labelNames(len(labels)), "status")
-	desc := prometheus.NewDesc(name, "The state, as one of several gauges of which one is 1.", names, nil)
-	for _, s := range states {
-		v := 0.0
-		if s == is {
-			v = 1
+	p.family(name, gauge, "The state, as one of several gauges of which one is 1.")
+	for i := range all {
+		s := &all[i]
+		is := s.state
+		if is == "" {
+			is = store.StateUnassigned
 		}
-		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, append(append([]string{}, labels...), strings.ToLower(string(s)))...)
+		for i, state := range states {
+			v := 0.0
+			if state == is {
+				v = 1
+			}
+			p.sample(v, s.connector, labels[i], s.task)
+		}
 	}
 }
 
-func (m metrics) task(to chan<- prometheus.Metric, role plugin.Role, connector string, n int) {
-	t := m.engine.meters.of(connector, n)
-	l := []string{connector, strconv.Itoa(n)}
-	if role == plugin.SourceRole {
-		sourceTask(to, t, l)
-	} else {
-		sinkTask(to, t, l)
+// failureFamilies are the same for instances and tasks; the names begin with a prefix. The series are there without a
+// failure too.
+func failureFamilies(p *page, prefix string, all []subject) {
+	for _, f := range []family{
+		{prefix + "failures_total", counter, "How often it has failed in this process, healed failures included.", func(s *subject) float64 { return float64(s.failures.Count) }},
+		{prefix + "last_failure_timestamp_seconds", gauge, "When it failed last, in seconds since the epoch; 0 if never.", func(s *subject) float64 { return seconds(s.failures.At) }},
+		{prefix + "restart_attempt", gauge, "The number of the restart by itself that is planned, in a row; 0 if none is.", func(s *subject) float64 { return float64(s.failures.Attempt) }},
+		{prefix + "next_restart_timestamp_seconds", gauge, "When it will be restarted by itself, in seconds since the epoch; 0 if no restart is planned.", func(s *subject) float64 { return seconds(s.failures.Next) }},
+	} {
+		f.write(p, all)
 	}
-	if d := t.Behind(m.now); d >= 0 {
-		gauge(to, "engine_task_lag_seconds", "The age of the oldest record that a sink has not taken, or of the newest that Kafka has taken from a source, in seconds.", d.Seconds(), l...)
+}
+
+// countFamilies count the tasks of a connector.
+func countFamilies(p *page, connectors []subject) {
+	const group = "kafka_connect_connect_worker_metrics_connector_"
+	total := family{group + "total_task_count", gauge, "The number of tasks of the connector.", func(s *subject) float64 { return float64(s.tasks) }}
+	total.write(p, connectors)
+	for _, state := range []store.State{store.StateRunning, store.StatePaused, store.StateFailed, store.StateUnassigned, store.StateRestarting} {
+		word := strings.ToLower(string(state))
+		f := family{group + word + "_task_count", gauge, "The number of " + word + " tasks of the connector.", func(s *subject) float64 { return float64(s.count[state]) }}
+		f.write(p, connectors)
 	}
+}
+
+// family is a metric of each subject; a subject for which it is NaN has no such series.
+type family struct {
+	name string
+	kind kind
+	help string
+	of   func(s *subject) float64
+}
+
+func (f *family) write(p *page, all []subject) {
+	p.family(f.name, f.kind, f.help)
+	for i := range all {
+		if v := f.of(&all[i]); !math.IsNaN(v) {
+			p.sample(v, all[i].connector, all[i].task)
+		}
+	}
+}
+
+// taskFamilies are told of every task, with those of sources and sinks alone.
+func taskFamilies() []family {
+	return slices.Concat(runFamilies(), sourceFamilies(), sinkFamilies(), errorFamilies())
+}
+
+// count is a counter, or a gauge, of a meter.
+func count(f func(t *task.Meter) int64) func(s *subject) float64 {
+	return func(s *subject) float64 { return float64(f(s.meter)) }
+}
+
+// ofRole leaves out the tasks of other roles.
+func ofRole(role plugin.Role, f func(t *task.Meter) float64) func(s *subject) float64 {
+	return func(s *subject) float64 {
+		if (s.plugin.Role() == plugin.SourceRole) != (role == plugin.SourceRole) {
+			return math.NaN()
+		}
+		return f(s.meter)
+	}
+}
+
+func runFamilies() []family {
 	const group = "kafka_connect_connector_task_metrics_"
-	gauge(to, group+"batch_size_max", "Records of the largest batch.", float64(t.BatchLargest.Load()), l...)
-	gauge(to, group+"batch_size_avg", "Records of the average batch.", ratio(float64(t.Read.Load()), t.Batches.Load()), l...)
-	commits, failed := t.Commits.Load(), t.CommitFailures.Load()
-	gauge(to, group+"offset_commit_max_time_ms", "The longest time of an offset commit, in milliseconds.", millis(t.CommitLongest.Load()), l...)
-	gauge(to, group+"offset_commit_avg_time_ms", "The average time of an offset commit, in milliseconds.", ratio(millis(t.CommitNanos.Load()), commits), l...)
-	gauge(to, group+"offset_commit_success_percentage", "The share of offset commits that succeeded.", ratio(float64(commits), commits+failed), l...)
-	gauge(to, group+"offset_commit_failure_percentage", "The share of offset commits that failed.", ratio(float64(failed), commits+failed), l...)
-	counter(to, "engine_task_offset_commits_total", "Offset commits that succeeded.", commits, l...)
-	to <- prometheus.MustNewConstMetric(prometheus.NewDesc("engine_task_offset_commit_seconds_total", "Time that offset commits have taken, in seconds.", labelNames(len(l)), nil),
-		prometheus.CounterValue, float64(t.CommitNanos.Load())/1e9, l...)
-	counter(to, "engine_task_bytes_total", "Bytes of keys and values as they stand in Kafka.", t.Bytes.Load(), l...)
-	counter(to, "engine_task_records_dropped_total", "Records that a filter dropped.", t.Dropped.Load(), l...)
-	errorMetrics(to, t, l)
+	share := func(of *atomic.Int64, t *task.Meter) float64 {
+		return ratio(float64(of.Load()), t.Commits.Load()+t.CommitFailures.Load())
+	}
+	return []family{
+		{"engine_task_lag_seconds", gauge, "The age of the oldest record that a sink has not taken, or of the newest that Kafka has taken from a source, in seconds.", func(s *subject) float64 {
+			if d := s.meter.Behind(s.now); d >= 0 {
+				return d.Seconds()
+			}
+			return math.NaN()
+		}},
+		{group + "batch_size_max", gauge, "Records of the largest batch.", count(func(t *task.Meter) int64 { return t.BatchLargest.Load() })},
+		{group + "batch_size_avg", gauge, "Records of the average batch.", func(s *subject) float64 { return ratio(float64(s.meter.Read.Load()), s.meter.Batches.Load()) }},
+		{group + "offset_commit_max_time_ms", gauge, "The longest time of an offset commit, in milliseconds.", func(s *subject) float64 { return millis(s.meter.CommitLongest.Load()) }},
+		{group + "offset_commit_avg_time_ms", gauge, "The average time of an offset commit, in milliseconds.", func(s *subject) float64 { return ratio(millis(s.meter.CommitNanos.Load()), s.meter.Commits.Load()) }},
+		{group + "offset_commit_success_percentage", gauge, "The share of offset commits that succeeded.", func(s *subject) float64 { return share(&s.meter.Commits, s.meter) }},
+		{group + "offset_commit_failure_percentage", gauge, "The share of offset commits that failed.", func(s *subject) float64 { return share(&s.meter.CommitFailures, s.meter) }},
+		{"engine_task_offset_commits_total", counter, "Offset commits that succeeded.", count(func(t *task.Meter) int64 { return t.Commits.Load() })},
+		{"engine_task_offset_commit_seconds_total", counter, "Time that offset commits have taken, in seconds.", func(s *subject) float64 { return float64(s.meter.CommitNanos.Load()) / 1e9 }},
+		{"engine_task_bytes_total", counter, "Bytes of keys and values as they stand in Kafka.", count(func(t *task.Meter) int64 { return t.Bytes.Load() })},
+		{"engine_task_records_dropped_total", counter, "Records that a filter dropped.", count(func(t *task.Meter) int64 { return t.Dropped.Load() })},
+	}
 }
 
-func sourceTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+func sourceFamilies() []family {
 	const group = "kafka_connect_source_task_metrics_"
-	counter(to, group+"source_record_poll_total", "Records polled from the source.", t.Read.Load(), l...)
-	counter(to, group+"source_record_write_total", "Records that Kafka has taken.", t.Delivered.Load(), l...)
-	gauge(to, group+"source_record_active_count", "Records polled and not yet taken by Kafka.", float64(t.InFlight.Load()), l...)
-	gauge(to, group+"poll_batch_max_time_ms", "The longest time of a poll, in milliseconds.", millis(t.PollLongest.Load()), l...)
-	gauge(to, group+"poll_batch_avg_time_ms", "The average time of a poll, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
+	of := func(f func(t *task.Meter) float64) func(s *subject) float64 { return ofRole(plugin.SourceRole, f) }
+	return []family{
+		{group + "source_record_poll_total", counter, "Records polled from the source.", of(func(t *task.Meter) float64 { return float64(t.Read.Load()) })},
+		{group + "source_record_write_total", counter, "Records that Kafka has taken.", of(func(t *task.Meter) float64 { return float64(t.Delivered.Load()) })},
+		{group + "source_record_active_count", gauge, "Records polled and not yet taken by Kafka.", of(func(t *task.Meter) float64 { return float64(t.InFlight.Load()) })},
+		{group + "poll_batch_max_time_ms", gauge, "The longest time of a poll, in milliseconds.", of(func(t *task.Meter) float64 { return millis(t.PollLongest.Load()) })},
+		{group + "poll_batch_avg_time_ms", gauge, "The average time of a poll, in milliseconds.", of(func(t *task.Meter) float64 { return ratio(millis(t.PollNanos.Load()), t.Polls.Load()) })},
+	}
 }
 
-func sinkTask(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+func sinkFamilies() []family {
 	const group = "kafka_connect_sink_task_metrics_"
-	counter(to, group+"sink_record_read_total", "Records read from Kafka.", t.Read.Load(), l...)
-	counter(to, group+"sink_record_send_total", "Records that the sink has taken.", t.Delivered.Load(), l...)
-	gauge(to, group+"sink_record_active_count", "Records read and not yet taken by the sink.", float64(t.InFlight.Load()), l...)
-	gauge(to, group+"partition_count", "Topic partitions assigned to the task.", float64(t.Partitions.Load()), l...)
-	gauge(to, group+"put_batch_max_time_ms", "The longest time of a put, in milliseconds.", millis(t.PollLongest.Load()), l...)
-	gauge(to, group+"put_batch_avg_time_ms", "The average time of a put, in milliseconds.", ratio(millis(t.PollNanos.Load()), t.Polls.Load()), l...)
-	counter(to, group+"offset_commit_completion_total", "Offset commits that succeeded.", t.Commits.Load(), l...)
-	gauge(to, group+"offset_commit_seq_no", "The number of the newest offset commit that succeeded.", float64(t.Commits.Load()), l...)
-	if most := t.MostLag(); most >= 0 {
-		// Of the consumer in Kafka Connect, whose client is named after the task.
-		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("kafka_consumer_consumer_fetch_manager_metrics_records_lag_max",
-			"Records that the task is behind the end of the partition that it is furthest behind.", []string{"client_id"}, nil),
-			prometheus.GaugeValue, float64(most), "connector-consumer-"+strings.Join(l, "-"))
-	}
-	if lag := t.Lag(); lag >= 0 {
-		gauge(to, "engine_task_lag_records", "Records that the task is behind the ends of its partitions.", float64(lag), l...)
+	of := func(f func(t *task.Meter) float64) func(s *subject) float64 { return ofRole(plugin.SinkRole, f) }
+	return []family{
+		{group + "sink_record_read_total", counter, "Records read from Kafka.", of(func(t *task.Meter) float64 { return float64(t.Read.Load()) })},
+		{group + "sink_record_send_total", counter, "Records that the sink has taken.", of(func(t *task.Meter) float64 { return float64(t.Delivered.Load()) })},
+		{group + "sink_record_active_count", gauge, "Records read and not yet taken by the sink.", of(func(t *task.Meter) float64 { return float64(t.InFlight.Load()) })},
+		{group + "partition_count", gauge, "Topic partitions assigned to the task.", of(func(t *task.Meter) float64 { return float64(t.Partitions.Load()) })},
+		{group + "put_batch_max_time_ms", gauge, "The longest time of a put, in milliseconds.", of(func(t *task.Meter) float64 { return millis(t.PollLongest.Load()) })},
+		{group + "put_batch_avg_time_ms", gauge, "The average time of a put, in milliseconds.", of(func(t *task.Meter) float64 { return ratio(millis(t.PollNanos.Load()), t.Polls.Load()) })},
+		{group + "offset_commit_completion_total", counter, "Offset commits that succeeded.", of(func(t *task.Meter) float64 { return float64(t.Commits.Load()) })},
+		{group + "offset_commit_seq_no", gauge, "The number of the newest offset commit that succeeded.", of(func(t *task.Meter) float64 { return float64(t.Commits.Load()) })},
+		{"engine_task_lag_records", gauge, "Records that the task is behind the ends of its partitions.", of(func(t *task.Meter) float64 { return known(t.Lag()) })},
 	}
 }
 
-func errorMetrics(to chan<- prometheus.Metric, t *task.Meter, l []string) {
+// furthestFamily is of the consumer in Kafka Connect, whose client is named after the task.
+func furthestFamily(p *page, tasks []subject) {
+	p.family("kafka_consumer_consumer_fetch_manager_metrics_records_lag_max", gauge, "Records that the task is behind the end of the partition that it is furthest behind.")
+	for i := range tasks {
+		if most := tasks[i].meter.MostLag(); most >= 0 && tasks[i].plugin.Role() != plugin.SourceRole {
+			p.sample(float64(most), tasks[i].client)
+		}
+	}
+}
+
+func errorFamilies() []family {
 	const group = "kafka_connect_task_error_metrics_"
-	counter(to, group+"total_record_failures", "Operations on records that failed.", t.Failures.Load(), l...)
-	counter(to, group+"total_record_errors", "Records that failed for good.", t.Errors.Load(), l...)
-	counter(to, group+"total_records_skipped", "Records that failed and were passed over.", t.Skipped.Load(), l...)
-	counter(to, group+"total_retries", "Operations that were tried again.", t.Retries.Load(), l...)
-	counter(to, group+"total_errors_logged", "Errors written to the log.", t.Logged.Load(), l...)
-	counter(to, group+"deadletterqueue_produce_requests", "Records given to the dead letter queue.", t.DeadLetters.Load(), l...)
-	counter(to, group+"deadletterqueue_produce_failures", "Records that the dead letter queue did not take.", t.DeadFailed.Load(), l...)
-	gauge(to, group+"last_error_timestamp", "When the last record failed, in milliseconds since the epoch.", millis(t.LastError.Load()), l...)
+	return []family{
+		{group + "total_record_failures", counter, "Operations on records that failed.", count(func(t *task.Meter) int64 { return t.Failures.Load() })},
+		{group + "total_record_errors", counter, "Records that failed for good.", count(func(t *task.Meter) int64 { return t.Errors.Load() })},
+		{group + "total_records_skipped", counter, "Records that failed and were passed over.", count(func(t *task.Meter) int64 { return t.Skipped.Load() })},
+		{group + "total_retries", counter, "Operations that were tried again.", count(func(t *task.Meter) int64 { return t.Retries.Load() })},
+		{group + "total_errors_logged", counter, "Errors written to the log.", count(func(t *task.Meter) int64 { return t.Logged.Load() })},
+		{group + "deadletterqueue_produce_requests", counter, "Records given to the dead letter queue.", count(func(t *task.Meter) int64 { return t.DeadLetters.Load() })},
+		{group + "deadletterqueue_produce_failures", counter, "Records that the dead letter queue did not take.", count(func(t *task.Meter) int64 { return t.DeadFailed.Load() })},
+		{group + "last_error_timestamp", gauge, "When the last record failed, in milliseconds since the epoch.", func(s *subject) float64 { return millis(s.meter.LastError.Load()) }},
+	}
 }
 
-func labelNames(n int) []string { return []string{"connector", "task"}[:n] }
-
-func gauge(to chan<- prometheus.Metric, name, help string, v float64, labels ...string) {
-	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labelNames(len(labels)), nil), prometheus.GaugeValue, v, labels...)
-}
-
-func counter(to chan<- prometheus.Metric, name, help string, v int64, labels ...string) {
-	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, labelNames(len(labels)), nil), prometheus.CounterValue, float64(v), labels...)
-}
-
-// one is a gauge whose labels are what it says.
-func one(to chan<- prometheus.Metric, name, help string, names []string, labels ...string) {
-	to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), prometheus.GaugeValue, 1, labels...)
+// known is a number, NaN when it is negative: nobody knows it.
+func known(n int64) float64 {
+	if n < 0 {
+		return math.NaN()
+	}
+	return float64(n)
 }
 
 // seconds is a moment in seconds since the epoch, 0 for none.

@@ -38,7 +38,9 @@ var rooms = map[string][]string{
 	},
 	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
 	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
-	"engine/registry": {"engine/diag", "engine/internal/kafka"},
+	"engine/registry": {"engine/diag", "engine/internal/kafka", "engine/jsonschema"},
+	// What both sides of a schema registry need, and nobody else.
+	"engine/jsonschema": {},
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
@@ -61,7 +63,7 @@ var rooms = map[string][]string{
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 
-	"plugins/jsonschema": append([]string{"plugins/jackson", "plugins/registry"}, pluginRoom...),
+	"plugins/jsonschema": append([]string{"engine/jsonschema", "plugins/jackson", "plugins/registry"}, pluginRoom...),
 
 	"cmd/engine": {
 		"api", "engine", "engine/broker", "engine/config", "engine/diag", "engine/diff", "engine/graph", "engine/plugin",

@@ -18,6 +18,7 @@
 //	engine/internal/kafka     client settings
 //	engine/broker             the development broker; a room of its own, so that nobody links it who embeds the engine
 //	engine/registry           the embedded Schema Registry beside it, likewise
+//	engine/jsonschema         JSON checked by JSON Schemas, for the registry and its converter
 //	store                     contract and suite (storetest); store/memory, store/file, store/topic
 //	plugins                   one folder a system; plugins/transform, plugins/convert, plugins/condition; plugins.go lists them
 //	pipelines, testdata       examples, each a folder that is a project and a test; data

@@ -3,11 +3,10 @@ package registry
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/penstock/penstock/engine/jsonschema"
 )
 
 // jsonSchema is a JSON Schema of any draft.
@@ -15,9 +14,6 @@ type jsonSchema struct {
 	root *node
 	docs *jsonDocuments
 }
-
-// mainURL is the address of a schema that has none, so that relative references have something to be relative to.
-const mainURL = "registry:///schema"
 
 func parseJSONSchema(text string, refs []dependency) (schema, error) {
 	root, err := parseDocument(text)
@@ -33,30 +29,11 @@ func parseJSONSchema(text string, refs []dependency) (schema, error) {
 		docs.names = append(docs.names, ref.name)
 		docs.byName[ref.name] = n
 	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft7)
-	c.UseLoader(docs)
-	c.UseRegexpEngine(lenient)
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.AddResource(mainURL, doc); err != nil {
-		return nil, err
-	}
-	if _, err := c.Compile(mainURL); err != nil {
+	// Patterns that Go has no expressions for are taken: what a schema is used for elsewhere has its own engine.
+	if _, err := jsonschema.Compile([]byte(text), jsonschema.Settings{Load: docs.load, Lenient: true}); err != nil {
 		return nil, err
 	}
 	return &jsonSchema{root, docs}, nil
-}
-
-// lenient takes patterns that Go has no expressions for: what a schema is used for elsewhere has its own engine, and nothing
-// is matched here.
-func lenient(pattern string) (jsonschema.Regexp, error) {
-	if re, err := regexp.Compile(pattern); err == nil {
-		return re, nil
-	}
-	return regexp.MustCompile(`.`), nil
 }
 
 // jsonDocuments are the schemas that another refers to. Nothing is ever fetched.
@@ -81,13 +58,13 @@ func (d *jsonDocuments) find(address string) *node {
 	return nil
 }
 
-// Load gives the library the document at an address.
-func (d *jsonDocuments) Load(address string) (any, error) {
+// load gives the document at an address.
+func (d *jsonDocuments) load(address string) ([]byte, error) {
 	n := d.find(address)
 	if n == nil {
 		return nil, fmt.Errorf("%s is no reference", address)
 	}
-	return jsonschema.UnmarshalJSON(strings.NewReader(n.String()))
+	return []byte(n.String()), nil
 }
 
 func (s *jsonSchema) canonical() string                { return s.root.String() }

@@ -1,12 +1,11 @@
 package jsonschema
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 
-	validation "github.com/santhosh-tekuri/jsonschema/v6"
+	validation "github.com/penstock/penstock/engine/jsonschema"
 
 	"github.com/penstock/penstock/plugins/registry"
 )
@@ -14,53 +13,35 @@ import (
 // validator checks messages by their schema.
 type validator struct{ schema *validation.Schema }
 
-// mainURL is the address of a schema that has none, so that relative references have something to be relative to.
-const mainURL = "registry:///schema"
-
 func newValidator(t registry.Text) (*validator, error) {
 	docs, err := newDocuments(t, false)
 	if err != nil {
 		return nil, err
 	}
-	c := validation.NewCompiler()
-	c.DefaultDraft(validation.Draft7)
-	c.UseLoader(docs)
-	doc, err := validation.UnmarshalJSON(strings.NewReader(t.Schema))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.AddResource(mainURL, doc); err != nil {
-		return nil, err
-	}
-	s, err := c.Compile(mainURL)
+	s, err := validation.Compile([]byte(t.Schema), validation.Settings{Load: docs.load})
 	if err != nil {
 		return nil, fmt.Errorf("compile the schema to validate by it: %w", err)
 	}
 	return &validator{s}, nil
 }
 
-// Load gives the library the document at an address. Nothing is ever fetched.
-func (d *documents) Load(address string) (any, error) {
+// load gives the document at an address. Nothing is ever fetched.
+func (d *documents) load(address string) ([]byte, error) {
 	doc := d.find(strings.TrimSuffix(address, "#"))
 	if doc == nil {
 		return nil, fmt.Errorf("%s is no reference", address)
 	}
-	return validation.UnmarshalJSON(bytes.NewReader(doc.node.append(nil, asWritten)))
+	return doc.node.append(nil, asWritten), nil
 }
 
 // validate says where a message breaks its schema, never what stands there (invariant 6).
 func (v *validator) validate(message []byte) error {
-	doc, err := validation.UnmarshalJSON(bytes.NewReader(message))
+	err := v.schema.Validate(message)
+	if broken, ok := errors.AsType[*validation.Violation](err); ok {
+		return fmt.Errorf("Validation error in JSON, %w", broken) //nolint:staticcheck // Confluent's words
+	}
 	if err != nil {
-		return errors.New("JSON does not match schema of type JSON: it is no JSON")
+		return fmt.Errorf("JSON does not match schema of type JSON: %w", err)
 	}
-	err = v.schema.Validate(doc)
-	broken, ok := errors.AsType[*validation.ValidationError](err)
-	if !ok {
-		return err
-	}
-	for len(broken.Causes) > 0 {
-		broken = broken.Causes[0]
-	}
-	return fmt.Errorf("Validation error in JSON, at #/%s: %s does not hold", strings.Join(broken.InstanceLocation, "/"), strings.Join(broken.ErrorKind.KeywordPath(), "/")) //nolint:staticcheck // Confluent's words
+	return nil
 }

@@ -34,6 +34,18 @@ func isFormat(format, text string) bool {
 	case "ipv6":
 		ip, err := netip.ParseAddr(text)
 		return err == nil && ip.Is6() && ip.Zone() == ""
+	case "uuid":
+		return isUUID(text)
+	case "regex":
+		_, err := regexp.Compile(text)
+		return err == nil
+	}
+	return isReference(format, text)
+}
+
+// isReference is isFormat for what leads to something.
+func isReference(format, text string) bool {
+	switch format {
 	case "uri", "iri":
 		u, ok := reference(text)
 		return ok && u.IsAbs()
@@ -42,15 +54,10 @@ func isFormat(format, text string) bool {
 		return ok
 	case "uri-template":
 		return isTemplate(text)
-	case "uuid":
-		return isUUID(text)
 	case "json-pointer":
 		return isPointer(text)
 	case "relative-json-pointer":
 		return isRelativePointer(text)
-	case "regex":
-		_, err := regexp.Compile(text)
-		return err == nil
 	}
 	return true
 }

@@ -168,8 +168,8 @@ func shapeOf(word string, d draft) shape {
 
 // shapeOfApplicator is of keywords that hold schemas.
 func shapeOfApplicator(word string, d draft) shape {
-	in := func(from, to draft, s shape) shape {
-		if d < from || d > to {
+	since := func(from draft, s shape) shape {
+		if d < from {
 			return anything
 		}
 		return s
@@ -178,21 +178,21 @@ func shapeOfApplicator(word string, d draft) shape {
 	case "properties", "patternProperties", "definitions":
 		return schemas
 	case "$defs", "dependentSchemas":
-		return in(draft2019, draft2020, schemas)
+		return since(draft2019, schemas)
 	case "dependencies":
 		return dependents
 	case "allOf", "anyOf", "oneOf":
 		return schemaList
 	case "prefixItems":
-		return in(draft2020, draft2020, schemaList)
+		return since(draft2020, schemaList)
 	case "not":
 		return aSchema
 	case "contains", "propertyNames":
-		return in(draft6, draft2020, aSchema)
+		return since(draft6, aSchema)
 	case "if", "then", "else":
-		return in(draft7, draft2020, aSchema)
+		return since(draft7, aSchema)
 	case "unevaluatedItems", "unevaluatedProperties", "contentSchema":
-		return in(draft2019, draft2020, aSchema)
+		return since(draft2019, aSchema)
 	case "items":
 		if d == draft2020 {
 			return aSchema

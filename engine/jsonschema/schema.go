@@ -110,16 +110,15 @@ type schema struct {
 	dynamic     *schema // $dynamicRef, as it stands
 	dynamicName string  // looked for in the dynamic scope; "" when the reference is a plain one
 
-	all, any, one       []*schema
-	not, cond, yes, no  *schema
-	object              objectRules
-	array               arrayRules
-	text                textRules
-	number              numberRules
-	unevaluatedProps    *schema
-	unevaluatedItems    *schema
-	dependencies        []dependency
-	hasObject, hasArray bool
+	all, any, one      []*schema
+	not, cond, yes, no *schema
+	object             objectRules
+	array              arrayRules
+	text               textRules
+	number             numberRules
+	unevaluatedProps   *schema
+	unevaluatedItems   *schema
+	dependencies       []dependency
 }
 
 type objectRules struct {

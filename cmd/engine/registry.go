@@ -14,12 +14,12 @@ const registryLogger = "penstock.registry"
 const registryClose = 2 * time.Second
 
 // startRegistry starts the embedded Schema Registry beside the development broker, on a free port, for converters that name
-// no other.
+// no other. Its topic is made, and read, when the first of them comes.
 func (r *run) startRegistry(ctx context.Context) error {
 	if r.broker == nil {
 		return nil
 	}
-	s, err := registry.Start(ctx, registry.Settings{Bootstrap: r.broker.Addr(), Version: version, Logger: r.loggers.Logger(registryLogger)})
+	s, err := registry.Start(ctx, registry.Settings{Bootstrap: r.broker.Addr(), OnDemand: true, Version: version, Logger: r.loggers.Logger(registryLogger)})
 	if err != nil {
 		return err
 	}

@@ -109,6 +109,13 @@ func TestRunServesTheRegistry(t *testing.T) {
 	if err != nil || !registryAddress.Match(text) {
 		t.Errorf("got %v and\n%s\nwant the address of the registry", err, text)
 	}
+	topics, err := filepath.Glob(filepath.Join(dir, ".engine", "broker", "data", "partitions", "*-0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(topics) != 1 || filepath.Base(topics[0]) != "lines-0" {
+		t.Errorf("a run whose converters need no registry has the topics %s, want its own one only", topics)
+	}
 	r := &run{process: process{out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}}
 	write(t, dir, "worker.hcl", "worker {\n  bootstrap_servers = [\"127.0.0.1:1\"]\n}\n")
 	pr, err := r.load([]string{dir}, variables{})

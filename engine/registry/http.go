@@ -42,13 +42,19 @@ type Settings struct {
 	Addr      string       // loopback host:port; "" or port 0 takes a free one
 	Version   string       // of the engine, for /v1/metadata/version
 	Logger    *slog.Logger // nil discards
+	// OnDemand leaves the topic alone until the first call, which then opens it: a registry that nobody calls is a socket.
+	// Errors of opening it are answers to calls, each of which tries again.
+	OnDemand bool
 
 	topic string // another than Topic
 }
 
 // Registry is a registry that is being served.
 type Registry struct {
-	books    *books
+	opening  sync.Mutex // held while the books are opened
+	settings Settings
+	books    *books // nil until they are open
+
 	listener net.Listener
 	server   *http.Server
 	log      *slog.Logger
@@ -67,11 +73,12 @@ func Start(ctx context.Context, s Settings) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBooks(ctx, s)
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
+	r := &Registry{settings: s, listener: l, log: s.Logger, version: s.Version}
+	if !s.OnDemand {
+		if err := r.open(ctx); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
 	}
-	r := &Registry{books: b, listener: l, log: s.Logger, version: s.Version}
 	r.server = &http.Server{
 		Handler: r.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
@@ -82,6 +89,31 @@ func Start(ctx context.Context, s Settings) (*Registry, error) {
 		}
 	})
 	return r, nil
+}
+
+// open opens the books, unless they are.
+func (r *Registry) open(ctx context.Context) error {
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if r.books != nil {
+		return nil
+	}
+	b, err := openBooks(ctx, r.settings)
+	if err != nil {
+		return err
+	}
+	r.books = b
+	return nil
+}
+
+// openFor opens the books for a call. One that goes away does not stop what others wait for.
+func (r *Registry) openFor(req *http.Request) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), writeTimeout)
+	defer cancel()
+	if err := r.open(ctx); err != nil {
+		return &failure{http.StatusInternalServerError, 50001, fmt.Sprintf("The topic of the Schema Registry cannot be opened: %s", err)}
+	}
+	return nil
 }
 
 // listen refuses addresses that others could reach: the registry asks nobody who they are.
@@ -123,7 +155,9 @@ func (r *Registry) Close(ctx context.Context) error {
 		err = errors.Join(err, r.server.Close())
 	}
 	r.wait.Wait()
-	r.books.log.close()
+	if r.books != nil { // no call is left that could open them
+		r.books.log.close()
+	}
 	if err != nil {
 		return fmt.Errorf("close the Schema Registry: %w", err)
 	}
@@ -153,6 +187,9 @@ func (r *Registry) Handler() http.Handler {
 		req, err := inDefaultContext(req)
 		if err == nil {
 			err = routed(mux, req)
+		}
+		if err == nil {
+			err = r.openFor(req)
 		}
 		if err != nil {
 			r.answer(w, req, nil, err)

@@ -122,9 +122,3 @@ type Host interface {
 type Validator interface {
 	Validate(c Config) []error
 }
-
-// Measurer is a source task or sink task with metrics of its own. Measure is called when somebody reads the metrics, from
-// any goroutine between Start and Stop; names are lower case with underscores and few.
-type Measurer interface {
-	Measure(emit func(name, help string, value float64))
-}

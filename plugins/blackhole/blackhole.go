@@ -4,7 +4,6 @@ package blackhole
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -37,7 +36,7 @@ func (s *sink) Tasks(_ context.Context, limit int) ([]plugin.Config, error) {
 	return slices.Repeat([]plugin.Config{s.config}, limit), nil
 }
 
-// NewTask makes a task that has counted nothing.
+// NewTask makes a task.
 func (s *sink) NewTask() plugin.SinkTask { return &task{} }
 
 // Stop has nothing to end.
@@ -46,10 +45,7 @@ func (s *sink) Stop(context.Context) error { return nil }
 // AlterOffsets accepts every change.
 func (s *sink) AlterOffsets(context.Context, plugin.Config, []plugin.OffsetChange) error { return nil }
 
-type task struct {
-	delay         time.Duration
-	records, puts atomic.Int64
-}
+type task struct{ delay time.Duration }
 
 // Start reads the delay.
 func (t *task) Start(_ context.Context, _ plugin.SinkHost, c plugin.Config) error {
@@ -61,34 +57,21 @@ func (t *task) Start(_ context.Context, _ plugin.SinkHost, c plugin.Config) erro
 	return nil
 }
 
-// Put counts the live records once the delay has passed. When ctx ends first, the batch was not taken.
-func (t *task) Put(ctx context.Context, b *record.Batch) error {
-	if t.delay > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(t.delay):
-		}
+// Put takes the records once the delay has passed. When ctx ends first, the batch was not taken.
+func (t *task) Put(ctx context.Context, _ *record.Batch) error {
+	if t.delay == 0 {
+		return nil
 	}
-	var n int64
-	for i := range b.Records {
-		if b.Live(i) {
-			n++
-		}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(t.delay):
+		return nil
 	}
-	t.records.Add(n)
-	t.puts.Add(1)
-	return nil
 }
 
 // Flush has nothing to make durable.
 func (t *task) Flush(context.Context) error { return nil }
-
-// Measure tells what was taken.
-func (t *task) Measure(emit func(name, help string, value float64)) {
-	emit("records", "Records that were taken.", float64(t.records.Load()))
-	emit("puts", "Batches that were taken, empty ones included.", float64(t.puts.Load()))
-}
 
 // Stop has nothing to end.
 func (t *task) Stop(context.Context) error { return nil }

@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestPutCountsAfterItsDelay(t *testing.T) {
+func TestPutTakesItsDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		task := blackhole.Descriptor().NewSink().NewTask()
@@ -49,11 +49,6 @@ func TestPutCountsAfterItsDelay(t *testing.T) {
 		defer cancel()
 		if err := task.Put(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("put that is ended: got %v, want %v", err, context.DeadlineExceeded)
-		}
-		got := map[string]float64{}
-		task.(plugin.Measurer).Measure(func(name, _ string, v float64) { got[name] = v })
-		if got["records"] != 2 || got["puts"] != 1 {
-			t.Errorf("measured %v, want 2 records and 1 put", got)
 		}
 	})
 }

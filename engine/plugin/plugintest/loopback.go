@@ -194,23 +194,6 @@ func (l *link) partitions(ps []plugin.TopicPartition) (out []plugin.TopicPartiti
 	return out
 }
 
-func (l *link) measure(m plugin.Measurer, emit func(name, help string, value float64)) {
-	l.cross(nil, func(w *writer) {
-		m.Measure(func(name, help string, value float64) {
-			w.bool(true)
-			w.text(name)
-			w.text(help)
-			w.value(record.OfFloat64(value))
-		})
-		w.bool(false)
-	}, func(r *reader) {
-		for r.bool() {
-			name, help := r.text(), r.text()
-			emit(name, help, r.value().Float())
-		}
-	})
-}
-
 // loopOffsets is the offsets reader as the other side sees it.
 type loopOffsets struct {
 	l *link

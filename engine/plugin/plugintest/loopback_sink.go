@@ -70,17 +70,10 @@ type loopSinkTask struct {
 
 func (l *link) sinkTask(t plugin.SinkTask) plugin.SinkTask {
 	x := &loopSinkTask{l, t, record.NewBatch(record.ToSink, &record.Partitions{})}
-	_, p := t.(plugin.PreCommitter)
-	_, m := t.(plugin.Measurer)
-	// Partitions first, in four variants of their own, then the rest, so that the cases do not multiply.
+	// Partitions first, in four variants of their own, so that the cases do not multiply.
 	parts := x.opening()
-	switch [2]bool{p, m} {
-	case [2]bool{true, false}:
+	if _, p := t.(plugin.PreCommitter); p {
 		return withPreCommitter(parts, x)
-	case [2]bool{false, true}:
-		return withMeasurer(parts, x)
-	case [2]bool{true, true}:
-		return withBoth(parts, x)
 	}
 	return parts
 }
@@ -129,63 +122,12 @@ func withPreCommitter(parts plugin.SinkTask, x *loopSinkTask) plugin.SinkTask {
 			plugin.PreCommitter
 		}{p, x}
 	case openingClosingTask:
-		return struct {
-			openingClosingTask
-			plugin.PreCommitter
-		}{p, x}
-	}
-	return struct {
-		plugin.SinkTask
-		plugin.PreCommitter
-	}{parts, x}
-}
-
-func withMeasurer(parts plugin.SinkTask, x *loopSinkTask) plugin.SinkTask {
-	switch p := parts.(type) {
-	case openingTask:
-		return struct {
-			openingTask
-			plugin.Measurer
-		}{p, x}
-	case closingTask:
-		return struct {
-			closingTask
-			plugin.Measurer
-		}{p, x}
-	case openingClosingTask:
-		return struct {
-			openingClosingTask
-			plugin.Measurer
-		}{p, x}
-	}
-	return struct {
-		plugin.SinkTask
-		plugin.Measurer
-	}{parts, x}
-}
-
-func withBoth(parts plugin.SinkTask, x *loopSinkTask) plugin.SinkTask {
-	switch p := parts.(type) {
-	case openingTask:
-		return struct {
-			openingTask
-			plugin.PreCommitter
-			plugin.Measurer
-		}{p, x, x}
-	case closingTask:
-		return struct {
-			closingTask
-			plugin.PreCommitter
-			plugin.Measurer
-		}{p, x, x}
-	case openingClosingTask:
 		return x
 	}
 	return struct {
 		plugin.SinkTask
 		plugin.PreCommitter
-		plugin.Measurer
-	}{parts, x, x}
+	}{parts, x}
 }
 
 // Start sends the configuration and gives the other side a host of its own.
@@ -238,11 +180,6 @@ func (x *loopSinkTask) Close(ctx context.Context, ps []plugin.TopicPartition) er
 func (x *loopSinkTask) PreCommit(ctx context.Context, current map[plugin.TopicPartition]int64) (map[plugin.TopicPartition]int64, error) {
 	safe, err := x.t.(plugin.PreCommitter).PreCommit(ctx, x.l.offsets(current))
 	return x.l.offsets(safe), x.l.err(err)
-}
-
-// Measure brings all measurements at once.
-func (x *loopSinkTask) Measure(emit func(name, help string, value float64)) {
-	x.l.measure(x.t.(plugin.Measurer), emit)
 }
 
 // Stop brings the error.

@@ -105,42 +105,18 @@ func (l *link) sourceTask(t plugin.SourceTask) plugin.SourceTask {
 	x := &loopSourceTask{l: l, t: t, there: there, batch: record.NewBatch(record.FromSource, there)}
 	_, c := t.(plugin.Committer)
 	_, d := t.(plugin.Transactional)
-	_, m := t.(plugin.Measurer)
-	switch [3]bool{c, d, m} {
-	case [3]bool{true, false, false}:
+	switch [2]bool{c, d} {
+	case [2]bool{true, false}:
 		return struct {
 			plugin.SourceTask
 			plugin.Committer
 		}{x, x}
-	case [3]bool{false, true, false}:
+	case [2]bool{false, true}:
 		return struct {
 			plugin.SourceTask
 			plugin.Transactional
 		}{x, x}
-	case [3]bool{false, false, true}:
-		return struct {
-			plugin.SourceTask
-			plugin.Measurer
-		}{x, x}
-	case [3]bool{true, true, false}:
-		return struct {
-			plugin.SourceTask
-			plugin.Committer
-			plugin.Transactional
-		}{x, x, x}
-	case [3]bool{true, false, true}:
-		return struct {
-			plugin.SourceTask
-			plugin.Committer
-			plugin.Measurer
-		}{x, x, x}
-	case [3]bool{false, true, true}:
-		return struct {
-			plugin.SourceTask
-			plugin.Transactional
-			plugin.Measurer
-		}{x, x, x}
-	case [3]bool{true, true, true}:
+	case [2]bool{true, true}:
 		return x
 	}
 	return struct{ plugin.SourceTask }{x}
@@ -182,11 +158,6 @@ func (x *loopSourceTask) Committed(ctx context.Context, positions []record.Posit
 
 // DefineTransactions tells the other side.
 func (x *loopSourceTask) DefineTransactions() { x.t.(plugin.Transactional).DefineTransactions() }
-
-// Measure brings all measurements at once.
-func (x *loopSourceTask) Measure(emit func(name, help string, value float64)) {
-	x.l.measure(x.t.(plugin.Measurer), emit)
-}
 
 // Stop brings the error.
 func (x *loopSourceTask) Stop(ctx context.Context) error { return x.l.err(x.t.Stop(ctx)) }

@@ -233,11 +233,6 @@ func TestSourceTask(t *testing.T) {
 		if len(told) != 2 || !told[0].Offset.Equal(plugintest.Offset(7)) || !told[1].Offset.Equal(plugintest.Offset(1)) || told[0].Partition == told[1].Partition {
 			t.Errorf("committed positions: got %v", told)
 		}
-		measured := map[string]float64{}
-		task.(plugin.Measurer).Measure(func(name, help string, v float64) { measured[name+": "+help] = v })
-		if d := cmp.Diff(map[string]float64{"polls: Polls that have returned.": 4}, measured); d != "" {
-			t.Errorf("measured (-want +got):\n%s", d)
-		}
 		if err := task.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -320,11 +315,6 @@ func TestSinkTask(t *testing.T) {
 		if err := task.(plugin.Closer).Close(t.Context(), []plugin.TopicPartition{p1}); err == nil || err.Error() != "gone already" {
 			t.Errorf("close: got %v", err)
 		}
-		n := 0.0
-		task.(plugin.Measurer).Measure(func(_, _ string, v float64) { n = v })
-		if n != 4 {
-			t.Errorf("measured %v puts, want 4", n)
-		}
 		if err := errors.Join(task.Flush(t.Context()), task.Stop(t.Context())); err != nil {
 			t.Error(err)
 		}
@@ -385,8 +375,6 @@ func abilities(v any) string {
 	add("Closer", ok)
 	_, ok = v.(plugin.PreCommitter)
 	add("PreCommitter", ok)
-	_, ok = v.(plugin.Measurer)
-	add("Measurer", ok)
 	return strings.Join(has, " ")
 }
 
@@ -399,7 +387,6 @@ type (
 	opens     struct{ plugin.Opener }
 	closes    struct{ plugin.Closer }
 	precommit struct{ plugin.PreCommitter }
-	measures  struct{ plugin.Measurer }
 )
 
 // Every combination of abilities shows through a loopback as it is.
@@ -447,24 +434,8 @@ func TestLoopbackShowsAbilitiesAsTheyAre(t *testing.T) {
 			defines
 		}{}, struct {
 			st
-			measures
-		}{}, struct {
-			st
 			commits
 			defines
-		}{}, struct {
-			st
-			commits
-			measures
-		}{}, struct {
-			st
-			defines
-			measures
-		}{}, struct {
-			st
-			commits
-			defines
-			measures
 		}{},
 		k{}, struct {
 			k
@@ -488,9 +459,6 @@ func TestLoopbackShowsAbilitiesAsTheyAre(t *testing.T) {
 			precommit
 		}{}, struct {
 			kt
-			measures
-		}{}, struct {
-			kt
 			opens
 			closes
 		}{}, struct {
@@ -499,46 +467,13 @@ func TestLoopbackShowsAbilitiesAsTheyAre(t *testing.T) {
 			precommit
 		}{}, struct {
 			kt
-			opens
-			measures
-		}{}, struct {
-			kt
-			closes
-			precommit
-		}{}, struct {
-			kt
-			closes
-			measures
-		}{}, struct {
-			kt
-			precommit
-			measures
-		}{}, struct {
-			kt
-			opens
 			closes
 			precommit
 		}{}, struct {
 			kt
 			opens
 			closes
-			measures
-		}{}, struct {
-			kt
-			opens
 			precommit
-			measures
-		}{}, struct {
-			kt
-			closes
-			precommit
-			measures
-		}{}, struct {
-			kt
-			opens
-			closes
-			precommit
-			measures
 		}{},
 	} {
 		var wrapped any

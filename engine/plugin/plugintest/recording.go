@@ -15,7 +15,7 @@ import (
 // register its [RecordingSink.Descriptor]. Every call is in the journal. The fields are set before the first use and then
 // left alone; the methods are safe for concurrent use.
 //
-// Tasks are Openers, Closers and Measurers, and PreCommitters when OnPreCommit is set, unless Bare takes that away.
+// Tasks are Openers and Closers, and PreCommitters when OnPreCommit is set, unless Bare takes that away.
 type RecordingSink struct {
 	Journal
 
@@ -212,11 +212,6 @@ func (t *recordingTask) Close(ctx context.Context, ps []plugin.TopicPartition) e
 		err = t.s.OnClose(ctx, ps)
 	}
 	return t.s.add(Call{Name: "task.close", Task: t.n, Partitions: slices.Clone(ps), Err: err})
-}
-
-// Measure counts the puts of all tasks.
-func (t *recordingTask) Measure(emit func(name, help string, value float64)) {
-	emit("puts", "Puts that have returned.", float64(t.s.Count("task.put")))
 }
 
 // Stop does what OnTaskStop says.

@@ -319,11 +319,6 @@ func (t *scriptedTask) Committed(ctx context.Context, positions []record.Positio
 	return t.s.add(Call{Name: "task.committed", Task: t.n, Positions: positions, Err: err})
 }
 
-// Measure counts the polls of all tasks.
-func (t *scriptedTask) Measure(emit func(name, help string, value float64)) {
-	emit("polls", "Polls that have returned.", float64(t.s.Count("task.poll")))
-}
-
 // Stop does what OnTaskStop says.
 func (t *scriptedTask) Stop(ctx context.Context) error {
 	var err error

@@ -4,6 +4,7 @@
 //	run             every workload, interleaved with its limit program (make bench)
 //	run start       from exec to the first record, and memory at rest (make bench-start)
 //	run compare     the same jobs on a genuine Kafka, beside a genuine Kafka Connect (make bench-compare)
+//	run report      the table and the picture of what -results holds, without running anything
 //
 // A run counts only when what came out has the count and the checksum that it must have. docs/benchmark.md says how to read
 // the figures.
@@ -76,8 +77,10 @@ func dispatch(ctx context.Context, s settings, what string) error {
 		err = start(ctx, s, r)
 	case "compare":
 		err = compare(ctx, s, r)
+	case "report":
+		err = again(s, r)
 	default:
-		err = fmt.Errorf("there is no %q; there are start and compare", what)
+		err = fmt.Errorf("there is no %q; there are start, compare and report", what)
 	}
 	return errors.Join(err, r.close())
 }

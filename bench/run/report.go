@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,41 @@ func (r *report) add(o outcome) error {
 		return nil
 	}
 	return json.NewEncoder(r.results).Encode(o)
+}
+
+// again reports runs that are kept: table and picture of what was measured elsewhere, or before. Allocations and W0 are no
+// runs and are not among them.
+func again(s settings, r *report) error {
+	if s.results == "" {
+		return errors.New("report needs -results FILE, in which the runs are")
+	}
+	text, err := os.ReadFile(s.results)
+	if err != nil {
+		return err
+	}
+	var list []workload
+	for d := json.NewDecoder(bytes.NewReader(text)); ; {
+		var o outcome
+		if err := d.Decode(&o); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", s.results, err)
+		}
+		if len(r.runs) > 0 && (o.Machine != r.machine || o.Rows != r.rows) {
+			return fmt.Errorf("%s: runs of %d records on %s and of %d on %s are no one report", s.results, r.rows, r.machine, o.Rows, o.Machine)
+		}
+		r.machine, r.rows = o.Machine, o.Rows
+		r.runs = append(r.runs, o)
+	}
+	for _, w := range workloads() {
+		if n := len(r.of(w.job, "limit", cpu)); n > 0 && len(r.of(w.job, "engine", cpu)) > 0 {
+			list, r.rounds = append(list, w), n
+		}
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s holds no runs of the engine beside the limit", s.results)
+	}
+	return r.table(list)
 }
 
 // of lists one figure of the runs of a tool, round after round.

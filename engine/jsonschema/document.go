@@ -28,6 +28,7 @@ type compiler struct {
 	places    map[*value]*resource // of every schema that was walked
 	schemas   map[*value]*schema
 	used      []*resource // of the compiled schemas
+	loaded    int
 	tracks    bool
 }
 
@@ -216,9 +217,15 @@ func (c *compiler) resolve(ref string, from *resource) (t target, err error) {
 	return t, err
 }
 
+// mostDocuments bounds what one schema may refer to, over any number of steps: relative addresses can grow for ever.
+const mostDocuments = 1000
+
 func (c *compiler) load(address string) (*resource, error) {
 	if c.Load == nil {
 		return nil, fmt.Errorf("there is no schema %q", address)
+	}
+	if c.loaded++; c.loaded > mostDocuments {
+		return nil, fmt.Errorf("more than %d schemas refer to each other", mostDocuments)
 	}
 	text, err := c.Load(address)
 	if err != nil {

@@ -157,6 +157,16 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
+// TestAddressesThatGrow: a schema that is found under every address, and refers to a longer one, is refused.
+func TestAddressesThatGrow(t *testing.T) {
+	t.Parallel()
+	schema := []byte(`{"$ref":"x/y"}`)
+	_, err := jsonschema.Compile(schema, jsonschema.Settings{Load: func(string) ([]byte, error) { return schema, nil }})
+	if err == nil || !strings.Contains(err.Error(), "more than 1000 schemas") {
+		t.Errorf("got %.200v", err)
+	}
+}
+
 func BenchmarkValidate(b *testing.B) {
 	const schema = `{"type":"object","required":["id","user"],"properties":{"id":{"type":"integer"},"ts":{"type":"integer"},"user":{"type":"string","maxLength":40},
 		"email":{"type":"string"},"country":{"enum":["DE","FR","US"]},"amount":{"type":"number","minimum":0},"active":{"type":"boolean"},"note":{"type":"string"}},"additionalProperties":false}`

@@ -135,9 +135,12 @@ func (r *report) table(list []workload) error {
 	line("workload\t× limit\tCPU s/M engine (min)\tlimit (min)\tbest k rec/s\tpeak MB\tallocs/rec\tB/rec\t")
 	for _, x := range list {
 		e, l := r.of(x.job, "engine", cpu), r.of(x.job, "limit", cpu)
-		a := r.allocations[x.job]
-		line("%s %s\t%.2f\t%.2f (%.2f)\t%.2f (%.2f)\t%.0f\t%.0f\t%.3f\t%.0f\t", x.job, x.title, r.ratio(x.job, "engine"), median(e), slices.Min(e),
-			median(l), slices.Min(l), slices.Max(r.of(x.job, "engine", rate)), slices.Max(r.of(x.job, "engine", peak)), a.Allocs, a.Bytes)
+		allocated := "\t"
+		if a, counted := r.allocations[x.job]; counted {
+			allocated = fmt.Sprintf("%.3f\t%.0f", a.Allocs, a.Bytes)
+		}
+		line("%s %s\t%.2f\t%.2f (%.2f)\t%.2f (%.2f)\t%.0f\t%.0f\t%s\t", x.job, x.title, r.ratio(x.job, "engine"), median(e), slices.Min(e),
+			median(l), slices.Min(l), slices.Max(r.of(x.job, "engine", rate)), slices.Max(r.of(x.job, "engine", peak)), allocated)
 	}
 	for _, n := range slices.Sorted(maps.Keys(r.null)) {
 		line("W0 rows → %d transforms → nothing\t\t%.2f (%.2f)\t\t\t\t\t\t", n, median(r.null[n]), slices.Min(r.null[n]))

@@ -162,8 +162,9 @@ func (l *leader) decide(ctx context.Context, fence store.Fence, requests []store
 	if err != nil {
 		return fmt.Errorf("read the configurations: %w", err)
 	}
+	replan = l.watch.part(l, requests) || replan
 	r := round{
-		snapshot: snapshot, requests: requests, members: l.view.Members, hands: l.watch.known(),
+		snapshot: snapshot, requests: requests, members: l.watch.known().present(l.view.Members), hands: l.watch.known(),
 		needs: l.needs.of, replan: replan, now: time.Now(), tooLarge: map[string]string{},
 	}
 	c, err := l.commit(ctx, fence, r)

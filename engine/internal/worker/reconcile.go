@@ -213,11 +213,12 @@ func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	_, owed := w.hands.owed[u.key]
 	switch _, stored := w.stored[u.connector]; {
 	case wanted:
-	case owed, w.hands.last[u.key]: // its release says all, and the leader forgets what is no more
+	case owed: // its release says all, and the leader forgets what is no more
 	case stored:
 		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
-		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})
+		w.tell.say(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})
 	case w.Lease == nil && !w.runs(u.connector):
+		w.tell.written(ctx, u.connector) // there are no brokers to wait for
 		if err := w.Statuses.Forget(ctx, u.connector); err != nil {
 			w.Logger.Warn("the statuses of a deleted connector could not be dropped", "connector", u.connector, "error", err)
 		}

@@ -29,12 +29,12 @@ type unit struct {
 	last  store.Status // what it said of itself last
 }
 
-// say writes a status of the unit, for the placement that it has now.
+// say tells a status of the unit, for the placement that it has now. It does not wait.
 func (u *unit) say(ctx context.Context, w *Worker, s store.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s.Epoch, u.last = u.epoch, s
-	w.report(ctx, s)
+	w.tell.say(ctx, s)
 }
 
 // adopt makes the unit speak for another placement of the same thing: one that was taken away and came back before
@@ -48,7 +48,7 @@ func (u *unit) adopt(ctx context.Context, w *Worker, epoch int64) {
 	u.epoch = epoch
 	if u.last.State != "" {
 		u.last.Epoch = epoch
-		w.report(ctx, u.last)
+		w.tell.say(ctx, u.last)
 	}
 }
 
@@ -94,7 +94,6 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 	if want.instance != nil {
 		u.heal = heal{policy: want.instance.Healing, attempt: attempt, began: time.Now()}
 	}
-	// Statuses are written for as long as the unit ends, so their context outlives the stop.
 	report := func(state store.State, err error) {
 		if errors.Is(err, task.ErrLease) {
 			return // no failure of its own; what it is from now on is for the next who runs it to say
@@ -103,7 +102,7 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 		if err != nil {
 			s.Trace = err.Error()
 		}
-		u.say(context.WithoutCancel(ctx), w, s)
+		u.say(ctx, w, s)
 	}
 	var run func(context.Context) error
 	switch {

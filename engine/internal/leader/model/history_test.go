@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -60,7 +61,8 @@ type node struct {
 	views   member.Watch
 	seen    int64 // the generation of the newest view; guarded by scene.mu
 	lease   member.Lease
-	dead    bool // killed: what it still does counts for nothing
+	dead    bool   // killed: what it still does counts for nothing
+	rest    func() // ends the worker; the group does not hear of it
 	end     func()
 	ended   chan struct{} // the worker has
 }
@@ -119,16 +121,19 @@ func (s *scene) join(address string) *node {
 	wg.Go(func() {
 		defer close(n.ended)
 		w := worker.New(worker.Settings{
-			Member: n.id, Configs: &lagging{Store: s.store, n: n}, Statuses: statuses{s.store.Statuses(), n}, Lease: n.held,
+			Member: n.id, Configs: &lagging{Store: s.store, n: n}, Statuses: statuses{s.store.Statuses(), n}, Lease: n.held, Views: &n.views,
 			StopBudget: stopBudget, Logger: slog.New(slog.DiscardHandler), Compile: s.compile, NewTask: n.newTask,
 		})
 		if err := w.Run(ctx); err != nil {
 			s.t.Errorf("worker %s: %v", n.id, err)
 		}
 	})
-	n.end = func() {
+	n.rest = func() {
 		cancel()
 		<-n.ended
+	}
+	n.end = func() {
+		n.rest()
 		s.expel(n)
 		stop()
 		wg.Wait()
@@ -204,6 +209,8 @@ func (s *scene) lapse(n *node, expelled, away time.Duration) {
 		back()
 		s.note("the lease of %s holds again", n.id)
 		s.mu.Unlock()
+		same, _ := n.views.View()
+		n.views.Set(same) // as a membership does
 		return
 	}
 	s.regroup("%s joins again", func() {
@@ -302,6 +309,17 @@ func (l *lagging) Wait(ctx context.Context, after store.Revision) (store.Revisio
 		return 0, err
 	}
 	return s.Revision, nil
+}
+
+// Submit of a killed node comes to nothing.
+func (l *lagging) Submit(ctx context.Context, r store.Request) (store.Answer, error) {
+	l.n.s.mu.Lock()
+	dead := l.n.dead
+	l.n.s.mu.Unlock()
+	if dead {
+		return store.Answer{}, errors.New("killed")
+	}
+	return l.Store.Submit(ctx, r)
 }
 
 func (l *lagging) Sync(ctx context.Context) error {

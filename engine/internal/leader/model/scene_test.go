@@ -3,6 +3,7 @@ package model
 import (
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +91,38 @@ func TestWhoLeavesInPeaceIsNotWaitedFor(t *testing.T) {
 		pass(time.Second)
 		s.settled()
 		same(t, "started again", s.again(before), had)
+	})
+}
+
+// TestWhoLeavesIsNotWaitedForByTheGroup: others have its tasks before the group has noticed, follower or leader.
+func TestWhoLeavesIsNotWaitedForByTheGroup(t *testing.T) {
+	for who, other := range map[string]string{"w1": "w2", "w2": "w1"} {
+		t.Run(map[string]string{"w1": "leader", "w2": "follower"}[who], func(t *testing.T) {
+			play(t, func(t *testing.T, s *scene) {
+				s.nodes[who].rest()
+				pass(10 * time.Millisecond)
+				if got := s.of(s.nodes[other]); len(got) != 8 {
+					t.Errorf("%s runs %v, want all eight tasks", other, got)
+				}
+			})
+		})
+	}
+}
+
+// TestAllLeaveAtATimeAndOthersCome: what the last plan of those who left says is waited for by nobody.
+func TestAllLeaveAtATimeAndOthersCome(t *testing.T) {
+	play(t, func(t *testing.T, s *scene) {
+		var leaving sync.WaitGroup
+		for _, n := range []*node{s.nodes["w1"], s.nodes["w2"]} {
+			leaving.Go(n.end)
+		}
+		leaving.Wait()
+		c, d := s.join("c"), s.join("d")
+		pass(time.Second)
+		s.settled()
+		if got := len(s.of(c)) + len(s.of(d)); got != 8 {
+			t.Errorf("%d tasks run, want 8", got)
+		}
 	})
 }
 

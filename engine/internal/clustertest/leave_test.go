@@ -135,6 +135,18 @@ func dies(t *testing.T, l *load) {
 		return a.err == nil && !bytes.Contains(a.body, []byte(`"member":"`+w.address()+"/")), a.String()
 	})
 	moved := time.Since(begun)
+	l.goOn(t)
+	took := time.Since(begun)
+	t.Logf("killed; given to others after %s, records in every sink after %s", moved.Round(time.Millisecond), took.Round(time.Millisecond))
+	if most := session + delay + 5*time.Second; took > most {
+		t.Errorf("it took %s until every sink went on, want at most %s", took, most)
+	}
+	w.begin()
+	l.settled(l.tasks)
+}
+
+// goOn waits until more has come out of every sink of a source without end.
+func (l *load) goOn(t *testing.T) {
 	sizes := map[string]int64{}
 	for _, topic := range l.topics[:datagens] {
 		sizes[topic] = sizeOf(l.output(topic))
@@ -147,13 +159,6 @@ func dies(t *testing.T, l *load) {
 		}
 		return true, ""
 	})
-	took := time.Since(begun)
-	t.Logf("killed; given to others after %s, records in every sink after %s", moved.Round(time.Millisecond), took.Round(time.Millisecond))
-	if most := session + delay + 5*time.Second; took > most {
-		t.Errorf("it took %s until every sink went on, want at most %s", took, most)
-	}
-	w.begin()
-	l.settled(l.tasks)
 }
 
 func sizeOf(file string) int64 {
@@ -176,6 +181,7 @@ func withoutBrokers(t *testing.T, l *load) {
 	pause(t.Context(), session+6*time.Second)
 	l.script("restart")
 	begun := time.Now()
+	l.goOn(t)
+	t.Logf("records in every sink %s after the broker is back", time.Since(begun).Round(time.Millisecond))
 	l.settled(l.tasks)
-	t.Logf("everything runs %s after the broker is back", time.Since(begun).Round(time.Millisecond))
 }

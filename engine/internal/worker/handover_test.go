@@ -81,20 +81,20 @@ func TestALeaseThatHoldsAgainIsSeenAtOnce(t *testing.T) {
 func TestALapseWhileTheLogIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, slow := newMembership(), &slowSync{reading: make(chan struct{}, 8), go_: make(chan struct{})}
+		m, slow := newMembership(), &slowSync{reading: make(chan struct{}, 8), end: make(chan struct{})}
 		b := start(t, m.with, func(s *Settings) { slow.Configs, s.Configs = s.Configs, slow; s.SecretsEvery = time.Hour })
 		defer b.stop()
 		b.put("a", "1")
 		<-slow.reading
 		m.lapses()
 		m.returns()
-		slow.go_ <- struct{}{}
+		slow.end <- struct{}{}
 		<-slow.reading // of the first term nothing is true any more
 		synctest.Wait()
 		if n := len(b.lines()); n != 0 {
 			t.Errorf("something runs before the log was read in this term of the lease: %q", b.lines())
 		}
-		slow.go_ <- struct{}{}
+		slow.end <- struct{}{}
 		synctest.Wait()
 		if b.count("run a/0 1 (0 of 1)") != 1 {
 			t.Errorf("the log was read, and nothing runs: %q", b.lines())
@@ -105,13 +105,13 @@ func TestALapseWhileTheLogIsRead(t *testing.T) {
 // slowSync is a store that is read to its end when a test says so.
 type slowSync struct {
 	store.Configs
-	reading, go_ chan struct{}
+	reading, end chan struct{}
 }
 
 func (s *slowSync) Sync(ctx context.Context) error {
 	s.reading <- struct{}{}
 	select {
-	case <-s.go_:
+	case <-s.end:
 		return s.Configs.Sync(ctx)
 	case <-ctx.Done():
 		return ctx.Err()

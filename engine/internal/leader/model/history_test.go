@@ -533,7 +533,7 @@ func (s *scene) happen() {
 	pick := living[s.upTo(time.Duration(len(living)-1))]
 	name := fmt.Sprint("c", int(s.upTo(3)))
 	few := len(living) < 2
-	switch what := s.upTo(12); {
+	switch what := s.upTo(13); {
 	case what <= 1 && len(living) < 4:
 		s.join(fmt.Sprint("address", int(s.upTo(5))))
 	case what == 2 && !few:
@@ -553,6 +553,17 @@ func (s *scene) happen() {
 		s.ask("stop "+name, store.Op{Target: &store.SetTarget{Name: name, Target: config.Stopped}})
 	case what == 8:
 		s.ask("start "+name, store.Op{Target: &store.SetTarget{Name: name, Target: config.Started}})
+	case what == 9:
+		s.mu.Lock()
+		s.note("all are told to stop")
+		s.mu.Unlock()
+		var leaving sync.WaitGroup
+		for _, n := range living {
+			leaving.Go(n.end)
+		}
+		leaving.Wait()
+		s.join("address0")
+		s.join("another")
 	default:
 		s.put(name, int(s.upTo(4)))
 	}
@@ -562,7 +573,7 @@ func (s *scene) happen() {
 // everything runs where it should.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	histories := 1000
+	histories := 3000
 	if testing.Short() {
 		histories = 60
 	}

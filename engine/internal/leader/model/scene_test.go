@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -209,5 +210,44 @@ func TestAShortLapseStopsAndGoesOn(t *testing.T) {
 		pass(3 * time.Second)
 		same(t, "tasks", s.of(n), had)
 		same(t, "plan", s.plan(), plan)
+	})
+}
+
+// TestAHundredWorkers run twenty thousand tasks; one leaves, one is killed, one comes.
+func TestAHundredWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred workers")
+	}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 1)
+		s.prompt = true
+		defer s.close()
+		for n := range 100 {
+			s.join(fmt.Sprint("w", n))
+		}
+		pass(time.Second)
+		for n := range 100 {
+			s.put(fmt.Sprint("c", n), 20)
+		}
+		pass(time.Minute)
+		s.settled()
+		before := s.started()
+		if len(before) != 2_000 {
+			t.Fatalf("%d tasks run, want 20,000", len(before))
+		}
+		leaves, dies := s.nodes["w50"], s.nodes["w60"]
+		moved := append(s.of(leaves), s.of(dies)...)
+		leaves.end()
+		s.kill(dies, 3*time.Second)
+		pass(20 * time.Second)
+		s.settled()
+		slices.Sort(moved)
+		same(t, "started again", s.again(before), moved)
+		before = s.started()
+		n := s.join("another")
+		pass(20 * time.Second)
+		s.settled()
+		same(t, "moved to the one that came", s.again(before), s.of(n))
 	})
 }

@@ -178,6 +178,7 @@ func TestAWorkerEndsWithoutTheBrokers(t *testing.T) {
 		k := &brokers{away: make(chan struct{})}
 		b := start(t, k.with, newMembership().with, func(s *Settings) { s.SecretsEvery = time.Hour })
 		b.put("a", "1")
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		began := time.Now()
 		b.stop()

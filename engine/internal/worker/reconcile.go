@@ -186,6 +186,9 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 			continue
 		}
 		if want, ok := wishes[k]; !ok || want.identity != u.identity {
+			if wishes != nil && w.outdated(u) {
+				u.replace(ctx, w)
+			}
 			u.stop()
 		} else {
 			u.aim(want)
@@ -199,6 +202,12 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 			w.units[k] = w.start(ctx, want, healed[k])
 		}
 	}
+}
+
+// outdated reports whether a task was made of another configuration than the one that is stored.
+func (w *Worker) outdated(u *unit) bool {
+	k, ok := w.compiled[u.connector]
+	return ok && u.task != store.Instance && (k.instance == nil || k.instance.Fingerprint != u.fingerprint)
 }
 
 // settle takes what has ended out of the books: it is forgotten unless it failed and is still wanted as it is, in which

@@ -24,17 +24,30 @@ type unit struct {
 	renew    func(store.Connector) // of an instance: tells it of another revision; never waits
 	heal     heal
 
-	mu    sync.Mutex
-	epoch int64        // of its placement
-	last  store.Status // what it said of itself last
+	mu       sync.Mutex
+	epoch    int64        // of its placement
+	last     store.Status // what it said of itself last
+	replaced bool         // see replace
 }
 
 // say tells a status of the unit, for the placement that it has now. It does not wait.
 func (u *unit) say(ctx context.Context, w *Worker, s store.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.replaced && s.State != store.StateFailed {
+		return
+	}
 	s.Epoch, u.last = u.epoch, s
 	w.tell.say(ctx, s)
+}
+
+// replace says of a task of an older configuration, before it is told to stop, that it runs no more: whoever reads that it does
+// takes it for the task of the present one, which may be stored before this one has ended.
+func (u *unit) replace(ctx context.Context, w *Worker) {
+	u.say(ctx, w, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member})
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.replaced = true
 }
 
 // adopt makes the unit speak for another placement of the same thing: one that was taken away and came back before

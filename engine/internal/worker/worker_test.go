@@ -541,3 +541,34 @@ func TestTasksAreStoredAsByKafkaConnect(t *testing.T) {
 		t.Error("what the connector returned was changed")
 	}
 }
+
+// TestTasksOfAnOlderConfigurationAreNotTakenForThoseOfTheNewer: whoever sees that the tasks of a new configuration are stored does not
+// see that they run while the old ones are still stopping.
+func TestTasksOfAnOlderConfigurationAreNotTakenForThoseOfTheNewer(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	hold := make(chan struct{})
+	b.slow["a/0"] = hold
+	b.put("a", "1")
+	b.awaitState("a", 0, store.StateRunning)
+	b.put("a", "2")
+	b.await("the tasks of the new configuration", func() bool {
+		s, err := b.store.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.Connectors["a"]
+		return c.TasksFor == c.Revision && c.Config["v"] == "2"
+	})
+	all, err := b.store.Statuses().All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Task == 0 && s.State != store.StateUnassigned {
+			t.Errorf("the former task has not ended, and the status is %+v", s)
+		}
+	}
+	close(hold)
+	b.awaitState("a", 0, store.StateRunning)
+}

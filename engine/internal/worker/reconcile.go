@@ -186,6 +186,9 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 			continue
 		}
 		if want, ok := wishes[k]; !ok || want.identity != u.identity {
+			if u.stopping {
+				continue
+			}
 			if wishes != nil && w.outdated(u) {
 				u.replace(ctx, w)
 			}

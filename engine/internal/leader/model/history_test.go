@@ -504,11 +504,13 @@ func (s *scene) settled() {
 // close ends everybody.
 func (s *scene) close() {
 	s.clients.Wait()
+	var leaving sync.WaitGroup
 	for _, n := range s.nodes {
 		if !n.dead {
-			n.end()
+			leaving.Go(n.end)
 		}
 	}
+	leaving.Wait()
 	s.clients.Wait()
 	if err := s.store.Close(); err != nil {
 		s.t.Error(err)

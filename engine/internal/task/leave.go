@@ -19,8 +19,7 @@ type consumer struct {
 	other func() (*kgo.Client, error) // makes a client of the same settings that joins nothing
 }
 
-// newConsumer makes the client, which joins the group as soon as it is made. life bounds nothing but what its values are for:
-// the client ends with close.
+// newConsumer makes the client, which joins the group as soon as it is made and goes on after life: it ends with close.
 func (t *Task) newConsumer(life context.Context, opts ...kgo.Opt) (*consumer, error) {
 	settings, id, group := t.Instance.Task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name
 	ctx, cut := context.WithCancel(context.WithoutCancel(life))

@@ -319,8 +319,10 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 		if is == store.StateRunning && (len(c.Tasks) == 0 || c.TasksFor != c.Revision) {
 			return false
 		}
+		// Tasks of an older configuration have ended; while the connector rests, nothing makes others (invariant 4).
+		old := c.TasksFor != c.Revision
 		for n := range c.Tasks {
-			if is := state(name, n); is == "" || is == store.StateUnassigned {
+			if is := state(name, n); (is == "" || is == store.StateUnassigned) != old {
 				return false
 			}
 		}

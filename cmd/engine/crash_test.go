@@ -306,12 +306,12 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(time.Minute)
+	late := time.After(patience)
 	for !holds() {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%s: not after a minute", what)
+			t.Fatalf("%s: not in time", what)
 		}
 	}
 }

@@ -168,7 +168,7 @@ func TestWatchOutlivesTheWorker(t *testing.T) {
 		t.Helper()
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
-		for late := time.After(30 * time.Second); !strings.Contains(said.String(), what); {
+		for late := time.After(patience); !strings.Contains(said.String(), what); {
 			select {
 			case <-tick.C:
 			case <-late:

@@ -32,7 +32,7 @@ func (w *restWorker) call(t *testing.T, method, path, body string) reply {
 // waitFor asks until the body has a text.
 func (w *restWorker) waitFor(t *testing.T, path, text string) string {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {

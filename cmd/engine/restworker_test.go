@@ -281,7 +281,7 @@ func (w *restWorker) apply(t *testing.T) error {
 // settle waits until every connector has said how it is, with its tasks, and nothing of others is left.
 func (w *restWorker) settle(t *testing.T) error {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {

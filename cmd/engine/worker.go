@@ -132,13 +132,14 @@ func (w *clustered) clients() diag.List {
 // reach waits until the cluster answers, or refuses for good.
 func (w *clustered) reach(ctx context.Context) error {
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, w.settings, w.log)
+		err := engine.Reach(ctx, w.settings, w.project.declaredWorker(), w.log)
 		if ctx.Err() != nil || err == nil {
 			return nil
 		}
 		found := diag.Of(err, diag.KafkaDown)
 		if found[0].Code != diag.KafkaDown {
-			return err
+			w.tell(found, w.project.Source)
+			return errTold
 		}
 		if !told {
 			found[0].Severity = diag.Warning

@@ -99,12 +99,12 @@ const reachWithin = 10 * time.Second
 // Reach asks the worker's cluster for a sign of life. Its error is a [diag.Diagnostic] that says what is wrong and what to
 // do: one of [diag.KafkaDown] may pass by itself, the others do not. declared is where the worker's settings were written,
 // for places.
-func Reach(ctx context.Context, w *config.Worker, declared *config.Declared, l *slog.Logger) error {
+func Reach(ctx context.Context, w *config.Worker, declared *config.Declared) error {
 	here, err := w.Resolved()
 	if err != nil {
 		return declared.Missing("", err).Err()
 	}
-	clients := clientsOf(here, l)
+	clients := clientsOf(here, slog.New(slog.DiscardHandler)) // the error says it all
 	client, err := clients.AdminClient(map[string]string{"metadata.max.age.ms": "1000"}, "connect-adminclient")
 	if c, ok := errors.AsType[*plugin.ConfigError](err); ok {
 		d := wrongClient(declared, "admin.", c)

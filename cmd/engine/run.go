@@ -249,7 +249,7 @@ func (r *run) reach(ctx context.Context) error {
 		return nil
 	}
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, r.project().worker, r.project().declaredWorker(), r.log)
+		err := engine.Reach(ctx, r.project().worker, r.project().declaredWorker())
 		switch {
 		case ctx.Err() != nil:
 			return nil

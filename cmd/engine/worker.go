@@ -132,7 +132,7 @@ func (w *clustered) clients() diag.List {
 // reach waits until the cluster answers, or refuses for good.
 func (w *clustered) reach(ctx context.Context) error {
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, w.settings, w.project.declaredWorker(), w.log)
+		err := engine.Reach(ctx, w.settings, w.project.declaredWorker())
 		if ctx.Err() != nil || err == nil {
 			return nil
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/penstock/penstock/store/file"
 )
 
-const crashProject = `
+const crashProject = patientStop + `
 pipeline "in" {
   source "file" {
     file  = "${path.project}/in.txt"

@@ -96,8 +96,7 @@ func TestReloadOfOneLeavesTheOthersAlone(t *testing.T) { //nolint:paralleltest /
 `, name, size)
 	}
 	in := filepath.Join(project1(t, map[string]string{"in.txt": ""}), "in.txt")
-	// A stop that takes long on this machine shall not be given up, since records would come again.
-	files := map[string]string{"worker.hcl": "worker {\n  task_shutdown_graceful_timeout_ms = 60000\n}\n"}
+	files := map[string]string{"worker.hcl": patientStop}
 	for i := range n {
 		name := fmt.Sprintf("p%04d", i)
 		if files[name+".hcl"] = busy(name, 1); i >= makers {

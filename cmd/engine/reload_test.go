@@ -24,6 +24,9 @@ import (
 // patience is how long a test waits for what comes about in a moment on a machine of its own.
 const patience = 2 * time.Minute
 
+// patientStop is a stop budget that no loaded machine uses up: a task that is given up repeats what it had not stored.
+const patientStop = "worker {\n  task_shutdown_graceful_timeout_ms = 120000\n}\n"
+
 // running is `engine run` inside of the test, on a store in memory that the test can look into.
 type running struct {
 	t     testing.TB

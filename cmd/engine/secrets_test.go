@@ -420,7 +420,7 @@ func TestRotatedSecret(t *testing.T) {
 	dir := t.TempDir()
 	secrets := write(t, dir, "secrets/path", filepath.Join(dir, "first.txt"))
 	write(t, dir, "in.txt", "one\n")
-	write(t, dir, "w.properties", "config.providers=dir\nconfig.providers.dir.class=org.apache.kafka.common.config.provider.DirectoryConfigProvider\n"+
+	write(t, dir, "w.properties", "task.shutdown.graceful.timeout.ms=120000\nconfig.providers=dir\nconfig.providers.dir.class=org.apache.kafka.common.config.provider.DirectoryConfigProvider\n"+
 		"key.converter=org.apache.kafka.connect.storage.StringConverter\nvalue.converter=org.apache.kafka.connect.storage.StringConverter\n")
 	write(t, dir, "in.properties", "name=in\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\n")
 	write(t, dir, "out.properties", "name=out\nconnector.class=FileStreamSink\ntopics=lines\nfile=${dir:"+filepath.Dir(secrets)+":path}\n")

@@ -209,7 +209,7 @@ func startWorker(t *testing.T, settings map[string]string, beside ...plugin.Desc
 	t.Cleanup(func() { _ = st.Close() })
 	loggers := api.NewLoggers(slog.DiscardHandler, slog.LevelInfo)
 	e := engine.New(engine.Settings{Registry: registry, Worker: worker, Store: st, Logger: loggers.Logger(engineLogger), CreateTopics: true})
-	sockets, err := openSockets(t.Context(), worker)
+	sockets, err := openSockets(t.Context(), worker, &config.Declared{})
 	if err != nil {
 		t.Fatal(err)
 	}

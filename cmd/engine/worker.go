@@ -156,7 +156,7 @@ func (w *clustered) reach(ctx context.Context) error {
 
 // listen opens the sockets of the REST API, without which nobody could work with a cluster.
 func (w *clustered) listen(ctx context.Context) (err error) {
-	w.sockets, err = openSockets(ctx, w.settings)
+	w.sockets, err = openSockets(ctx, w.settings, w.project.declaredWorker())
 	if err == nil && w.sockets == nil {
 		return refusal(diag.New(diag.AddressInUse, diag.Place{}, "The REST API cannot listen on %s: another process does. Stop it, or name another address in listeners; port 0 takes any free one.", defaultListener))
 	}

@@ -222,7 +222,7 @@ func consumeTopic(t *testing.T, dir, topic string) []string {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var values []string
 	for {

@@ -232,7 +232,7 @@ func topicOf(t testing.TB, r *running, topic string) []*kgo.Record {
 	}
 	defer client.Close()
 	var all []*kgo.Record
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		fetches := client.PollFetches(ctx)

@@ -534,6 +534,11 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 			})
 		}
 	}
+	for _, x := range []*restWorker{w, other} {
+		if x != nil && x.engine != nil && profile != "joining" { // the others cannot work with their Kafka
+			eventually(t, patience, func() (bool, string) { return x.engine.ClusterID(t.Context()) != "", "the cluster's id is not known" })
+		}
+	}
 	tmp := t.TempDir()
 	if err := os.WriteFile(filepath.Join(tmp, "in.txt"), []byte("one\ntwo\nthree\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -212,6 +212,13 @@ func (c *Client) Offsets(ctx context.Context, connector string) (*ConnectorOffse
 	return o, c.call(ctx, http.MethodGet, connectorPath(connector, "offsets"), nil, o)
 }
 
+// OffsetsAt reads where a sink would go on that was sent to [AtEarliest], [AtLatest] or a time in milliseconds since the
+// epoch. Kafka Connect does not know the parameter: it answers as to [Client.Offsets].
+func (c *Client) OffsetsAt(ctx context.Context, connector, at string) (*ConnectorOffsets, error) {
+	o := &ConnectorOffsets{}
+	return o, c.call(ctx, http.MethodGet, connectorPath(connector, "offsets")+"?at="+url.QueryEscape(at), nil, o)
+}
+
 // AlterOffsets changes offsets of a stopped connector to those of a body such as [ConnectorOffsets], which the worker checks.
 // It returns what the worker says of it.
 func (c *Client) AlterOffsets(ctx context.Context, connector string, body []byte) (string, error) {

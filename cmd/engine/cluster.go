@@ -18,7 +18,9 @@ import (
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/diff"
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/hcl"
+	"github.com/penstock/penstock/plugins"
 	"github.com/penstock/penstock/store"
 )
 
@@ -69,6 +71,23 @@ func (r *remote) cluster(ctx context.Context, block *hcl.Cluster) (*cluster, err
 		}
 	}
 	return nil, explained(last).Err()
+}
+
+// clusterBlock reads the cluster block of a name from the folder that one is in; without a name there is none.
+func (r *remote) clusterBlock(name string) (*hcl.Cluster, error) {
+	if name == "" {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	registry, err := plugin.NewRegistry(plugins.All())
+	if err != nil {
+		return nil, err
+	}
+	files, found := hcl.Load(".", hcl.Options{Registry: registry, Env: r.env, ForCluster: true, Cluster: name})
+	if found.HasErrors() {
+		r.tell(found, files.Source)
+		return nil, errTold
+	}
+	return files.Cluster, nil
 }
 
 // kind is what runs there, for people.

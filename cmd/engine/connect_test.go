@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -30,6 +31,7 @@ type connect struct {
 	token      string            // of bearer authentication; "": nobody is asked
 	offsets    map[string][]any  // of connectors
 	classes    map[string]string // further plugins, with their types
+	message    string            // of changed offsets; "": ok
 }
 
 func newConnect() *connect {
@@ -154,7 +156,7 @@ func (c *connect) all(r *http.Request, text []byte) (int, any) {
 		}
 		return 201, map[string]any{}
 	}
-	if c.version < "2.3" {
+	if c.version < "2.3" || !r.URL.Query().Has("expand") {
 		return 200, slices.Sorted(maps.Keys(c.configs))
 	}
 	all := map[string]any{}
@@ -230,7 +232,10 @@ func (c *connect) one(r *http.Request, name, action string, config map[string]st
 		var body struct{ Offsets []any }
 		_ = json.Unmarshal(text, &body)
 		c.offsets[name] = body.Offsets
-		return 200, map[string]any{"message": "ok"}
+		return 200, map[string]any{"message": cmp.Or(c.message, "ok")}
+	case "DELETE offsets":
+		c.offsets[name] = []any{}
+		return 200, map[string]any{"message": "The offsets for this connector have been reset successfully"}
 	}
 	return 404, "no " + action
 }

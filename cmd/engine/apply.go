@@ -147,6 +147,7 @@ func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
 	if is.cluster, err = a.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	is.cluster.shows(is.secrets)
 	if id := is.cluster.info.KafkaClusterID; id != saved.ClusterID {
 		return nil, refusal(diag.New(diag.AnotherCluster, diag.Place{}, "%s was made for Kafka cluster %s, and %s is on %s.", name, saved.ClusterID, is.cluster.URL(), id))
 	}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/penstock/penstock/hcl"
 	"github.com/penstock/penstock/plugins"
 	"github.com/penstock/penstock/store"
+	"github.com/penstock/penstock/store/topic"
 )
 
 // cluster is one that a project is compared with and applied to: workers of ours, or of a genuine Kafka Connect. It is a
@@ -30,6 +32,7 @@ type cluster struct {
 	*api.Client
 	name string // of its block; "" without one
 	info *api.ServerInfo
+	log  *writes // of a genuine Kafka Connect whose config topic can be read; nil otherwise
 
 	mu  sync.Mutex
 	put map[string]config.Map // what was written, until the worker that answers has read it
@@ -63,7 +66,11 @@ func (r *remote) cluster(ctx context.Context, block *hcl.Cluster) (*cluster, err
 		}
 		info, err := client.Server(ctx)
 		if err == nil {
-			return &cluster{Client: client, name: block.Name, info: info, put: map[string]config.Map{}}, nil
+			c := &cluster{Client: client, name: block.Name, info: info, put: map[string]config.Map{}}
+			if c.genuine() {
+				c.log, err = writesOf(block)
+			}
+			return c, err
 		}
 		last = err
 		if _, unreachable := errors.AsType[*api.UnreachableError](err); !unreachable {
@@ -138,6 +145,14 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 	if c.before(tellsAll) {
 		return nil, c.tellsNothing()
 	}
+	// The topic first: what is written in between is then newer than the revision, and never taken for known.
+	var written map[string]topic.Change
+	if c.log != nil {
+		var err error
+		if written, err = c.log.newest(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var all map[string]api.ConnectorInfo
 	err := c.patiently(ctx, func() (err error) {
 		all, err = c.Connectors(ctx)
@@ -167,6 +182,9 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 				plain, secret, _ := strings.Cut(e.Digest, " ")
 				l.Owner = &diff.Owner{Project: e.Project, Source: e.Source, Plain: plain, Secret: secret}
 			}
+		}
+		if w, is := written[name]; is {
+			l.Revision, l.Written = strconv.FormatInt(w.Offset, 10), w.At
 		}
 		live[name] = l
 	}
@@ -227,7 +245,7 @@ func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) 
 
 // Put implements [diff.Cluster].
 func (c *cluster) Put(ctx context.Context, w diff.Write) error {
-	m, condition := maps.Clone(w.Config), api.Condition{Revision: w.Seen.Revision}
+	m, condition := maps.Clone(w.Config), c.condition(w.Seen)
 	switch {
 	case w.Owner == nil:
 	case c.genuine():
@@ -251,26 +269,41 @@ func (c *cluster) Put(ctx context.Context, w diff.Write) error {
 		m[config.Name] = w.Name
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.put[w.Name] = m
-	return nil
+	c.mu.Unlock()
+	if c.log == nil || w.Create {
+		return nil
+	}
+	return c.log.overwritten(ctx, w.Name, w.Seen.Revision, m)
+}
+
+// condition is what a write may ask of a worker: one of Kafka Connect knows no revisions.
+func (c *cluster) condition(seen diff.Seen) api.Condition {
+	if c.genuine() {
+		return api.Condition{}
+	}
+	return api.Condition{Revision: seen.Revision}
 }
 
 // Delete implements [diff.Cluster].
 func (c *cluster) Delete(ctx context.Context, name string, seen diff.Seen) error {
-	return c.meant(c.patiently(ctx, func() error {
+	err := c.patiently(ctx, func() error {
 		if err := c.still(ctx, name, seen, nil); err != nil {
 			return err
 		}
-		return c.Client.Delete(ctx, name, api.Condition{Revision: seen.Revision})
-	}))
+		return c.Client.Delete(ctx, name, c.condition(seen))
+	})
+	if err != nil || c.log == nil {
+		return c.meant(err)
+	}
+	return c.log.overwritten(ctx, name, seen.Revision, nil)
 }
 
 // still checks that a connector is what was seen of it, where the worker cannot be asked to check that itself. Between
 // this look and the write are milliseconds in which a change goes unnoticed. What is there already of what is to be written
 // was written by an attempt whose answer said otherwise.
 func (c *cluster) still(ctx context.Context, name string, seen diff.Seen, want config.Map) error {
-	if seen.Revision != "" || seen.Config == nil {
+	if !c.genuine() && seen.Revision != "" || seen.Config == nil {
 		return nil
 	}
 	have, err := c.Config(ctx, name)

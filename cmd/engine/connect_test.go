@@ -32,6 +32,7 @@ type connect struct {
 	offsets    map[string][]any  // of connectors
 	classes    map[string]string // further plugins, with their types
 	message    string            // of changed offsets; "": ok
+	log        func(name string) // by every write, after it
 }
 
 func newConnect() *connect {
@@ -81,6 +82,14 @@ func (c *connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.changed(parts[len(parts)-1])
 	}
 	code, body := c.answer(r)
+	if c.log != nil && code < 300 && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete) && strings.HasPrefix(r.URL.Path, "/connectors") {
+		for name := range c.configs {
+			c.log(name)
+		}
+		if parts := names(r); len(parts) > 1 && c.configs[parts[1]] == nil {
+			c.log(parts[1])
+		}
+	}
 	if c.dies > 0 && len(c.writes) > c.dies {
 		c.dies = -1
 		panic(http.ErrAbortHandler)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,11 +71,7 @@ func (s *seeking) reach(ctx context.Context) (*cluster, map[string]string, error
 	if err != nil {
 		return nil, nil, err
 	}
-	var kafka map[string]string
-	if block != nil && block.Kafka != nil {
-		kafka = maps.Clone(block.Kafka)
-		delete(kafka, configTopic)
-	}
+	kafka := kafkaOf(block)
 	if s.servers != "" {
 		if kafka == nil {
 			kafka = map[string]string{}
@@ -85,9 +80,6 @@ func (s *seeking) reach(ctx context.Context) (*cluster, map[string]string, error
 	}
 	return c, kafka, nil
 }
-
-// configTopic is what a cluster block says beside the properties of a Kafka client.
-const configTopic = "config.topic"
 
 // seek sends a stopped connector where the flags say.
 func (s *seeking) seek(ctx context.Context, name string) error {

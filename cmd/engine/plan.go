@@ -62,6 +62,9 @@ type planned struct {
 	worker   *config.Worker
 }
 
+// secrets says which properties of a configuration that nobody has declared here are to be seen by nobody.
+func (p *planned) secrets(m config.Map) func(string) bool { return p.hidden(&config.Declared{Map: m}) }
+
 // finds is what this program finds of a connector, as far as no cluster has to be asked.
 func (p *planned) finds(d *config.Declared) diag.List {
 	return slices.DeleteFunc(config.CheckMap(d, p.worker, p.registry), func(d diag.Diagnostic) bool {
@@ -118,6 +121,7 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	if is.cluster, err = pl.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	is.cluster.shows(is.secrets)
 	if err := is.cluster.runs(dir); err != nil {
 		return nil, err
 	}

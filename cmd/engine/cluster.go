@@ -213,7 +213,25 @@ func olderThan(version, than string) bool {
 	var a, b [3]int
 	n, _ := fmt.Sscanf(version, "%d.%d.%d", &a[0], &a[1], &a[2])
 	_, _ = fmt.Sscanf(than, "%d.%d.%d", &b[0], &b[1], &b[2])
+	if _, distribution, _ := strings.Cut(version, "-"); strings.HasPrefix(distribution, "ccs") || strings.HasPrefix(distribution, "ce") {
+		a = apacheKafka(a)
+	}
 	return n > 0 && slices.Compare(a[:], b[:]) < 0
+}
+
+// apacheKafka is the version of Apache Kafka that a version of the Confluent Platform has: 5.0 has 2.0 and 6.0 has 2.6, from
+// where each minor version has the next one; 7.0 has 3.0 and 8.0 has 4.0. The numbers of patches are not the same.
+func apacheKafka(platform [3]int) [3]int {
+	switch major, minor := platform[0], platform[1]; {
+	case major < 5:
+		return [3]int{1, 0, 0}
+	case major == 5:
+		return [3]int{2, minor, 0}
+	case major == 6:
+		return [3]int{2, 6 + minor, 0}
+	default:
+		return [3]int{major - 4, minor, 0}
+	}
 }
 
 // Status implements [diff.Cluster].

@@ -53,6 +53,27 @@ func (p *planned) unaddressable() diag.List {
 	return found
 }
 
+// notHere warns of moved and removed blocks that say what a reload does not do.
+func (p *planned) notHere() diag.List {
+	if !p.cluster.standalone() {
+		return nil
+	}
+	var found diag.List
+	for _, m := range p.files.Moved {
+		if _, was := p.live[m.From]; was && p.placeOf(m.From).IsZero() {
+			found = append(found, diag.Warn(diag.NoEffect, m.Place,
+				"A worker that reads its files by itself gives nothing a new name: %q ends, and %q begins anew. To let it go on from where the old one was, take the offsets along before applying:\n\n    engine offsets %s -json > offsets.json\n\nand set them afterwards:\n\n    engine stop %[4]s && engine offsets set %[4]s offsets.json && engine resume %[4]s", m.From, m.To, word(m.From), word(m.To)))
+		}
+	}
+	for _, r := range p.files.Removed {
+		if _, is := p.live[r.Name]; is && !r.Delete {
+			found = append(found, diag.Warn(diag.NoEffect, r.Place,
+				"A worker that reads its files by itself runs what they declare and nothing else: %q ends, whatever this block says.", r.Name))
+		}
+	}
+	return found
+}
+
 // addressable reports whether Kafka Connect 4.3.1 answers to a name in a path.
 func addressable(name string) bool {
 	return name != "." && name != ".." && !strings.ContainsFunc(name, func(r rune) bool { return strings.ContainsRune(`/%\`, r) || unicode.IsControl(r) })

@@ -117,6 +117,8 @@ func (c *connect) answer(r *http.Request) (int, any) {
 			installed = append(installed, map[string]any{"class": class, "type": kind, "version": "1"})
 		}
 		return 200, installed
+	case parts[0] != "connectors":
+		return 404, "HTTP 404 Not Found"
 	case c.rebalances > 0:
 		c.rebalances--
 		return []int{409, 500}[c.rebalances%2], "Request cannot be completed because a rebalance is expected"

@@ -31,6 +31,7 @@ type connect struct {
 	token      string            // of bearer authentication; "": nobody is asked
 	offsets    map[string][]any  // of connectors
 	classes    map[string]string // further plugins, with their types
+	knows      []string          // properties that validation names, beside those that are invalid
 	message    string            // of changed offsets; "": ok
 	log        func(name string) // by every write, after it
 }
@@ -261,5 +262,9 @@ func (c *connect) validate(text []byte) any {
 			"value":      map[string]any{"name": key, "value": "leaked-by-the-server", "errors": []string{c.invalid[key]}},
 		})
 	}
-	return map[string]any{"error_count": len(configs), "configs": configs}
+	wrong := len(configs)
+	for _, key := range c.knows {
+		configs = append(configs, map[string]any{"definition": map[string]any{"type": "STRING"}, "value": map[string]any{"name": key, "value": m[key], "errors": []string{}}})
+	}
+	return map[string]any{"error_count": wrong, "configs": configs}
 }

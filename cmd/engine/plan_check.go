@@ -145,6 +145,31 @@ func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map
 			found = append(found, rejected(d, m, who, c.Value.Name, c.Definition.Required, said))
 		}
 	}
+	return append(found, unlisted(d, m, who, v)...)
+}
+
+// unlisted warns of properties that nobody on the cluster has named among what it checks, and that are close to one that was
+// named and is not set: a connector ignores what it does not know.
+func unlisted(d *config.Declared, m config.Map, who string, v *api.Validation) diag.List {
+	listed := map[string]bool{}
+	var unset []string
+	for _, c := range v.Configs {
+		listed[c.Value.Name] = true
+		if _, set := m[c.Value.Name]; !set {
+			unset = append(unset, c.Value.Name)
+		}
+	}
+	var found diag.List
+	for _, key := range m.Keys() {
+		if listed[key] || key == diff.MarkProperty {
+			continue
+		}
+		if near := diag.DidYouMean(key, unset); near != "" {
+			at := d.At(key)
+			at.Hidden = d.IsSecret(key)
+			found = append(found, diag.Warn(diag.ProbablyMisspelt, at, "%s does not know %s and will ignore it.%s", who, key, near))
+		}
+	}
 	return found
 }
 

@@ -257,3 +257,18 @@ func TestPlanAsJSON(t *testing.T) {
 		t.Error("the JSON holds a secret")
 	}
 }
+
+// TestWhatTheConnectorDoesNotKnowIsWarnedOf: a property that validation does not name, and that is close to one that it names.
+func TestWhatTheConnectorDoesNotKnowIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	c.knows = []string{"name", "connector.class", "connection.url", "connection.password", "topic.prefix", "poll.interval.ms"}
+	dir := shopOn(t, c, strings.Replace(shopFile, "connection_url ", "poll_intervall_ms = 7\n    own_setting = 1\n    connection_url ", 1))
+	status, said := engineIn(t, "", "plan", dir)
+	if status != 0 || !strings.Contains(said, "[W804]") || !strings.Contains(said, "poll_intervall_ms = 7") || !strings.Contains(said, `"poll.interval.ms"?`) {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if n := strings.Count(said, "W804"); n != 1 {
+		t.Errorf("%d properties are warned of, want one:\n%s", n, said)
+	}
+}

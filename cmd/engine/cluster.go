@@ -201,6 +201,7 @@ const (
 	tellsAll   = "2.3.0" // expand=info (KIP-465)
 	stops      = "3.5.0" // PUT …/stop (KIP-875)
 	beginsWith = "3.7.0" // initial_state (KIP-980), which a rename needs too; offsets can be changed since 3.6
+	tellsTasks = "3.9.0" // a change reaches running tasks whatever it is of (KAFKA-9228)
 )
 
 // before reports whether a genuine Kafka Connect is older than a version.
@@ -289,10 +290,31 @@ func (c *cluster) Put(ctx context.Context, w diff.Write) error {
 	c.mu.Lock()
 	c.put[w.Name] = m
 	c.mu.Unlock()
+	if !w.Create && c.before(tellsTasks) {
+		if err := c.restartTasks(ctx, w.Name); err != nil {
+			return c.meant(err)
+		}
+	}
 	if c.log == nil || w.Create {
 		return nil
 	}
 	return c.log.overwritten(ctx, w.Name, w.Seen.Revision, m)
+}
+
+// restartTasks restarts the tasks of a connector that a worker would leave with an older configuration: one that changes
+// nothing of what the connector itself makes of it, such as a transform. A task that has gone meanwhile needs nothing.
+func (c *cluster) restartTasks(ctx context.Context, name string) error {
+	s, err := c.Client.Status(ctx, name)
+	if err != nil {
+		return fmt.Errorf("look which tasks to restart: %w", err)
+	}
+	for _, t := range s.Tasks {
+		err := c.patiently(ctx, func() error { return c.RestartTask(ctx, name, t.ID) })
+		if a, refused := errors.AsType[*api.AnswerError](err); err != nil && (!refused || a.Code != http.StatusNotFound) {
+			return fmt.Errorf("restart task %d: %w", t.ID, err)
+		}
+	}
+	return nil
 }
 
 // condition is what a write may ask of a worker: one of Kafka Connect knows no revisions.

@@ -229,6 +229,8 @@ func (c *connect) one(r *http.Request, name, action string, config map[string]st
 	case "PUT stop":
 		c.states[name] = "STOPPED"
 		return 202, nil
+	case "POST tasks/0/restart":
+		return 204, nil
 	case "PUT resume":
 		c.states[name] = "RUNNING"
 		return 202, nil

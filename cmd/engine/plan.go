@@ -131,6 +131,7 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	c := pl.choices
 	c.Registry, c.Worker, c.MarkRestarts, c.Wanted = is.registry, is.worker, is.cluster.genuine(), pl.wanted
 	is.document = diff.Compare(pl.project(is), is.live, c)
+	is.tasksToo()
 	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable(), is.notHere())
 	if pl.validate != "off" && !found.HasErrors() {
 		found = append(found, is.check(ctx)...)

@@ -18,6 +18,18 @@ import (
 // checks is how many configurations a cluster checks at a time: some plugins ask a database.
 const checks = 8
 
+// tasksToo says what apply does beyond the change itself on a Kafka Connect that may not tell running tasks of it.
+func (p *planned) tasksToo() {
+	if !p.cluster.before(tellsTasks) {
+		return
+	}
+	for i := range p.document.Entries {
+		if e := &p.document.Entries[i]; e.Action == diff.Update && len(e.Changes) > 0 {
+			e.Effects = append(e.Effects, diff.Effect{Kind: diff.Restart, Text: fmt.Sprintf("Kafka Connect %s may not tell running tasks of this (KAFKA-9228), so they are restarted as well", p.cluster.info.Version)})
+		}
+	}
+}
+
 // tooOld refuses what the cluster's version cannot do, before any of the rest is done.
 func (p *planned) tooOld() diag.List {
 	var found diag.List

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -37,11 +38,14 @@ func (e *Engine) OffsetsAt(ctx context.Context, name string, at int64) ([]store.
 		list, err = offsetsAt(ctx, g, c.Config, at)
 		return err
 	})
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
+		return nil, refused("%s", d.Detail)
+	}
 	return list, err
 }
 
 // SinkOffsetsAt is [Engine.OffsetsAt] for a sink that somebody else runs: m is its configuration, and the properties are of
-// a Kafka client. Its error is a [diag.Diagnostic] where the cluster is at fault.
+// a Kafka client. Its error is a [diag.Diagnostic] where the configuration or the cluster is at fault.
 func SinkOffsetsAt(ctx context.Context, properties map[string]string, l *slog.Logger, m config.Map, at int64) ([]store.Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, offsetsWithin)
 	defer cancel()
@@ -65,7 +69,8 @@ func offsetsAt(ctx context.Context, g kafka.Groups, m config.Map, at int64) ([]s
 	if text := m[config.TopicsRegex]; text != "" {
 		pattern, err := plugin.ParsePattern(text)
 		if err != nil {
-			return nil, refused("The pattern of the sink's topics cannot be read: %s", err)
+			d := diag.New(diag.InvalidValue, diag.Place{}, "The pattern of the sink's topics cannot be read: %s.", err)
+			return nil, &d
 		}
 		if topics, err = g.Topics(ctx); err != nil {
 			return nil, err

@@ -120,6 +120,11 @@ func TestOffsetsOfKafkaConnectGoWhereFlagsSay(t *testing.T) {
 	if status == 0 || !strings.Contains(strings.Join(strings.Fields(said), " "), "runs Kafka Connect 4.3.1, which does not say where topics begin and end. Name its Kafka with -bootstrap-servers") {
 		t.Errorf("without its Kafka: got %d and\n%s", status, said)
 	}
+	c.with(func() { c.configs["snk"]["topics"] = "one,gone" })
+	status, _, said = engineWith(t, nil, "offsets", "set", "snk", "-to-latest", "-url", server.URL, "-bootstrap-servers", k.servers)
+	if status == 0 || !strings.Contains(said, "[E010]") || !strings.Contains(said, "There is no topic gone") {
+		t.Errorf("a topic that is not there: got %d and\n%s", status, said)
+	}
 	status, _, said = engineWith(t, nil, "offsets", "set", "snk", "-to-latest", "-url", server.URL, "-bootstrap-servers", "127.0.0.1:1")
 	if status == 0 || !strings.Contains(said, "[E008]") {
 		t.Errorf("with a Kafka that is not there: got %d and\n%s", status, said)

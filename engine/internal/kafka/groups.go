@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock/penstock/engine/diag"
 )
 
 // ErrGroupBusy says that a consumer group still has members, so that nobody else may change its offsets.
@@ -65,7 +67,7 @@ const (
 )
 
 // At finds where a time is in the partitions of topics: the offset of the first record that is not older, and the end of a
-// partition without one. The time is in milliseconds since the epoch, or [Beginning] or [End] (Kafka: ListOffsets). A topic that is not there is an error.
+// partition without one. The time is in milliseconds since the epoch, or [Beginning] or [End] (Kafka: ListOffsets). A topic that is not there is a [diag.Diagnostic].
 func (g Groups) At(ctx context.Context, topics []string, at int64) ([]GroupOffset, error) {
 	if len(topics) == 0 {
 		return nil, nil // kadm takes no topics for all
@@ -80,6 +82,14 @@ func (g Groups) At(ctx context.Context, topics []string, at int64) ([]GroupOffse
 		list = g.admin.ListEndOffsets
 	}
 	found, err := list(ctx, topics...)
+	for _, topic := range topics {
+		for _, o := range found[topic] {
+			if err == nil && errors.Is(o.Err, kerr.UnknownTopicOrPartition) {
+				d := diag.New(diag.TopicMissing, diag.Place{}, "There is no topic %s on this cluster.", topic)
+				return nil, &d
+			}
+		}
+	}
 	if err == nil {
 		err = found.Error()
 	}

@@ -41,7 +41,7 @@ func writesOf(block *hcl.Cluster) (*writes, error) {
 		behind: func(ctx context.Context, offset int64) ([]topic.Change, error) {
 			ctx, cancel := context.WithTimeout(ctx, topicWithin)
 			defer cancel()
-			if err := engine.Reach(ctx, &w, slog.New(slog.DiscardHandler)); err != nil {
+			if err := engine.Reach(ctx, &w, &config.Declared{}); err != nil {
 				return nil, err
 			}
 			return topic.Changes(ctx, client, block.Kafka[configTopic], offset)

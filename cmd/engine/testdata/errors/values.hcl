@@ -23,6 +23,6 @@ pipeline "dots" {
 pipeline "later" {
   source "file" {
     topic  = "a"
-    config = { "x" = raw::null() } # ERROR "E205 raw::null\(\) is not available"
+    config = { "x" = raw::null() } # ERROR "E205 raw::null"
   }
 }

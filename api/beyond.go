@@ -19,7 +19,7 @@ type Beyond struct {
 	Current   bool          `json:"current"`            // nothing of an older configuration is left to be replaced
 	Target    config.Target `json:"target"`             // what was asked for
 	Connector Failures      `json:"connector,omitzero"`
-	Tasks     []Progress    `json:"tasks,omitzero"` // by number; nil: this worker does not tell, as one of a cluster
+	Tasks     []Progress    `json:"tasks,omitzero"` // by number: those that run on the worker that answers; nil: it does not tell
 }
 
 // Failures is how often something has failed, healed failures included, and what follows (decision D9).

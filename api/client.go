@@ -93,6 +93,7 @@ type Status struct {
 	Beyond    *Beyond     `json:"engine,omitempty"`
 
 	read json.RawMessage
+	bare json.RawMessage // read without what is beyond; nil: that came with it
 }
 
 // State is how a connector's instance or one of its tasks is. Kafka Connect's states that are not among those of the store
@@ -107,6 +108,18 @@ type State struct {
 type TaskState struct {
 	ID int `json:"id"`
 	State
+}
+
+// goBeyond adds what there is beyond Kafka Connect's members, nil being nothing.
+func (s *Status) goBeyond(b *Beyond) (err error) {
+	if s.Beyond = b; b == nil {
+		return nil
+	}
+	if s.bare == nil {
+		s.bare = s.read
+	}
+	s.read, err = withMember(s.bare, "engine", b)
+	return err
 }
 
 type statusMembers Status
@@ -154,11 +167,8 @@ func (c *Client) Statuses(ctx context.Context) ([]*Status, error) {
 		if s == nil {
 			continue
 		}
-		if s.Beyond = all[name].Beyond; s.Beyond != nil {
-			var err error
-			if s.read, err = withMember(s.read, "engine", s.Beyond); err != nil {
-				return nil, err
-			}
+		if err := s.goBeyond(all[name].Beyond); err != nil {
+			return nil, err
 		}
 		list = append(list, s)
 	}
@@ -210,6 +220,13 @@ type ConnectorOffsets struct {
 func (c *Client) Offsets(ctx context.Context, connector string) (*ConnectorOffsets, error) {
 	o := &ConnectorOffsets{}
 	return o, c.call(ctx, http.MethodGet, connectorPath(connector, "offsets"), nil, o)
+}
+
+// OffsetsAt reads where a sink would go on that was sent to [AtEarliest], [AtLatest] or a time in milliseconds since the
+// epoch. Kafka Connect does not know the parameter: it answers as to [Client.Offsets].
+func (c *Client) OffsetsAt(ctx context.Context, connector, at string) (*ConnectorOffsets, error) {
+	o := &ConnectorOffsets{}
+	return o, c.call(ctx, http.MethodGet, connectorPath(connector, "offsets")+"?at="+url.QueryEscape(at), nil, o)
 }
 
 // AlterOffsets changes offsets of a stopped connector to those of a body such as [ConnectorOffsets], which the worker checks.

@@ -91,6 +91,10 @@ func (f *fake) Restart(_ context.Context, c string, instance bool, tasks []int) 
 
 func (f *fake) Offsets(context.Context, string) ([]store.Offset, error) { return nil, nil }
 
+func (f *fake) OffsetsAt(_ context.Context, _ string, at int64) ([]store.Offset, error) {
+	return []store.Offset{{Partition: []byte(`{"kafka_partition":0,"kafka_topic":"t"}`), Value: fmt.Appendf(nil, `{"kafka_offset":%d}`, at)}}, nil
+}
+
 func (f *fake) AlterOffsets(_ context.Context, c string, changes []store.Offset) (bool, error) {
 	for _, ch := range changes {
 		f.note("offset of %s: %s = %s", c, ch.Partition, ch.Value)

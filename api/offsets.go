@@ -3,8 +3,15 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/penstock/penstock/store"
+)
+
+// The beginning and the end of all partitions, as the query parameter at of a sink's offsets names them.
+const (
+	AtEarliest = "earliest"
+	AtLatest   = "latest"
 )
 
 // offset is one entry (Kafka Connect: ConnectorOffset).
@@ -13,8 +20,9 @@ type offset struct {
 	Offset    json.RawMessage `json:"offset"`
 }
 
+// offsets answers what a connector has stored; with at, an addition, where a sink would go on that was sent to that time.
 func (s *Server) offsets(c *call) (answer, error) {
-	list, err := s.Offsets.Offsets(c.Context(), c.name())
+	list, err := s.offsetsAsked(c)
 	if err != nil {
 		return answer{}, err
 	}
@@ -23,6 +31,21 @@ func (s *Server) offsets(c *call) (answer, error) {
 		entries = append(entries, offset{o.Partition, o.Value})
 	}
 	return ok(map[string][]offset{"offsets": entries})
+}
+
+func (s *Server) offsetsAsked(c *call) ([]store.Offset, error) {
+	at, asked := c.URL.Query()["at"]
+	if !asked {
+		return s.Offsets.Offsets(c.Context(), c.name())
+	}
+	when, known := map[string]int64{AtEarliest: -2, AtLatest: -1}[at[0]]
+	if !known {
+		var err error
+		if when, err = strconv.ParseInt(at[0], 10, 64); err != nil || when < 0 {
+			return nil, failure(http.StatusBadRequest, "at must be %s, %s or a time in milliseconds since the epoch, not '%s'", AtEarliest, AtLatest, at[0])
+		}
+	}
+	return s.Offsets.OffsetsAt(c.Context(), c.name(), when)
 }
 
 func (s *Server) alterOffsets(c *call) (answer, error) {

@@ -89,7 +89,7 @@ func operations() map[string]operation {
 		"PUT /connectors/{n}/stop":                   {says: "Stop it; the answer waits until nothing of it runs", status: http.StatusNoContent},
 		"POST /connectors/{n}/restart":               {says: "Restart it", query: forced, out: status{}, status: http.StatusAccepted, also: []int{http.StatusNoContent}},
 		"GET /connectors/{n}/restart":                {says: "Restart it", query: forced, out: status{}, status: http.StatusAccepted, also: []int{http.StatusNoContent}},
-		"GET /connectors/{n}/offsets":                {says: "Its offsets", out: offsets},
+		"GET /connectors/{n}/offsets":                {says: "Its offsets; with at where a sink would go on that was sent there", query: []string{"at"}, out: offsets},
 		"PATCH /connectors/{n}/offsets":              {says: "Change offsets of a stopped connector", in: offsets, out: message},
 		"DELETE /connectors/{n}/offsets":             {says: "Delete the offsets of a stopped connector", out: message},
 		"GET /connector-plugins":                     {says: "The plugins", query: []string{"connectorsOnly"}, out: []pluginInfo{}},

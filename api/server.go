@@ -38,6 +38,9 @@ type Operator interface {
 // Offsets is how the API reads and changes offsets, as JSON. A refusal is a *[store.RefusedError].
 type Offsets interface {
 	Offsets(ctx context.Context, connector string) ([]store.Offset, error)
+	// OffsetsAt lists where a sink would go on that was sent to a time: in milliseconds since the epoch, or -2 for the
+	// beginning and -1 for the end of each partition (Kafka: ListOffsets).
+	OffsetsAt(ctx context.Context, connector string, at int64) ([]store.Offset, error)
 	AlterOffsets(ctx context.Context, connector string, changes []store.Offset) (agreed bool, err error)
 	ResetOffsets(ctx context.Context, connector string) (agreed bool, err error)
 }

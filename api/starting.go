@@ -58,6 +58,11 @@ func (starting) Restart(context.Context, string, bool, []int) error { return err
 // Offsets are not known.
 func (starting) Offsets(context.Context, string) ([]store.Offset, error) { return nil, errStarting() }
 
+// OffsetsAt is refused.
+func (starting) OffsetsAt(context.Context, string, int64) ([]store.Offset, error) {
+	return nil, errStarting()
+}
+
 // AlterOffsets is refused.
 func (starting) AlterOffsets(context.Context, string, []store.Offset) (bool, error) {
 	return false, errStarting()

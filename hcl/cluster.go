@@ -32,6 +32,11 @@ type Cluster struct {
 // makeCluster evaluates the chosen cluster block.
 func (l *loader) makeCluster() {
 	block := l.chosenCluster()
+	for _, other := range l.clusters {
+		if other != block { // nothing of it is worked out, but its arguments must be ones
+			l.scope(l.shared).shape(site{spec: clusterBlock, body: other.Body})
+		}
+	}
 	if block == nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,7 +55,11 @@ func (b *build) login() {
 	case user == nil && password == nil:
 		return
 	case user == nil || password == nil:
-		b.fail(diag.MissingArgument, p.block.DefRange(), "username and password stand together; one of them is missing.")
+		missing := "username"
+		if password == nil {
+			missing = "password"
+		}
+		b.fail(diag.MissingArgument, p.block.DefRange(), "username and password stand together; one of them is missing.%s", p.instead(missing))
 		return
 	}
 	module := b.loginModule(p)
@@ -75,6 +80,18 @@ func (b *build) login() {
 	})
 }
 
+// instead names an argument that is probably a misspelt form of one that is missing. An open block takes any.
+func (p *part) instead(missing string) string {
+	var written []string
+	for _, q := range p.props {
+		written = append(written, q.origin.Written)
+	}
+	if near := diag.Nearest(missing, written); near != "" {
+		return fmt.Sprintf(" Is %s meant by %s?", missing, near)
+	}
+	return ""
+}
+
 // loginModule is Kafka's class for the mechanism, or "" with a report.
 func (b *build) loginModule(p *part) string {
 	mechanism := property{}
@@ -91,7 +108,7 @@ func (b *build) loginModule(p *part) string {
 	}
 	switch {
 	case mechanism.key == "":
-		b.fail(diag.MissingArgument, p.block.DefRange(), "username and password need mechanism = \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\".")
+		b.fail(diag.MissingArgument, p.block.DefRange(), "username and password need mechanism = \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\".%s", p.instead("mechanism"))
 	case mechanism.value.known:
 		b.report(diag.New(diag.InvalidValue, mechanism.origin.Place, "username and password are of mechanism \"PLAIN\", \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\", not %q. For others write jaas_config.", mechanism.value.text))
 	}

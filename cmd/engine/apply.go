@@ -120,8 +120,8 @@ func (a *applying) prepare(ctx context.Context, arg string) (is *planned, kept b
 	return is, true, err
 }
 
-// restore makes ready to be carried out what was kept in a file.
-func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
+// readKept reads a plan that was kept in a file.
+func readKept(name string) (*diff.Saved, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, refusal(diag.New(diag.Unreadable, diag.Place{}, "%s.", err))
@@ -129,6 +129,15 @@ func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
 	saved, err := diff.ReadSaved(text)
 	if err != nil {
 		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "%s cannot be applied: %s. Make a new plan: engine plan -out %s", name, err, word(name)))
+	}
+	return saved, nil
+}
+
+// restore makes ready to be carried out what was kept in a file.
+func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
+	saved, err := readKept(name)
+	if err != nil {
+		return nil, err
 	}
 	if age := time.Since(saved.Made); a.age > 0 && age > a.age {
 		return nil, refusal(diag.New(diag.ChangedSince, diag.Place{}, "%s was made %s ago, and -max-plan-age is %s. Make a new plan: engine plan -out %s", name, age.Round(time.Second), a.age, word(name)))
@@ -147,6 +156,7 @@ func (a *applying) restore(ctx context.Context, name string) (*planned, error) {
 	if is.cluster, err = a.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	is.cluster.shows(is.secrets)
 	if id := is.cluster.info.KafkaClusterID; id != saved.ClusterID {
 		return nil, refusal(diag.New(diag.AnotherCluster, diag.Place{}, "%s was made for Kafka cluster %s, and %s is on %s.", name, saved.ClusterID, is.cluster.URL(), id))
 	}

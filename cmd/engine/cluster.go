@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +19,11 @@ import (
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/diff"
+	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/hcl"
+	"github.com/penstock/penstock/plugins"
 	"github.com/penstock/penstock/store"
+	"github.com/penstock/penstock/store/topic"
 )
 
 // cluster is one that a project is compared with and applied to: workers of ours, or of a genuine Kafka Connect. It is a
@@ -28,6 +32,7 @@ type cluster struct {
 	*api.Client
 	name string // of its block; "" without one
 	info *api.ServerInfo
+	log  *writes // of a genuine Kafka Connect whose config topic can be read; nil otherwise
 
 	mu  sync.Mutex
 	put map[string]config.Map // what was written, until the worker that answers has read it
@@ -61,7 +66,11 @@ func (r *remote) cluster(ctx context.Context, block *hcl.Cluster) (*cluster, err
 		}
 		info, err := client.Server(ctx)
 		if err == nil {
-			return &cluster{Client: client, name: block.Name, info: info, put: map[string]config.Map{}}, nil
+			c := &cluster{Client: client, name: block.Name, info: info, put: map[string]config.Map{}}
+			if c.genuine() {
+				c.log, err = writesOf(block)
+			}
+			return c, err
 		}
 		last = err
 		if _, unreachable := errors.AsType[*api.UnreachableError](err); !unreachable {
@@ -69,6 +78,23 @@ func (r *remote) cluster(ctx context.Context, block *hcl.Cluster) (*cluster, err
 		}
 	}
 	return nil, explained(last).Err()
+}
+
+// clusterBlock reads the cluster block of a name from the folder that one is in; without a name there is none.
+func (r *remote) clusterBlock(name string) (*hcl.Cluster, error) {
+	if name == "" {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	registry, err := plugin.NewRegistry(plugins.All())
+	if err != nil {
+		return nil, err
+	}
+	files, found := hcl.Load(".", hcl.Options{Registry: registry, Env: r.env, ForCluster: true, Cluster: name})
+	if found.HasErrors() {
+		r.tell(found, files.Source)
+		return nil, errTold
+	}
+	return files.Cluster, nil
 }
 
 // kind is what runs there, for people.
@@ -119,6 +145,14 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 	if c.before(tellsAll) {
 		return nil, c.tellsNothing()
 	}
+	// The topic first: what is written in between is then newer than the revision, and never taken for known.
+	var written map[string]topic.Change
+	if c.log != nil {
+		var err error
+		if written, err = c.log.newest(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var all map[string]api.ConnectorInfo
 	err := c.patiently(ctx, func() (err error) {
 		all, err = c.Connectors(ctx)
@@ -149,6 +183,9 @@ func (c *cluster) read(ctx context.Context) (map[string]diff.Connector, error) {
 				l.Owner = &diff.Owner{Project: e.Project, Source: e.Source, Plain: plain, Secret: secret}
 			}
 		}
+		if w, is := written[name]; is {
+			l.Revision, l.Written = strconv.FormatInt(w.Offset, 10), w.At
+		}
 		live[name] = l
 	}
 	return live, nil
@@ -164,6 +201,7 @@ const (
 	tellsAll   = "2.3.0" // expand=info (KIP-465)
 	stops      = "3.5.0" // PUT …/stop (KIP-875)
 	beginsWith = "3.7.0" // initial_state (KIP-980), which a rename needs too; offsets can be changed since 3.6
+	tellsTasks = "3.9.0" // a change reaches running tasks whatever it is of (KAFKA-9228)
 )
 
 // before reports whether a genuine Kafka Connect is older than a version.
@@ -176,7 +214,25 @@ func olderThan(version, than string) bool {
 	var a, b [3]int
 	n, _ := fmt.Sscanf(version, "%d.%d.%d", &a[0], &a[1], &a[2])
 	_, _ = fmt.Sscanf(than, "%d.%d.%d", &b[0], &b[1], &b[2])
+	if _, distribution, _ := strings.Cut(version, "-"); strings.HasPrefix(distribution, "ccs") || strings.HasPrefix(distribution, "ce") {
+		a = apacheKafka(a)
+	}
 	return n > 0 && slices.Compare(a[:], b[:]) < 0
+}
+
+// apacheKafka is the version of Apache Kafka that a version of the Confluent Platform has: 5.0 has 2.0 and 6.0 has 2.6, from
+// where each minor version has the next one; 7.0 has 3.0 and 8.0 has 4.0. The numbers of patches are not the same.
+func apacheKafka(platform [3]int) [3]int {
+	switch major, minor := platform[0], platform[1]; {
+	case major < 5:
+		return [3]int{1, 0, 0}
+	case major == 5:
+		return [3]int{2, minor, 0}
+	case major == 6:
+		return [3]int{2, 6 + minor, 0}
+	default:
+		return [3]int{major - 4, minor, 0}
+	}
 }
 
 // Status implements [diff.Cluster].
@@ -208,7 +264,7 @@ func (c *cluster) Status(ctx context.Context, name string) (diff.Status, error) 
 
 // Put implements [diff.Cluster].
 func (c *cluster) Put(ctx context.Context, w diff.Write) error {
-	m, condition := maps.Clone(w.Config), api.Condition{Revision: w.Seen.Revision}
+	m, condition := maps.Clone(w.Config), c.condition(w.Seen)
 	switch {
 	case w.Owner == nil:
 	case c.genuine():
@@ -232,26 +288,62 @@ func (c *cluster) Put(ctx context.Context, w diff.Write) error {
 		m[config.Name] = w.Name
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.put[w.Name] = m
+	c.mu.Unlock()
+	if !w.Create && c.before(tellsTasks) {
+		if err := c.restartTasks(ctx, w.Name); err != nil {
+			return c.meant(err)
+		}
+	}
+	if c.log == nil || w.Create {
+		return nil
+	}
+	return c.log.overwritten(ctx, w.Name, w.Seen.Revision, m)
+}
+
+// restartTasks restarts the tasks of a connector that a worker would leave with an older configuration: one that changes
+// nothing of what the connector itself makes of it, such as a transform. A task that has gone meanwhile needs nothing.
+func (c *cluster) restartTasks(ctx context.Context, name string) error {
+	s, err := c.Client.Status(ctx, name)
+	if err != nil {
+		return fmt.Errorf("look which tasks to restart: %w", err)
+	}
+	for _, t := range s.Tasks {
+		err := c.patiently(ctx, func() error { return c.RestartTask(ctx, name, t.ID) })
+		if a, refused := errors.AsType[*api.AnswerError](err); err != nil && (!refused || a.Code != http.StatusNotFound) {
+			return fmt.Errorf("restart task %d: %w", t.ID, err)
+		}
+	}
 	return nil
+}
+
+// condition is what a write may ask of a worker: one of Kafka Connect knows no revisions.
+func (c *cluster) condition(seen diff.Seen) api.Condition {
+	if c.genuine() {
+		return api.Condition{}
+	}
+	return api.Condition{Revision: seen.Revision}
 }
 
 // Delete implements [diff.Cluster].
 func (c *cluster) Delete(ctx context.Context, name string, seen diff.Seen) error {
-	return c.meant(c.patiently(ctx, func() error {
+	err := c.patiently(ctx, func() error {
 		if err := c.still(ctx, name, seen, nil); err != nil {
 			return err
 		}
-		return c.Client.Delete(ctx, name, api.Condition{Revision: seen.Revision})
-	}))
+		return c.Client.Delete(ctx, name, c.condition(seen))
+	})
+	if err != nil || c.log == nil {
+		return c.meant(err)
+	}
+	return c.log.overwritten(ctx, name, seen.Revision, nil)
 }
 
 // still checks that a connector is what was seen of it, where the worker cannot be asked to check that itself. Between
 // this look and the write are milliseconds in which a change goes unnoticed. What is there already of what is to be written
 // was written by an attempt whose answer said otherwise.
 func (c *cluster) still(ctx context.Context, name string, seen diff.Seen, want config.Map) error {
-	if seen.Revision != "" || seen.Config == nil {
+	if !c.genuine() && seen.Revision != "" || seen.Config == nil {
 		return nil
 	}
 	have, err := c.Config(ctx, name)

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,28 @@ func realConfigs(t *testing.T) map[string]config.Map {
 		t.Fatalf("got %d configurations, want 60 and more", len(all))
 	}
 	return all
+}
+
+// TestEveryConfigurationHasASource: the list of testdata/configs names a public address, at one commit, for each file, and
+// nothing else.
+func TestEveryConfigurationHasASource(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "configs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^\| (\S+\.json) \| https://github\.com/[^/]+/[^/]+/blob/[0-9a-f]{40}/\S+ \|$`)
+	var listed, there []string
+	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, m[1])
+	}
+	for file := range realConfigs(t) {
+		there = append(there, filepath.Base(file))
+	}
+	slices.Sort(there)
+	if diff := cmp.Diff(there, listed); diff != "" {
+		t.Errorf("files (-) and those with a source (+):\n%s", diff)
+	}
 }
 
 // secretsOf are the values of the variables that importing leaves out, in the order of the import.

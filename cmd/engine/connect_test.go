@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -30,6 +31,9 @@ type connect struct {
 	token      string            // of bearer authentication; "": nobody is asked
 	offsets    map[string][]any  // of connectors
 	classes    map[string]string // further plugins, with their types
+	knows      []string          // properties that validation names, beside those that are invalid
+	message    string            // of changed offsets; "": ok
+	log        func(name string) // by every write, after it
 }
 
 func newConnect() *connect {
@@ -79,6 +83,14 @@ func (c *connect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.changed(parts[len(parts)-1])
 	}
 	code, body := c.answer(r)
+	if c.log != nil && code < 300 && (r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete) && strings.HasPrefix(r.URL.Path, "/connectors") {
+		for name := range c.configs {
+			c.log(name)
+		}
+		if parts := names(r); len(parts) > 1 && c.configs[parts[1]] == nil {
+			c.log(parts[1])
+		}
+	}
 	if c.dies > 0 && len(c.writes) > c.dies {
 		c.dies = -1
 		panic(http.ErrAbortHandler)
@@ -106,6 +118,8 @@ func (c *connect) answer(r *http.Request) (int, any) {
 			installed = append(installed, map[string]any{"class": class, "type": kind, "version": "1"})
 		}
 		return 200, installed
+	case parts[0] != "connectors":
+		return 404, "HTTP 404 Not Found"
 	case c.rebalances > 0:
 		c.rebalances--
 		return []int{409, 500}[c.rebalances%2], "Request cannot be completed because a rebalance is expected"
@@ -154,7 +168,7 @@ func (c *connect) all(r *http.Request, text []byte) (int, any) {
 		}
 		return 201, map[string]any{}
 	}
-	if c.version < "2.3" {
+	if c.version < "2.3" || !r.URL.Query().Has("expand") {
 		return 200, slices.Sorted(maps.Keys(c.configs))
 	}
 	all := map[string]any{}
@@ -215,6 +229,8 @@ func (c *connect) one(r *http.Request, name, action string, config map[string]st
 	case "PUT stop":
 		c.states[name] = "STOPPED"
 		return 202, nil
+	case "POST tasks/0/restart":
+		return 204, nil
 	case "PUT resume":
 		c.states[name] = "RUNNING"
 		return 202, nil
@@ -230,7 +246,10 @@ func (c *connect) one(r *http.Request, name, action string, config map[string]st
 		var body struct{ Offsets []any }
 		_ = json.Unmarshal(text, &body)
 		c.offsets[name] = body.Offsets
-		return 200, map[string]any{"message": "ok"}
+		return 200, map[string]any{"message": cmp.Or(c.message, "ok")}
+	case "DELETE offsets":
+		c.offsets[name] = []any{}
+		return 200, map[string]any{"message": "The offsets for this connector have been reset successfully"}
 	}
 	return 404, "no " + action
 }
@@ -245,5 +264,9 @@ func (c *connect) validate(text []byte) any {
 			"value":      map[string]any{"name": key, "value": "leaked-by-the-server", "errors": []string{c.invalid[key]}},
 		})
 	}
-	return map[string]any{"error_count": len(configs), "configs": configs}
+	wrong := len(configs)
+	for _, key := range c.knows {
+		configs = append(configs, map[string]any{"definition": map[string]any{"type": "STRING"}, "value": map[string]any{"name": key, "value": m[key], "errors": []string{}}})
+	}
+	return map[string]any{"error_count": wrong, "configs": configs}
 }

@@ -92,27 +92,20 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 	}
 }
 
+// shownHCL finds the examples in a document.
+var shownHCL = regexp.MustCompile("(?s)```hcl\n(.*?)```")
+
 // TestDocumentedPipelinesCompile loads every HCL example that has a pipeline or worker block, or that can stand in one.
 func TestDocumentedPipelinesCompile(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```hcl\n(.*?)```")
 	shown := 0
 	for name, text := range documents(t) {
-		for _, block := range blocks.FindAllStringSubmatch(text, -1) {
+		for _, block := range shownHCL.FindAllStringSubmatch(text, -1) {
 			shown++
 			dir := t.TempDir()
 			write(t, dir, "example.hcl", wrapped(block[1]))
 			var said bytes.Buffer
-			p := process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}
-			load := func() error { _, err := p.load([]string{dir}, variables{}); return err }
-			if forCluster.MatchString(block[1]) {
-				pl := &planning{remote: remote{process: p}, validate: "off", to: forCluster.FindStringSubmatch(block[1])[1]}
-				load = func() error { _, err := pl.checked(dir); return err }
-			}
-			if strings.Contains(block[1], "group_id") { // one of a cluster
-				load = func() error { return (&clustered{process: p}).load([]string{dir}) }
-			}
-			if err := load(); err != nil {
+			if err := loadExample(process{out: &said, err: &said, env: func(string) (string, bool) { return "", false }}, dir, block[1]); err != nil {
 				t.Errorf("%s: an example does not compile:\n%s\n%s", name, block[1], said.String())
 			}
 		}
@@ -120,6 +113,20 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 	if shown == 0 {
 		t.Error("no document shows an example")
 	}
+}
+
+// loadExample loads a folder by the command that an example in it is for.
+func loadExample(p process, dir, example string) error {
+	if m := forCluster.FindStringSubmatch(example); m != nil {
+		pl := &planning{remote: remote{process: p}, validate: "off", to: m[1]}
+		_, err := pl.checked(dir)
+		return err
+	}
+	if strings.Contains(example, "group_id") { // one of a cluster
+		return (&clustered{process: p}).load([]string{dir})
+	}
+	_, err := p.load([]string{dir}, variables{})
+	return err
 }
 
 // forCluster finds the cluster that an example is for; examples with a project block and none are for any.

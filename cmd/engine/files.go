@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/diff"
 	"github.com/penstock/penstock/hcl"
 )
 
@@ -132,18 +134,24 @@ func replaceFile(name string, text []byte) error {
 func newShow(p process) *cobra.Command {
 	pl := &planning{remote: remote{process: p}, validate: "off"}
 	c := &cobra.Command{
-		Use:   "show [FOLDER] [NAME…]",
-		Short: "Print what pipelines compile to, with the place of every property",
+		Use:   "show [FOLDER | PLAN] [NAME…]",
+		Short: "Print what pipelines compile to, with the place of every property; or a plan that was kept",
 		Long: `show prints the properties that pipelines compile to, all or those named, in the
-order in which plans show them, with the line that each comes from.`,
+order in which plans show them, with the line that each comes from. Of a plan that
+"engine plan -out" has kept it prints what it printed then.`,
 		Example: `  engine show
-  engine show pipelines/quickstart access-log`,
-		Args: takes("a folder and names", 0, -1),
+  engine show pipelines/quickstart access-log
+  engine show -json p.plan`,
+		Args: takes("a folder or a plan, and names", 0, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, names := ".", args
 			if len(args) > 0 {
-				if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				info, err := os.Stat(args[0])
+				switch {
+				case err == nil && info.IsDir():
 					dir, names = args[0], args[1:]
+				case err == nil && len(args) == 1:
+					return pl.showKept(args[0])
 				}
 			}
 			is, err := pl.checked(dir)
@@ -154,7 +162,68 @@ order in which plans show them, with the line that each comes from.`,
 		},
 	}
 	pl.variables.flags(c.Flags())
+	c.Flags().BoolVar(&pl.json, "json", false, "print JSON, for programs")
+	c.Flags().BoolVar(&pl.text.Short, "short", false, "of a plan, leave properties out")
+	c.Flags().BoolVar(&pl.text.Full, "full", false, "of a plan, show everything: unchanged connectors, other spellings, each of a group")
 	return c
+}
+
+// showKept prints a plan that was kept, which holds no secrets.
+func (pl *planning) showKept(name string) error {
+	saved, err := readKept(name)
+	if err != nil {
+		return err
+	}
+	if pl.json {
+		return printJSON(pl.out, struct {
+			Made           time.Time `json:"made"`
+			Cluster        string    `json:"cluster,omitempty"`
+			KafkaClusterID string    `json:"kafka_cluster_id"`
+			*diff.Document
+		}{saved.Made, saved.Cluster, saved.ClusterID, saved.Document})
+	}
+	cluster := "Kafka cluster " + saved.ClusterID
+	if saved.Cluster != "" {
+		cluster = "Cluster " + saved.Cluster + ", " + cluster
+	}
+	if _, err := fmt.Fprintf(pl.out, "Made %s for %s\n\n", saved.Made.Format("2006-01-02 15:04:05 MST"), cluster); err != nil {
+		return err
+	}
+	text := pl.text
+	text.Color = pl.color(pl.out)
+	return text.Write(pl.out, saved.Document)
+}
+
+// shownJSON is a pipeline for programs.
+type shownJSON struct {
+	Name       string                   `json:"name"`
+	Label      string                   `json:"label"`
+	Place      string                   `json:"place"`
+	Properties map[string]propertyShown `json:"properties"`
+}
+
+// propertyShown is one property of a pipeline; nobody sees the value of a secret.
+type propertyShown struct {
+	Value     string `json:"value,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+	Place     string `json:"place"`
+}
+
+func (pl *planning) showPropertiesJSON(is *planned, list []*config.Declared) error {
+	all := []shownJSON{}
+	for _, d := range list {
+		hidden := is.hidden(d)
+		one := shownJSON{Name: d.Name(), Label: d.Label, Place: d.Place.String(), Properties: map[string]propertyShown{}}
+		for k, v := range d.Map {
+			shown := propertyShown{Value: v, Place: d.At(k).String()}
+			if hidden(k) && !config.Refers(v) {
+				shown.Value, shown.Sensitive = "", true
+			}
+			one.Properties[k] = shown
+		}
+		all = append(all, one)
+	}
+	return printJSON(pl.out, all)
 }
 
 func (pl *planning) showProperties(is *planned, names []string) error {
@@ -167,17 +236,16 @@ func (pl *planning) showProperties(is *planned, names []string) error {
 			return refusal(diag.New(diag.Usage, diag.Place{}, "There is no pipeline %q.%s", n, diag.DidYouMean(n, known)))
 		}
 	}
-	first := true
-	for _, d := range is.files.Pipelines {
-		if len(names) > 0 && !slices.Contains(names, d.Name()) {
-			continue
-		}
-		if !first {
+	list := slices.DeleteFunc(slices.Clone(is.files.Pipelines), func(d *config.Declared) bool { return len(names) > 0 && !slices.Contains(names, d.Name()) })
+	if pl.json {
+		return pl.showPropertiesJSON(is, list)
+	}
+	for i, d := range list {
+		if i > 0 {
 			if _, err := fmt.Fprintln(pl.out); err != nil {
 				return err
 			}
 		}
-		first = false
 		if err := pl.showOne(is, d); err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (i *importing) run(ctx context.Context, args []string) error {
 		all = append(all, read...)
 	}
 	if len(args) == 0 || len(names) > 0 {
-		live, err := i.live(ctx, registry, names)
+		live, err := i.live(ctx, names)
 		if err != nil {
 			return err
 		}
@@ -147,15 +147,10 @@ func targetOf(s *api.Status) config.Target {
 }
 
 // live reads connectors of a worker.
-func (i *importing) live(ctx context.Context, r *plugin.Registry, names []string) ([]hcl.Imported, error) {
-	var block *hcl.Cluster
-	if i.to != "" {
-		files, found := hcl.Load(".", hcl.Options{Registry: r, Env: i.env, ForCluster: true, Cluster: i.to})
-		if found.HasErrors() {
-			i.tell(found, files.Source)
-			return nil, errTold
-		}
-		block = files.Cluster
+func (i *importing) live(ctx context.Context, names []string) ([]hcl.Imported, error) {
+	block, err := i.clusterBlock(i.to)
+	if err != nil {
+		return nil, err
 	}
 	c, err := i.cluster(ctx, block)
 	if err != nil {

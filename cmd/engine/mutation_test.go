@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,42 +9,82 @@ import (
 	"testing"
 )
 
-// TestAMisspeltKeyIsCaught: one other letter in any key of an example of pipelines is told, as an error or a warning.
+// settable finds the names of arguments.
+var settable = regexp.MustCompile(`(?m)^\s*([a-z_]+)\s*=[^=]`)
+
+// TestAMisspeltKeyIsCaught: one other letter in any key of an example, of pipelines and of the documents, is told, as an error
+// or a warning that shows it.
 func TestAMisspeltKeyIsCaught(t *testing.T) {
 	t.Parallel()
-	key := regexp.MustCompile(`(?m)^\s*([a-z_]+)\s*=[^=]`)
 	files, err := filepath.Glob(filepath.Join("..", "..", "pipelines", "*", "*.hcl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	mutated := 0
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		t.Run(filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := copyTree(dir, filepath.Dir(file)); err != nil {
+				t.Fatal(err)
+			}
+			misspelt(t, dir, filepath.Base(file), string(text))
+		})
+	}
+	for name, text := range documents(t) {
+		for i, block := range shownHCL.FindAllStringSubmatch(text, -1) {
+			t.Run(fmt.Sprintf("%s/%d", name, i+1), func(t *testing.T) {
+				t.Parallel()
+				misspelt(t, t.TempDir(), "example.hcl", wrapped(block[1]))
+			})
 		}
-		dir := t.TempDir()
-		if err := copyTree(dir, filepath.Dir(file)); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// misspelt tries every letter of every key of a file, which is the folder's own afterwards.
+func misspelt(t *testing.T, dir, name, text string) {
+	t.Helper()
+	for _, at := range settable.FindAllStringSubmatchIndex(text, -1) {
+		if inMap(text[:at[2]]) {
+			continue // a key of a map of the user's own, or of raw properties
 		}
-		for _, at := range key.FindAllSubmatchIndex(text, -1) {
-			for i := at[2]; i < at[3]; i++ {
-				if text[i] == '_' {
-					continue
-				}
-				wrong := []byte(string(text))
-				wrong[i] = 'a' + (wrong[i]-'a'+1)%26
-				write(t, dir, filepath.Base(file), string(wrong))
-				said := &output{}
-				p := process{out: said, err: said, env: func(string) (string, bool) { return "", false }}
-				_, _ = p.load([]string{dir}, variables{}) // what it says counts
-				if mutated++; !strings.Contains(said.String(), string(wrong[at[2]:at[3]])) {
-					t.Errorf("%s: %s for %s is not told:\n%s", filepath.Base(file), wrong[at[2]:at[3]], text[at[2]:at[3]], said)
-				}
+		for i := at[2]; i < at[3]; i++ {
+			if text[i] == '_' {
+				continue
+			}
+			wrong := []byte(text)
+			wrong[i] = 'a' + (wrong[i]-'a'+1)%26
+			write(t, dir, name, string(wrong))
+			said := &output{}
+			_ = loadExample(process{out: said, err: said, env: func(string) (string, bool) { return "", false }}, dir, text)
+			if key := string(wrong[at[2]:at[3]]); !strings.Contains(said.String(), key) {
+				t.Errorf("%s for %s is not told:\n%s", key, text[at[2]:at[3]], said)
 			}
 		}
 	}
-	if mutated < 50 {
-		t.Errorf("only %d letters were changed", mutated)
+	write(t, dir, name, text)
+}
+
+// inMap reports whether a text ends inside of a map, or of a block that the user fills with names of their own.
+func inMap(text string) bool {
+	var open []string
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
+		opens, closes := strings.Count(line, "{"), strings.Count(line, "}")
+		for ; opens > closes; opens-- {
+			open = append(open, line)
+		}
+		for ; closes > opens && len(open) > 0; closes-- {
+			open = open[:len(open)-1]
+		}
 	}
+	if len(open) == 0 {
+		return false
+	}
+	last := open[len(open)-1]
+	foreign := regexp.MustCompile(`^(source|sink) "[a-z]+\.`).MatchString(last) // a class that only the cluster knows
+	return strings.HasSuffix(last, "= {") || strings.HasPrefix(last, "locals") || strings.HasSuffix(last, "({") || foreign
 }

@@ -15,18 +15,27 @@ import (
 )
 
 func newOffsets(p process) *cobra.Command {
-	r := &remote{process: p}
-	c := &cobra.Command{
-		Use:   "offsets NAME",
-		Short: "Show or change where a connector of a running worker is",
-		Long: `offsets shows how far a connector has come: a source's place in each of its
+	c := newOffsetsGet(p)
+	c.Use, c.Short = "offsets NAME", "Show or change where a connector of a running worker is"
+	c.Long = `offsets shows how far a connector has come: a source's place in each of its
 partitions, a sink's in each of its topics. A stopped connector can be sent
-elsewhere, with "set", or back to the start, with "reset".`,
-		Example: `  engine offsets orders
+elsewhere, with "set", or back to the start, with "reset".`
+	c.Example = `  engine offsets orders
   engine offsets orders -json > orders.json   then edit the file and:
   engine stop orders
   engine offsets set orders orders.json
-  engine resume orders`,
+  engine resume orders`
+	c.AddCommand(newOffsetsGet(p), newOffsetsSet(p), newOffsetsReset(p))
+	return c
+}
+
+func newOffsetsGet(p process) *cobra.Command {
+	r := &remote{process: p}
+	return r.flags(&cobra.Command{
+		Use:               "get NAME",
+		Short:             "Show where a connector is",
+		Long:              `get shows how far a connector has come, as "engine offsets NAME" does.`,
+		Example:           "  engine offsets get orders",
 		Args:              takes("the name of a connector", 1, 1),
 		ValidArgsFunction: r.complete(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,33 +47,48 @@ elsewhere, with "set", or back to the start, with "reset".`,
 				return r.printOffsets(args[0], o)
 			})
 		},
-	}
-	c.AddCommand(newOffsetsSet(p), newOffsetsReset(p))
-	return r.flags(c)
+	})
 }
 
 func newOffsetsSet(p process) *cobra.Command {
-	r := &remote{process: p}
-	return r.flags(&cobra.Command{
-		Use:   "set NAME FILE",
+	s := &seeking{remote: &remote{process: p}}
+	return s.flags(&cobra.Command{
+		Use:   "set NAME [FILE]",
 		Short: "Send a stopped connector elsewhere",
-		Long: `set changes those offsets of a stopped connector that a file names, in the form
-that "engine offsets NAME -json" prints; - reads standard input. An offset that
-is null is deleted.`,
-		Example: "  engine offsets set orders orders.json\n  engine offsets set orders - < orders.json",
-		Args:    takes("the name of a connector and a file", 2, 2),
+		Long: `set changes the offsets of a stopped connector: those that a file names, in the
+form that "engine offsets NAME -json" prints, - being standard input and null
+deleting an offset; or all of them, to where a flag says. Workers of this program
+say where the topics of a sink begin and end; for a worker of Kafka Connect, name
+its Kafka. A source can go to its beginning, and to a number where its offsets
+are one each.`,
+		Example: `  engine offsets set orders orders.json
+  engine offsets set orders - < orders.json
+  engine offsets set orders -to-time 2h
+  engine offsets set orders -to-offset 1200 -topic orders:0,1
+  engine offsets set orders -to-latest -bootstrap-servers kafka:9092`,
+		Args: takes("the name of a connector and, unless a flag says where it goes, a file", 1, 2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return nil, cobra.ShellCompDirectiveDefault // files
 			}
-			return r.complete(1)(cmd, args, word)
+			return s.complete(1)(cmd, args, word)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body, err := r.read(args[1])
+			switch err := s.checked(cmd); {
+			case err != nil:
+				return err
+			case s.asked() && len(args) == 2:
+				return usageError(cmd, errors.New("either a file or a flag says where the connector goes"))
+			case s.asked():
+				return s.seek(cmd.Context(), args[0])
+			case len(args) == 1:
+				return usageError(cmd, errors.New("say where the connector goes: name a file of offsets, or give -to-earliest, -to-latest, -to-time or -to-offset"))
+			}
+			body, err := s.read(args[1])
 			if err != nil {
 				return err
 			}
-			return r.changeOffsets(cmd.Context(), args[0], func(ctx context.Context, c *api.Client) (string, error) {
+			return s.change(cmd.Context(), args[0], func(ctx context.Context, c *api.Client) (string, error) {
 				return c.AlterOffsets(ctx, args[0], body)
 			})
 		},
@@ -72,19 +96,39 @@ is null is deleted.`,
 }
 
 func newOffsetsReset(p process) *cobra.Command {
-	r := &remote{process: p}
-	return r.flags(&cobra.Command{
-		Use:               "reset NAME",
-		Short:             "Send a stopped connector back to the start",
-		Long:              `reset deletes all offsets of a stopped connector, so that it begins again.`,
+	s := &seeking{remote: &remote{process: p}}
+	return s.flags(&cobra.Command{
+		Use:   "reset NAME",
+		Short: "Send a stopped connector back to the start",
+		Long: `reset deletes all offsets of a stopped connector, so that it begins again: a
+source at its beginning, a sink where auto.offset.reset of its consumer says.
+With a flag that says where it goes it is "engine offsets set".`,
 		Example:           "  engine stop orders\n  engine offsets reset orders\n  engine resume orders",
 		Args:              takes("the name of a connector", 1, 1),
-		ValidArgsFunction: r.complete(1),
+		ValidArgsFunction: s.complete(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.changeOffsets(cmd.Context(), args[0], func(ctx context.Context, c *api.Client) (string, error) {
+			if err := s.checked(cmd); err != nil {
+				return err
+			}
+			if s.asked() {
+				return s.seek(cmd.Context(), args[0])
+			}
+			return s.change(cmd.Context(), args[0], func(ctx context.Context, c *api.Client) (string, error) {
 				return c.ResetOffsets(ctx, args[0])
 			})
 		},
+	})
+}
+
+// change makes a change of offsets on the worker that the flags name.
+func (s *seeking) change(ctx context.Context, name string, change func(context.Context, *api.Client) (string, error)) error {
+	c, _, err := s.reach(ctx)
+	if err != nil {
+		return err
+	}
+	return s.changeOffsets(ctx, c.Client, name, func(ctx context.Context, c *api.Client) (string, *api.ConnectorOffsets, error) {
+		said, err := change(ctx, c)
+		return said, nil, err
 	})
 }
 
@@ -112,25 +156,34 @@ func (r *remote) read(name string) ([]byte, error) {
 	return text, nil
 }
 
+// offsetsChange changes offsets and returns what the worker says of it, and what they are now where that is worth showing.
+type offsetsChange func(ctx context.Context, c *api.Client) (said string, to *api.ConnectorOffsets, err error)
+
 // changeOffsets makes a change that needs a stopped connector, and says so where that is what hinders it.
-func (r *remote) changeOffsets(ctx context.Context, name string, change func(context.Context, *api.Client) (string, error)) error {
-	return r.do(ctx, func(ctx context.Context, c *api.Client) error {
-		said, err := change(ctx, c)
-		if err != nil {
-			if _, refused := errors.AsType[*api.AnswerError](err); refused {
-				if is, unread := c.Status(ctx, name); unread == nil && is.Connector.State != store.StateStopped {
-					return refusal(diag.New(diag.WorkerRefused, diag.Place{},
-						"Offsets change only while a connector is stopped, and %s is %s. Stop it with:\n\n    engine stop %s\n\nand let it go on afterwards with:\n\n    engine resume %s", name, is.Connector.State, word(name), word(name)))
-				}
+func (r *remote) changeOffsets(ctx context.Context, c *api.Client, name string, change offsetsChange) error {
+	said, to, err := change(ctx, c)
+	if err != nil {
+		if _, refused := errors.AsType[*api.AnswerError](err); refused {
+			if is, unread := c.Status(ctx, name); unread == nil && is.Connector.State != store.StateStopped {
+				return refusal(diag.New(diag.WorkerRefused, diag.Place{},
+					"Offsets change only while a connector is stopped, and %s is %s. Stop it with:\n\n    engine stop %s\n\nand let it go on afterwards with:\n\n    engine resume %s", name, is.Connector.State, word(name), word(name)))
 			}
-			return aboutConnector(ctx, c, name, err).Err()
 		}
-		if r.json {
-			return printJSON(r.out, map[string]string{"message": said})
+		return aboutConnector(ctx, c, name, err).Err()
+	}
+	if r.json {
+		return printJSON(r.out, struct {
+			Message string `json:"message"`
+			*api.ConnectorOffsets
+		}{said, to})
+	}
+	if to != nil {
+		if err := r.printOffsets(name, to); err != nil {
+			return err
 		}
-		_, err = fmt.Fprintf(r.out, "%s To let it run: engine resume %s\n", sentence(said), word(name))
-		return err
-	})
+	}
+	_, err = fmt.Fprintf(r.out, "%s To let it run: engine resume %s\n", sentence(said), word(name))
+	return err
 }
 
 func (r *remote) printOffsets(name string, o *api.ConnectorOffsets) error {

@@ -60,7 +60,16 @@ type planned struct {
 	document *diff.Document
 	registry *plugin.Registry
 	worker   *config.Worker
-	judged   map[string]diag.List // what this program finds of each connector, by its name
+}
+
+// secrets says which properties of a configuration that nobody has declared here are to be seen by nobody.
+func (p *planned) secrets(m config.Map) func(string) bool { return p.hidden(&config.Declared{Map: m}) }
+
+// finds is what this program finds of a connector, as far as no cluster has to be asked.
+func (p *planned) finds(d *config.Declared) diag.List {
+	return slices.DeleteFunc(config.CheckMap(d, p.worker, p.registry), func(d diag.Diagnostic) bool {
+		return ofTheCluster(d) || d.Code == diag.UnknownProvider && p.files.Worker == nil
+	})
 }
 
 // hidden says which properties of a declaration nobody may see.
@@ -112,6 +121,7 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	if is.cluster, err = pl.cluster(ctx, is.files.Cluster); err != nil {
 		return nil, err
 	}
+	is.cluster.shows(is.secrets)
 	if err := is.cluster.runs(dir); err != nil {
 		return nil, err
 	}
@@ -121,7 +131,8 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	c := pl.choices
 	c.Registry, c.Worker, c.MarkRestarts, c.Wanted = is.registry, is.worker, is.cluster.genuine(), pl.wanted
 	is.document = diff.Compare(pl.project(is), is.live, c)
-	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable())
+	is.tasksToo()
+	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable(), is.notHere())
 	if pl.validate != "off" && !found.HasErrors() {
 		found = append(found, is.check(ctx)...)
 	}
@@ -151,19 +162,13 @@ func (pl *planning) load(dir string) (*planned, error) {
 	if worker == nil {
 		worker = new(config.WorkerDefaults())
 	}
-	judged := map[string]diag.List{}
-	for _, d := range files.Pipelines {
-		judged[d.Name()] = slices.DeleteFunc(config.CheckMap(d, worker, registry), func(d diag.Diagnostic) bool {
-			return ofTheCluster(d) || d.Code == diag.UnknownProvider && files.Worker == nil
-		})
-	}
 	if len(found) > 0 {
 		pl.tell(found, files.Source)
 	}
 	if found.HasErrors() {
 		return nil, errTold
 	}
-	return &planned{files: files, registry: registry, worker: worker, judged: judged}, nil
+	return &planned{files: files, registry: registry, worker: worker}, nil
 }
 
 // checked is load for commands that ask no cluster: what is wrong with the connectors has been printed.
@@ -174,7 +179,7 @@ func (pl *planning) checked(dir string) (*planned, error) {
 	}
 	var found diag.List
 	for _, d := range is.files.Pipelines {
-		found = append(found, is.judged[d.Name()]...)
+		found = append(found, is.finds(d)...)
 	}
 	if len(found) > 0 {
 		pl.tell(found.Sorted(), is.files.Source)
@@ -189,13 +194,18 @@ func (pl *planning) checked(dir string) (*planned, error) {
 // that does itself: what runs there is not judged, and what its validation is asked about only warned of.
 func (pl *planning) judge(is *planned) diag.List {
 	genuine := is.cluster.genuine()
+	declared := map[string]*config.Declared{}
+	for _, d := range is.files.Pipelines {
+		declared[d.Name()] = d
+	}
 	var found diag.List
 	for i := range is.document.Entries {
 		e := &is.document.Entries[i]
-		if genuine && (!e.Changed() || e.Action == diff.Adopt) {
+		d := declared[e.Name]
+		if d == nil || genuine && (!e.Changed() || e.Action == diff.Adopt) {
 			continue
 		}
-		for _, d := range is.judged[e.Name] {
+		for _, d := range is.finds(d) {
 			if genuine && pl.validate != "off" && d.Code == diag.InvalidValue {
 				d.Severity = diag.Warning
 			}

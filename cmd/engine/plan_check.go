@@ -18,6 +18,18 @@ import (
 // checks is how many configurations a cluster checks at a time: some plugins ask a database.
 const checks = 8
 
+// tasksToo says what apply does beyond the change itself on a Kafka Connect that may not tell running tasks of it.
+func (p *planned) tasksToo() {
+	if !p.cluster.before(tellsTasks) {
+		return
+	}
+	for i := range p.document.Entries {
+		if e := &p.document.Entries[i]; e.Action == diff.Update && len(e.Changes) > 0 {
+			e.Effects = append(e.Effects, diff.Effect{Kind: diff.Restart, Text: fmt.Sprintf("Kafka Connect %s may not tell running tasks of this (KAFKA-9228), so they are restarted as well", p.cluster.info.Version)})
+		}
+	}
+}
+
 // tooOld refuses what the cluster's version cannot do, before any of the rest is done.
 func (p *planned) tooOld() diag.List {
 	var found diag.List
@@ -49,6 +61,27 @@ func (p *planned) unaddressable() diag.List {
 		found = append(found, diag.New(diag.InvalidName, p.placeOf(e.Name),
 			"%s runs %s, which cannot be asked about a connector with /, %%, \\ or control characters in its name: it could not be changed or deleted by anybody. Choose another name for %q.",
 			p.cluster.URL(), p.cluster.kind(), e.Name))
+	}
+	return found
+}
+
+// notHere warns of moved and removed blocks that say what a reload does not do.
+func (p *planned) notHere() diag.List {
+	if !p.cluster.standalone() {
+		return nil
+	}
+	var found diag.List
+	for _, m := range p.files.Moved {
+		if _, was := p.live[m.From]; was && p.placeOf(m.From).IsZero() {
+			found = append(found, diag.Warn(diag.NoEffect, m.Place,
+				"A worker that reads its files by itself gives nothing a new name: %q ends, and %q begins anew. To let it go on from where the old one was, take the offsets along before applying:\n\n    engine offsets %s -json > offsets.json\n\nand set them afterwards:\n\n    engine stop %[4]s && engine offsets set %[4]s offsets.json && engine resume %[4]s", m.From, m.To, word(m.From), word(m.To)))
+		}
+	}
+	for _, r := range p.files.Removed {
+		if _, is := p.live[r.Name]; is && !r.Delete {
+			found = append(found, diag.Warn(diag.NoEffect, r.Place,
+				"A worker that reads its files by itself runs what they declare and nothing else: %q ends, whatever this block says.", r.Name))
+		}
 	}
 	return found
 }
@@ -122,6 +155,31 @@ func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map
 	for _, c := range v.Configs {
 		for _, said := range c.Value.Errors {
 			found = append(found, rejected(d, m, who, c.Value.Name, c.Definition.Required, said))
+		}
+	}
+	return append(found, unlisted(d, m, who, v)...)
+}
+
+// unlisted warns of properties that nobody on the cluster has named among what it checks, and that are close to one that was
+// named and is not set: a connector ignores what it does not know.
+func unlisted(d *config.Declared, m config.Map, who string, v *api.Validation) diag.List {
+	listed := map[string]bool{}
+	var unset []string
+	for _, c := range v.Configs {
+		listed[c.Value.Name] = true
+		if _, set := m[c.Value.Name]; !set {
+			unset = append(unset, c.Value.Name)
+		}
+	}
+	var found diag.List
+	for _, key := range m.Keys() {
+		if listed[key] || key == diff.MarkProperty {
+			continue
+		}
+		if near := diag.DidYouMean(key, unset); near != "" {
+			at := d.At(key)
+			at.Hidden = d.IsSecret(key)
+			found = append(found, diag.Warn(diag.ProbablyMisspelt, at, "%s does not know %s and will ignore it.%s", who, key, near))
 		}
 	}
 	return found

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -255,5 +256,39 @@ func TestPlanAsJSON(t *testing.T) {
 	}
 	if strings.Contains(said, "s3cr3t") {
 		t.Error("the JSON holds a secret")
+	}
+}
+
+// TestWhatTheConnectorDoesNotKnowIsWarnedOf: a property that validation does not name, and that is close to one that it names.
+func TestWhatTheConnectorDoesNotKnowIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	c := newConnect()
+	c.knows = []string{"name", "connector.class", "connection.url", "connection.password", "topic.prefix", "poll.interval.ms"}
+	dir := shopOn(t, c, strings.Replace(shopFile, "connection_url ", "poll_intervall_ms = 7\n    own_setting = 1\n    connection_url ", 1))
+	status, said := engineIn(t, "", "plan", dir)
+	if status != 0 || !strings.Contains(said, "[W804]") || !strings.Contains(said, "poll_intervall_ms = 7") || !strings.Contains(said, `"poll.interval.ms"?`) {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	if n := strings.Count(said, "W804"); n != 1 {
+		t.Errorf("%d properties are warned of, want one:\n%s", n, said)
+	}
+}
+
+// TestOldWorkersDoNotTellTheirTasks: before Kafka Connect 3.9 the tasks of what has changed are restarted, which the plan says.
+func TestOldWorkersDoNotTellTheirTasks(t *testing.T) {
+	t.Parallel()
+	for version, restarts := range map[string]bool{"3.8.1": true, "7.8.0-ccs": true, "3.9.0": false, "4.3.1": false} {
+		c, dir := applied(t, "jdbc:x", "jdbc:y")
+		c.with(func() { c.version = version })
+		const says = "may not tell running tasks of this"
+		if status, said := engineIn(t, "", "plan", dir); status != 0 || strings.Contains(said, says) != restarts {
+			t.Errorf("%s: got %d and\n%s", version, status, said)
+		}
+		if status, said := engineIn(t, "", "apply", "-auto-approve", "-settle", "1ms", dir); status != 0 {
+			t.Errorf("%s: got %d and\n%s", version, status, said)
+		}
+		if did := slices.Contains(c.writes, "POST /connectors/orders/tasks/0/restart"); did != restarts {
+			t.Errorf("%s: got the writes %q", version, c.writes)
+		}
 	}
 }

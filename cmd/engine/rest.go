@@ -15,6 +15,7 @@ import (
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/store"
 )
 
 // defaultListener is where the REST API is served when a project says nothing. A second engine on the machine finds it
@@ -242,20 +243,46 @@ func (r *run) fileOf(connector string) string {
 // beyondOf tells who asks the REST API what Kafka Connect has no place for. source names the place that declares a connector.
 func beyondOf(e *engine.Engine, source func(connector string) string) func(context.Context) (map[string]*api.Beyond, error) {
 	return func(ctx context.Context) (map[string]*api.Beyond, error) {
-		is, err := e.View(ctx)
+		return beyondAt(ctx, e, func(name string) *api.Beyond { return &api.Beyond{Mark: api.Mark{Source: source(name)}} }, nil)
+	}
+}
+
+// beyondHere is beyondOf on a worker of a cluster: of what runs on other workers it knows nothing.
+func beyondHere(e *engine.Engine) func(context.Context) (map[string]*api.Beyond, error) {
+	return func(ctx context.Context) (map[string]*api.Beyond, error) {
+		c, err := e.Cluster(ctx)
 		if err != nil {
 			return nil, err
 		}
-		all := map[string]*api.Beyond{}
-		for _, p := range is.Pipelines {
-			b := &api.Beyond{Mark: api.Mark{Source: source(p.Name)}, Target: p.Target, Connector: failuresFor(p.Failures), Tasks: []api.Progress{}}
-			for _, t := range p.Tasks {
+		here := map[placement]bool{}
+		for p := range c.Plan.Given(c.Worker) {
+			here[placement{p.Connector, p.Task}] = true
+		}
+		return beyondAt(ctx, e, func(string) *api.Beyond { return &api.Beyond{} }, here)
+	}
+}
+
+// beyondAt tells of the instances and tasks that are here, nil being all.
+func beyondAt(ctx context.Context, e *engine.Engine, start func(connector string) *api.Beyond, here map[placement]bool) (map[string]*api.Beyond, error) {
+	is, err := e.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*api.Beyond{}
+	for _, p := range is.Pipelines {
+		b := start(p.Name)
+		b.Target, b.Tasks = p.Target, []api.Progress{}
+		if here == nil || here[placement{p.Name, store.Instance}] {
+			b.Connector = failuresFor(p.Failures)
+		}
+		for _, t := range p.Tasks {
+			if here == nil || here[placement{p.Name, t.Number}] {
 				b.Tasks = append(b.Tasks, progressOf(t))
 			}
-			all[p.Name] = b
 		}
-		return all, nil
+		all[p.Name] = b
 	}
+	return all, nil
 }
 
 func progressOf(t engine.TaskView) api.Progress {

@@ -78,6 +78,9 @@ cluster, who of them leads, and who runs what.`,
 // lookAt reads the connectors named, or all.
 func lookAt(ctx context.Context, c *api.Client, names []string) (look, error) {
 	list, missing, err := statuses(ctx, c, names)
+	if err == nil {
+		err = c.Gather(ctx, list)
+	}
 	if err != nil {
 		return look{}, err
 	}
@@ -211,7 +214,7 @@ func tasksOf(s *api.Status) string {
 // lagOf is how far the tasks of a connector lag: records and time for a sink, the time of the newest record for a source;
 // "-" where a task does not know.
 func lagOf(s *api.Status) string {
-	if s.Beyond == nil || len(s.Beyond.Tasks) == 0 {
+	if s.Beyond == nil || len(s.Beyond.Tasks) == 0 || len(s.Beyond.Tasks) < len(s.Tasks) {
 		return "-"
 	}
 	var records int64
@@ -250,10 +253,14 @@ func (r *statusCommand) failuresOf(s *api.Status) []string {
 		known = s.Beyond.Connector
 	}
 	lines := r.failure("connector", s.Connector, known)
-	for i, t := range s.Tasks {
+	for _, t := range s.Tasks {
 		known = api.Failures{}
-		if s.Beyond != nil && i < len(s.Beyond.Tasks) && s.Beyond.Tasks[i].ID == t.ID {
-			known = s.Beyond.Tasks[i].Failures
+		if s.Beyond != nil {
+			for _, p := range s.Beyond.Tasks {
+				if p.ID == t.ID {
+					known = p.Failures
+				}
+			}
 		}
 		lines = append(lines, r.failure(fmt.Sprintf("task %d", t.ID), t.State, known)...)
 	}

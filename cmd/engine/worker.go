@@ -240,7 +240,7 @@ func (w *clustered) settingsOfAPI(address string) api.Settings {
 func (w *clustered) apiOf(e *engine.Engine, st *topic.Store, address string) api.Settings {
 	s := w.settingsOfAPI(address)
 	s.Connectors, s.Operator, s.Offsets, s.Configurer, s.ClusterID, s.Metrics = e, e, e, e, e.ClusterID, e.Metrics()
-	s.Plan, s.Membership, s.Level = planOf(e), e.Membership, st.SetLevel
+	s.Plan, s.Membership, s.Level, s.Beyond = planOf(e), e.Membership, st.SetLevel, beyondHere(e)
 	return s
 }
 

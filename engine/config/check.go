@@ -51,6 +51,15 @@ func newChecker(d *Declared, w *Worker, r *plugin.Registry) *checker {
 func (c *checker) read(prefix, name string) { c.reads[prefix] = append(c.reads[prefix], name) }
 
 func (c *checker) all() {
+	c.eachSetting()
+	c.misplaced()
+	c.misspelt()
+	c.pointless()
+	c.secrets()
+}
+
+// eachSetting checks settings by themselves, which also finds out who reads which.
+func (c *checker) eachSetting() {
 	c.references()
 	c.name()
 	c.class()
@@ -68,10 +77,6 @@ func (c *checker) all() {
 	c.lost()
 	c.overrides()
 	c.connectorSettings()
-	c.misplaced()
-	c.misspelt()
-	c.pointless()
-	c.secrets()
 }
 
 // name checks the connector's name (Kafka Connect: ConnectorConfig.NAME_CONFIG).

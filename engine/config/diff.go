@@ -48,7 +48,7 @@ func Diff(have, want Map, hidden func(key string) bool) []Change {
 // calls them a password, or their name does.
 func (d *Declared) Hidden(w *Worker, r *plugin.Registry) func(key string) bool {
 	c := newChecker(d, w, r)
-	c.all()
+	c.eachSetting()
 	return func(key string) bool { return d.Origins[key].Sensitive || c.isSecret(key) }
 }
 

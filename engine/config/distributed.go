@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -61,12 +62,22 @@ func ReadDistributedHere(d *Declared, r *plugin.Registry) (*Worker, diag.List) {
 	return readHere(d, r, ReadDistributed)
 }
 
+// instead names a property that is probably a misspelt form of one that is missing.
+func (c *checker) instead(key string) string {
+	names := c.workerNames()
+	others := slices.DeleteFunc(slices.Clone(c.keys), func(k string) bool { return slices.Contains(names, k) })
+	if near := diag.Nearest(key, others); near != "" {
+		return fmt.Sprintf(" Is it meant by %s, which nobody reads?", c.Spelling(near))
+	}
+	return ""
+}
+
 // distributed checks what a distributed worker has beyond a standalone one.
 func (c *checker) distributed(w *Distributed) {
 	for _, s := range plugin.SpecOf(*w).Fields {
 		c.read("", s.Name)
 		if s.Required && strings.TrimSpace(c.Map[s.Name]) == "" && !Refers(c.Map[s.Name]) {
-			c.fail(diag.MissingProperty, s.Name, "A distributed worker needs %s: %s%s", c.Spelling(s.Name), strings.ToLower(s.Doc[:1]), s.Doc[1:])
+			c.fail(diag.MissingProperty, s.Name, "A distributed worker needs %s: %s%s%s", c.Spelling(s.Name), strings.ToLower(s.Doc[:1]), s.Doc[1:], c.instead(s.Name))
 			continue
 		}
 		c.value("", s)

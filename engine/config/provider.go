@@ -102,6 +102,16 @@ func (c *checker) parameters(one *provider, prefix string) {
 	const paths, pattern = "param.allowed.paths", "param.allowlist.pattern"
 	c.read(prefix, paths)
 	c.read(prefix, pattern)
+	for _, key := range c.keys {
+		if name, ok := strings.CutPrefix(key, prefix); ok && !slices.Contains(c.reads[prefix], name) {
+			near := diag.DidYouMean(name, c.reads[prefix])
+			code := diag.NoEffect
+			if near != "" {
+				code = diag.ProbablyMisspelt
+			}
+			c.warn(code, key, "The config provider %q has no setting %s, so it has no effect.%s", one.name, c.Spelling(key), near)
+		}
+	}
 	for _, path := range List(c.Map[prefix+paths]) {
 		if !filepath.IsAbs(path) {
 			c.fail(diag.InvalidValue, prefix+paths, "%s must have absolute paths, and %s is none.", c.Spelling(prefix+paths), path)

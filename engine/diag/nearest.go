@@ -9,12 +9,16 @@ import (
 // not count), or "" when none is within max(2, length/4) edits. Of several equally close ones the first wins.
 func Nearest(name string, candidates []string) string {
 	want := letters(name)
-	limit := max(2, utf8.RuneCountInString(want)/4)
-	best, bestDistance := "", limit+1
+	length := utf8.RuneCountInString(want)
+	best, bestDistance := "", max(2, length/4)+1
 	for _, c := range candidates {
 		have := letters(c)
+		longer := utf8.RuneCountInString(have) - length
+		if max(longer, -longer) >= bestDistance {
+			continue // so many edits it takes at least
+		}
 		// A short name is within two edits of nearly everything; ask for at least half of its letters.
-		if d := distance(want, have); d < bestDistance && d < (utf8.RuneCountInString(have)+2)/2 {
+		if d := distance(want, have); d < bestDistance && d < (length+longer+2)/2 {
 			best, bestDistance = c, d
 		}
 	}

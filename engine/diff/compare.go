@@ -265,7 +265,7 @@ func (cm *comparison) outside(d *config.Declared, l Connector) {
 	}
 	for _, c := range config.Diff(l.Config, desired(d, &l), hidden) {
 		if !added(c.Key) {
-			cm.document.Outside = append(cm.document.Outside, Outside{Name: d.Name(), Change: c})
+			cm.document.Outside = append(cm.document.Outside, Outside{Name: d.Name(), Change: c, At: l.Written})
 		}
 	}
 }

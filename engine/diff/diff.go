@@ -5,6 +5,8 @@
 package diff
 
 import (
+	"time"
+
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/plugin"
@@ -27,7 +29,8 @@ type Connector struct {
 	Tasks    int           // that it has
 	Running  int           // tasks of these that run
 	Owner    *Owner        // what the mark says; nil: nobody's
-	Revision string        // what the worker calls this version; "" when it has no word for it
+	Revision string        // what names this version, or its place in the config topic; "" when nothing does
+	Written  time.Time     // when that was; zero: not known
 }
 
 // Choices are what the command line says.
@@ -110,6 +113,7 @@ func (e *Entry) Changed() bool { return e.Action != Unchanged }
 type Outside struct {
 	Name   string        `json:"name"`
 	Change config.Change `json:"change"` // Have is what is there, Want what applying puts back
+	At     time.Time     `json:"at,omitzero"`
 }
 
 // Counts sums a document up.

@@ -270,7 +270,11 @@ func (p *page) outside(changed []Outside) {
 	for _, o := range changed {
 		back := o.Change
 		back.Have, back.Want, back.Had, back.Wants = back.Want, back.Have, back.Wants, back.Had
-		fmt.Fprintf(&p.b, "  ~ %s   %s   %s\n", o.Name, back.Key, values(back))
+		at := ""
+		if !o.At.IsZero() {
+			at = o.At.UTC().Format("   2006-01-02 15:04 MST")
+		}
+		fmt.Fprintf(&p.b, "  ~ %s   %s   %s%s\n", o.Name, back.Key, values(back), at)
 		if !o.Change.Hidden && o.Change.Wants {
 			fmt.Fprintf(&p.b, "      applying puts %s back\n", config.Brief(o.Change.Want))
 		}

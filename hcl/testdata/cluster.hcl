@@ -80,3 +80,8 @@ removed {
 
 removed { # ERROR "E204 A removed block needs name"
 }
+
+cluster "not-chosen" {
+  ulr      = "http://localhost:8083" # ERROR "E202 .*Did you mean \"url\"\?"
+  password = env("NOT_SET_HERE")     # nothing of it is worked out
+}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/engine/config"
@@ -70,40 +69,14 @@ func isConnects(key string) bool {
 // scan reads a part of the log and returns the newest record of each key.
 func (s *Store) scan(ctx context.Context, from, end int64, isolation kgo.IsolationLevel) (map[string]*kgo.Record, error) {
 	newest := map[string]*kgo.Record{}
-	g := &guard{changed: make(chan struct{})}
-	l := &log{
-		guard: g, topic: s.configs.topic, asker: s.writer, logger: s.settings.Logger, next: []int64{from}, marker: func() {}, settle: func() {},
+	p := passage{
+		topic: s.configs.topic, client: s.settings.Client, id: s.clientID("scan"), asker: s.writer, logger: s.settings.Logger, isolation: isolation,
 		take: func(r *kgo.Record) error {
-			if r.Offset < end {
-				newest[string(r.Key)] = r
-			}
+			newest[string(r.Key)] = r
 			return nil
 		},
 	}
-	starts, err := l.list(ctx, kadm.NewClient(s.writer).ListStartOffsets)
-	if err != nil {
-		return nil, err
-	}
-	l.next[0] = max(from, starts[0])
-	if l.next[0] >= end {
-		return newest, nil
-	}
-	l.reader, err = s.settings.Client(s.clientID("scan"), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(isolation),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {0: kgo.NewOffset().At(l.next[0])}}))
-	if err != nil {
-		return nil, err
-	}
-	defer l.reader.Close()
-	running, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.follow(running)
-	}()
-	err = l.readTo(ctx, []int64{end})
-	stop()
-	<-done
-	return newest, err
+	return newest, p.read(ctx, from, end)
 }
 
 // rewrite makes the records of a repair. A task set counts only as a whole and after its configuration, so of a connector

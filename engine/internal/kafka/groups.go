@@ -1,13 +1,17 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock/penstock/engine/diag"
 )
 
 // ErrGroupBusy says that a consumer group still has members, so that nobody else may change its offsets.
@@ -54,6 +58,59 @@ func (g Groups) Offsets(ctx context.Context, group string) ([]GroupOffset, error
 		}
 	}
 	return list, nil
+}
+
+// The beginning and the end of a partition, among times.
+const (
+	Beginning int64 = -2
+	End       int64 = -1
+)
+
+// At finds where a time is in the partitions of topics: the offset of the first record that is not older, and the end of a
+// partition without one. The time is in milliseconds since the epoch, or [Beginning] or [End] (Kafka: ListOffsets). A topic that is not there is a [diag.Diagnostic].
+func (g Groups) At(ctx context.Context, topics []string, at int64) ([]GroupOffset, error) {
+	if len(topics) == 0 {
+		return nil, nil // kadm takes no topics for all
+	}
+	list := func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return g.admin.ListOffsetsAfterMilli(ctx, at, topics...)
+	}
+	switch at {
+	case Beginning:
+		list = g.admin.ListStartOffsets
+	case End:
+		list = g.admin.ListEndOffsets
+	}
+	found, err := list(ctx, topics...)
+	for _, topic := range topics {
+		for _, o := range found[topic] {
+			if err == nil && errors.Is(o.Err, kerr.UnknownTopicOrPartition) {
+				d := diag.New(diag.TopicMissing, diag.Place{}, "There is no topic %s on this cluster.", topic)
+				return nil, &d
+			}
+		}
+	}
+	if err == nil {
+		err = found.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up offsets: %w", err)
+	}
+	var places []GroupOffset
+	found.Each(func(o kadm.ListedOffset) { places = append(places, GroupOffset{o.Topic, o.Partition, o.Offset}) })
+	slices.SortFunc(places, func(a, b GroupOffset) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return places, nil
+}
+
+// Topics lists the topics of the cluster, without Kafka's own.
+func (g Groups) Topics(ctx context.Context) ([]string, error) {
+	found, err := g.admin.ListTopics(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	return found.Names(), nil
 }
 
 // Set commits offsets for a group without members. Nothing is committed when a partition does not exist.

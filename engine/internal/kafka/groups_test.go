@@ -2,7 +2,10 @@ package kafka_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,6 +58,54 @@ func TestOffsetsOfAGroup(t *testing.T) {
 	is(second)
 	try("delete", g.Delete(t.Context(), group))
 	is()
+}
+
+// TestPlacesInTime finds the beginning, the end and a time in the partitions of topics.
+func TestPlacesInTime(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t)
+	topic, other := c.CreateTopic("t", 2, nil), c.CreateTopic("other", 1, nil)
+	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	for i := range 3 {
+		c.Produce(topic, &kgo.Record{Partition: 0, Value: []byte("x"), Timestamp: day.AddDate(0, 0, i)})
+	}
+	clients := c.Clients()
+	admin, err := clients.AdminClient(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(admin.Close)
+	g := kafka.NewGroups(admin)
+	for name, w := range map[string]struct {
+		at   int64
+		want int64 // of the partition that has records
+	}{
+		"the beginning":      {kafka.Beginning, 0},
+		"the end":            {kafka.End, 3},
+		"a record":           {day.AddDate(0, 0, 1).UnixMilli(), 1},
+		"between two":        {day.AddDate(0, 0, 1).UnixMilli() + 1, 2},
+		"after all of them":  {day.AddDate(0, 0, 9).UnixMilli(), 3},
+		"before all of them": {day.AddDate(0, 0, -9).UnixMilli(), 0},
+	} {
+		got, err := g.At(t.Context(), []string{topic, other}, w.at)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := []kafka.GroupOffset{{Topic: other}, {Topic: topic, Offset: w.want}, {Topic: topic, Partition: 1}}
+		slices.SortFunc(want, func(a, b kafka.GroupOffset) int { return strings.Compare(a.Topic, b.Topic) })
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+	if got, err := g.At(t.Context(), []string{topic, c.Name("none")}, kafka.End); err == nil {
+		t.Errorf("a topic that is not there: got %v", got)
+	}
+	if got, err := g.At(t.Context(), nil, kafka.End); err != nil || len(got) > 0 {
+		t.Errorf("no topics: got %v, %v", got, err)
+	}
+	if names, err := g.Topics(t.Context()); err != nil || !slices.Contains(names, topic) {
+		t.Errorf("topics: got %v, %v", names, err)
+	}
 }
 
 func TestAGroupWithMembersIsBusy(t *testing.T) {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/penstock/penstock/plugins"
+)
+
+// TestApplyThenPlanIsEmptyForExamples is invariant 8 for every folder of pipelines, on a Kafka Connect and on a cluster of ours.
+func TestApplyThenPlanIsEmptyForExamples(t *testing.T) {
+	t.Parallel()
+	folders, err := filepath.Glob(filepath.Join("..", "..", "pipelines", "*"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("got the folders %v, %v", folders, err)
+	}
+	c := newConnect()
+	for _, d := range plugins.All() {
+		c.classes[d.Class] = d.Role().String()
+	}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	w := startShared(t, startTestKafka(t), textConverters())
+	for target, url := range map[string]string{"connect": server.URL, "cluster": "http://" + w.address} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			for _, folder := range folders {
+				if files, _ := filepath.Glob(filepath.Join(folder, "*.hcl")); len(files) == 0 {
+					continue
+				}
+				run := func(want int, says string, args ...string) {
+					t.Helper()
+					status, out, said := engineWith(t, nil, append(args, "-url", url, folder)...)
+					if status != want || !strings.Contains(out, says) {
+						t.Errorf("%s: engine %s: got %d and\n%s%s", folder, strings.Join(args, " "), status, out, said)
+					}
+				}
+				run(0, "created", "apply", "-auto-approve", "-wait", "0")
+				run(0, "Nothing to do", "plan", "-detailed-exitcode")
+				if target == "cluster" { // the next example has names of its own, and nobody reads these any more
+					for name := range w.configured(t) {
+						forget(t, url, name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// configured are the configurations of a worker of a cluster, by name.
+func (w *restWorker) configured(t *testing.T) map[string]bool {
+	t.Helper()
+	s, err := w.engine.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, name := range s.Names() {
+		all[name] = true
+	}
+	return all
+}
+
+// TestRandomProjectsOnACluster is TestRandomProjects on workers of ours, through either of two.
+func TestRandomProjectsOnACluster(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("waits for many connectors to run")
+	}
+	k, settings := startTestKafka(t, "random"), textConverters()
+	settings["group.id"] = k.name("random-projects")
+	settings["config.providers"], settings["config.providers.env.class"] = "env", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
+	ws := []*restWorker{startShared(t, k, settings), startShared(t, k, settings)}
+	data := t.TempDir()
+	write(t, data, "in.txt", "one\n")
+	for seed := range 4 {
+		p := newAProject(uint64(seed), fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random")
+		p.followed(t, "http://"+ws[seed%2].address, nil)
+	}
+}

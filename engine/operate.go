@@ -153,7 +153,10 @@ func (e *Engine) submit(ctx context.Context, op store.Op) error {
 	ctx, cancel := context.WithTimeout(ctx, applyWithin)
 	defer cancel()
 	a, err := e.Store.Submit(ctx, store.Request{ID: store.NewID(), Deadline: time.Now().Add(applyWithin), Ops: []store.Op{op}})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		return e.unanswered()
+	case err != nil:
 		return fmt.Errorf("hand the request to the leader: %w", err)
 	}
 	return a.Err()

@@ -235,6 +235,38 @@ func TestTooLargeIsRefusedBefore(t *testing.T) {
 	}
 }
 
+// TestClocksOfWorkersMayDiffer: a request has as much time as its maker gave it, by the clock of whoever reads it; one that
+// was there before the reader has what its deadline says.
+func TestClocksOfWorkersMayDiffer(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute, 0} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			s := c.open()
+			made := time.Now().Add(off)
+			deadline := made.Add(30 * time.Second)
+			value := fmt.Sprintf(`{"deadline":%q,"ops":[{"delete":{"name":"a"}}]}`, deadline.UTC().Format(time.RFC3339Nano))
+			c.produce(c.settings().Config.Name, &kgo.Record{Key: []byte("request-1"), Value: []byte(value), Timestamp: made})
+			ctx, stop := context.WithTimeout(t.Context(), patience)
+			defer stop()
+			asked, err := s.Requests(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := time.Until(asked[0].Deadline); left < 20*time.Second || left > 31*time.Second {
+				t.Errorf("got %s left of 30s", left)
+			}
+			if asked, err = c.open().Requests(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if got := asked[0].Deadline; !got.Equal(deadline) {
+				t.Errorf("read later: got %s, want %s", got, deadline)
+			}
+		})
+	}
+}
+
 func TestAnotherClustersTopicsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

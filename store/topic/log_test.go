@@ -311,6 +311,7 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 		"create":   {kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAuthorizationFailed}, "--operation Create --topic", true},
 		"write":    {kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed}, "--operation Write --topic", false},
 		"transact": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.TransactionalIDAuthorizationFailed}, "--operation Write --transactional-id connect-cluster-", false},
+		"lead":     {kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.TransactionalIDAuthorizationFailed}, "--operation Write --transactional-id connect-cluster-", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -134,6 +134,9 @@ func (s *Store) open(ctx, running context.Context) error {
 	if s.writer, err = s.settings.Client(s.clientID("configs"), producing(s.limit)...); err != nil {
 		return err
 	}
+	if err := s.mayLead(ctx); err != nil {
+		return err
+	}
 	if s.data, err = s.settings.Client(s.clientID("store"), producing(min(found[1].limit, found[2].limit))...); err != nil {
 		return err
 	}
@@ -227,6 +230,9 @@ func (s *Store) takeConfig(r *kgo.Record) error {
 	err := s.state.apply(r)
 	switch {
 	case err == nil:
+		if s.opened {
+			s.state.rebase(r, time.Now())
+		}
 		return nil
 	case fatal(err):
 		return fmt.Errorf("read topic %s: %w", s.configs.topic, err)

@@ -398,6 +398,7 @@ func (c *cluster) settled(connectors map[string]int) {
 
 // status is that of a connector.
 type status struct {
+	Name      string
 	Connector state
 	Tasks     []state
 }
@@ -439,9 +440,29 @@ func (c *cluster) script(command string) {
 // all reads a topic from its start to its end; level is read_committed or not.
 func (c *cluster) all(topic string, committed bool) []*kgo.Record {
 	c.t.Helper()
-	level := kgo.ReadUncommitted()
-	if committed {
-		level = kgo.ReadCommitted()
+	starts, err := c.admin.ListStartOffsets(c.t.Context(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.read(topic, starts, committed)
+}
+
+// since reads what a topic has from a moment on.
+func (c *cluster) since(topic string, at time.Time) []*kgo.Record {
+	c.t.Helper()
+	starts, err := c.admin.ListOffsetsAfterMilli(c.t.Context(), at.UnixMilli(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.read(topic, starts, true)
+}
+
+// read reads a topic from offsets to its end.
+func (c *cluster) read(topic string, starts kadm.ListedOffsets, committed bool) []*kgo.Record {
+	c.t.Helper()
+	level := kgo.ReadCommitted()
+	if !committed {
+		level = kgo.ReadUncommitted()
 	}
 	ctx, end := context.WithTimeout(c.t.Context(), patience)
 	defer end()
@@ -451,8 +472,9 @@ func (c *cluster) all(topic string, committed bool) []*kgo.Record {
 	}
 	from, to := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			from[o.Partition], to[o.Partition] = kgo.NewOffset().AtStart(), o.Offset
+		begin, _ := starts.Lookup(topic, o.Partition)
+		if o.Offset > begin.Offset {
+			from[o.Partition], to[o.Partition] = kgo.NewOffset().At(begin.Offset), o.Offset
 		}
 	})
 	if len(to) == 0 {

@@ -285,6 +285,20 @@ func TestAnotherClustersTopicsAreRefused(t *testing.T) {
 	if _, err := first.Snapshot(t.Context()); !errors.Is(err, topic.ErrPlanVersion) {
 		t.Errorf("snapshot: got %v, want ErrPlanVersion", err)
 	}
+	if err := first.Offsets().Commit(t.Context(), "a", []store.Offset{{Partition: []byte(`{"p":1}`), Value: []byte(`{"o":2}`)}}); err != nil {
+		t.Errorf("what stops cannot store how far it has come: %v", err)
+	}
+	if _, err := topic.Open(t.Context(), c.settings()); !errors.Is(err, topic.ErrPlanVersion) {
+		t.Errorf("open: got %v, want ErrPlanVersion", err)
+	}
+	// Of each key the newest record counts, whether or not the older ones are compacted yet.
+	c.produce(settings.Config.Name, &kgo.Record{Key: []byte("plan"), Value: fmt.Appendf(nil, `{"version":1,"group.id":%q,"epoch":2}`, c.group)})
+	again := c.open()
+	same(t, "names", snapshot(t, again).Names(), []string{"a"})
+	got, err := again.Offsets().Read(t.Context(), "a", [][]byte{[]byte(`{"p":1}`)})
+	if err != nil || string(got[0]) != `{"o":2}` {
+		t.Errorf("offset: got %s, %v", got, err)
+	}
 }
 
 func TestLeadersFenceEachOther(t *testing.T) {

@@ -2,6 +2,7 @@ package clustertest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,7 @@ worker {
     session_timeout_ms    = %[3]d
     heartbeat_interval_ms = 1000
   }
+  %[6]s
 }
 `
 
@@ -91,6 +93,7 @@ type cluster struct {
 	workers []*worker
 	client  *kgo.Client
 	admin   *kadm.Client
+	further string // settings of the workers, in HCL
 }
 
 // start makes the cluster, whose workers have not been started. Without a Kafka the test is skipped.
@@ -125,7 +128,7 @@ func start(t *testing.T, count int) *cluster {
 
 // configure writes the file of the workers, which find Kafka at an address.
 func (c *cluster) configure(servers string) {
-	text := fmt.Sprintf(workerFile, servers, c.group, session.Milliseconds(), delay.Milliseconds(), flush.Milliseconds())
+	text := fmt.Sprintf(workerFile, servers, c.group, session.Milliseconds(), delay.Milliseconds(), flush.Milliseconds(), c.further)
 	if err := os.WriteFile(filepath.Join(c.dir, "worker.hcl"), []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
@@ -143,6 +146,7 @@ func (c *cluster) createTopics(topics ...string) {
 type worker struct {
 	*cluster
 	number, port int
+	output       string // where its log goes; "": to a file of the test
 
 	mu      sync.Mutex
 	command *exec.Cmd
@@ -154,7 +158,9 @@ type worker struct {
 }
 
 func (w *worker) address() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }
-func (w *worker) log() string     { return filepath.Join(w.dir, fmt.Sprintf("worker-%d.log", w.number)) }
+func (w *worker) log() string {
+	return cmp.Or(w.output, filepath.Join(w.dir, fmt.Sprintf("worker-%d.log", w.number)))
+}
 
 // launch starts a process of ours. What it says of itself on records is the number of the worker and of its life.
 func (w *worker) launch() {
@@ -346,6 +352,15 @@ func (w *worker) healthy() bool {
 type plan struct {
 	Worker, Leader string
 	Members        []struct{ ID, Address string }
+}
+
+// planOf is the plan as a worker knows it.
+func (c *cluster) planOf(w *worker) (p plan) {
+	c.t.Helper()
+	if err := json.Unmarshal(w.must(http.MethodGet, "/plan", nil, http.StatusOK), &p); err != nil {
+		c.t.Fatal(err)
+	}
+	return p
 }
 
 // leader is the worker that leads, if one that can be asked knows of one that runs.
@@ -550,6 +565,9 @@ func read(name string) string {
 
 // tail is the end of a file.
 func tail(name string, most int) string {
+	if name == "/dev/full" { // which has no end
+		return ""
+	}
 	text := read(name)
 	return text[max(0, len(text)-most):]
 }

@@ -313,7 +313,7 @@ func TestTopicsThatAreDeleted(t *testing.T) {
 		}
 		await(t, "the task to tell of it", func() (bool, string) {
 			a := w.call(t.Context(), http.MethodGet, "/connectors/"+name+"/status", nil)
-			return strings.Contains(string(a.body), name+" does not exist"), a.String()
+			return strings.Contains(string(a.body), "does not exist or was deleted") && strings.Contains(string(a.body), name), a.String()
 		})
 		c.whole(beside, c.whole(beside, 0)+100)
 		c.createTopics(name)

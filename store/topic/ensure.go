@@ -199,8 +199,12 @@ func (a access) command() string {
 	return fmt.Sprintf("kafka-acls.sh --bootstrap-server … --add --allow-principal User:… --operation %s %s %s", a.operation, flag, a.name)
 }
 
-// explain says of a refusal for lack of a permission which command gives it; other errors stay as they are.
+// explain says of a refusal for lack of a permission which command gives it, and of one for the time of a record what to set;
+// other errors stay as they are.
 func explain(err error, a access) error {
+	if errors.Is(err, kerr.InvalidTimestamp) { // message.timestamp.after.max.ms, by default an hour
+		return said("The broker does not take what this worker writes to %s %s: by the clock here it is %s, too far from the broker's.\n\nSet the clock of this machine, and let it follow a time server.", a.resource, a.name, time.Now().UTC().Format(time.RFC3339))
+	}
 	for _, refused := range []error{
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed, kerr.GroupAuthorizationFailed,
 	} {

@@ -342,6 +342,21 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 	}
 }
 
+// TestAClockThatIsFarOff makes records of times that brokers do not take.
+func TestAClockThatIsFarOff(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can be made to refuse")
+	}
+	s := c.open()
+	c.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidTimestamp})
+	_, err := s.Submit(t.Context(), store.Request{ID: "1", Ops: []store.Op{{Delete: &store.DeleteConnector{Name: "a"}}}})
+	if got := detail(t, err, diag.BrokerRefused); !strings.Contains(got, "Set the clock of this machine") || !strings.Contains(got, c.settings().Config.Name) {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestFetchesThatFailForAWhile(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs real workers of a cluster on a genuine Kafka of their own, and kills and freezes them: engine/internal/clustertest.
-# Needs Java 17 and Maven.
+# Runs real workers of a cluster on a genuine Kafka of their own, gives them bad input, and kills and freezes them:
+# engine/internal/clustertest. Needs Java 17 and Maven.
 #
 # Arguments are for go test.
-#   CLUSTER_TIME   for how long workers are killed and frozen; 10m
-#   CLUSTER_SEED   of a run that shall be repeated
+#   CLUSTER_TIME         for how long workers are killed and frozen; 10m
+#   CLUSTER_SEED         of a run that shall be repeated
+#   CLUSTER_FIGURES      when it is set, TestFigures measures
+#   CLUSTER_CONNECTORS   how many connectors it makes; 1000
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

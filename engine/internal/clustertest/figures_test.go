@@ -341,7 +341,7 @@ func (f *figures) elsewhere(gone *worker) {
 // until waits as long as the slowest of all needs.
 func (f *figures) until(what string, holds func() bool) {
 	f.t.Helper()
-	for deadline := time.Now().Add(4 * time.Minute); !holds(); pause(f.t.Context(), 20*time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); !holds(); pause(f.t.Context(), 20*time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.t.Fatalf("%s: waited in vain for %s", f.who, what)
 		}

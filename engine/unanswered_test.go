@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -37,6 +38,38 @@ func TestARequestThatNobodyAnswers(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || time.Since(begun) != 30*time.Second {
 				t.Errorf("got %v after %s, want %q after 30s", err, time.Since(begun), c.want)
 			}
+		}
+	})
+}
+
+// hanging is a store whose broker is away when it has statuses to write.
+type hanging struct{ store.Store }
+
+func (h hanging) Statuses() store.Statuses { return hangingStatuses{h.Store.Statuses()} }
+
+type hangingStatuses struct{ store.Statuses }
+
+func (hangingStatuses) Put(ctx context.Context, _ store.Status) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestARestartThatCannotBeMarked is given up in the time of any other call, however many statuses there are.
+func TestARestartThatCannotBeMarked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memory.Open()
+		defer st.Close() //nolint:errcheck // of a test of something else
+		for task := store.Instance; task < 5; task++ {
+			if err := st.Statuses().Put(t.Context(), store.Status{Connector: "a", Task: task, State: store.StateRunning}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := engine.New(engine.Settings{Worker: &config.Worker{}, Store: hanging{st}, Logger: slog.New(slog.DiscardHandler)})
+		begun := time.Now()
+		err := e.Restart(t.Context(), "a", true, []int{0, 1, 2, 3, 4})
+		if took := time.Since(begun); err == nil || !strings.Contains(err.Error(), "not answered within 30s") || took > 35*time.Second {
+			t.Errorf("got %v after %s", err, took)
 		}
 	})
 }

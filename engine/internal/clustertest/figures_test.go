@@ -411,18 +411,18 @@ func (f *figures) others(what string, before map[string]string, since, until tim
 	after := f.owners()
 	var moved, stayed []time.Duration
 	var steady [][]time.Time
-	sources := f.rows
-	if f.genuine {
-		sources = f.lines
-	}
-	for _, topic := range sources {
+	sources := slices.Concat(f.rows, f.lines)
+	for i, topic := range sources {
 		times := f.times(topic, since.Add(-time.Second))
 		silence := longest(times, since.Add(-time.Second), until.Add(2*time.Second))
 		if before[topic] != after[topic] {
 			moved = append(moved, silence)
 			continue
 		}
-		stayed, steady = append(stayed, silence), append(steady, times)
+		stayed = append(stayed, silence)
+		if i < len(f.rows) { // the rest looks at its file now and then
+			steady = append(steady, times)
+		}
 	}
 	if len(moved) > 0 {
 		f.say("%d of %d busy sources moved; their longest silence: %s", len(moved), len(sources), quantiles(moved))
@@ -431,7 +431,7 @@ func (f *figures) others(what string, before map[string]string, since, until tim
 		return
 	}
 	text := fmt.Sprintf("%s, the longest silence of any of %d: %s", what, len(stayed), ms(slices.Max(stayed)))
-	if !f.genuine { // whose file source looks once a second
+	if len(steady) > 0 {
 		text += fmt.Sprintf("; the worst second had %.1f %% less than their rate", 100*lost(steady, since, until))
 	}
 	f.say("%s", text)

@@ -328,7 +328,7 @@ func (s *state) applyHead(r *kgo.Record) error {
 	case h.Group != s.group:
 		return fmt.Errorf("%w: its plan is of group.id %q, and this worker is of %q", ErrForeign, h.Group, s.group)
 	}
-	s.planDirty = s.planDirty || h.Epoch != s.head.Epoch
+	s.planDirty = s.planDirty || s.headOffset == 0 || h.Epoch != s.head.Epoch
 	s.head, s.headOffset = h, r.Offset
 	s.revision = max(s.revision, h.Revision)
 	return nil

@@ -47,7 +47,7 @@ bench-start: bench-programs ## from exec to the first record and to REST, and me
 bench-compare: bench-programs ## the same jobs beside a genuine Kafka Connect, on a genuine Kafka; needs Java and Maven
 	bin/bench/run $(BENCH) compare
 
-bench-cluster: ## three workers, and three of a genuine Kafka Connect: writes, additions, kills; needs Java and Maven
+bench-cluster: ## three workers, and three of a genuine Kafka Connect: writes, additions, joins, kills, replay; needs Java and Maven
 	@CLUSTER_FIGURES=1 scripts/cluster.sh -run '^TestFigures$$'
 
 bench-programs:

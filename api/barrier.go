@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
 	"sync"
@@ -37,7 +38,7 @@ func (s *Server) sync(c *call) error {
 			s.read.at = began
 		}
 		return nil
-	case c.Context().Err() != nil || ctx.Err() == nil:
+	case c.Context().Err() != nil || ctx.Err() == nil && !errors.Is(err, errUnread):
 		return err
 	}
 	age := time.Since(s.read.at)

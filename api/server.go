@@ -115,6 +115,7 @@ type Server struct {
 	public    http.Handler
 	admin     http.Handler
 	next      atomic.Pointer[Server] // see Yield
+	yielded   chan struct{}          // closed when there is a next one
 }
 
 // New makes a server of settings; the error names a setting of the worker that it cannot understand.
@@ -122,7 +123,7 @@ func New(s Settings) (*Server, error) {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
-	server := &Server{Settings: s}
+	server := &Server{Settings: s, yielded: make(chan struct{})}
 	var err error
 	if server.headers, err = parseHeaderRules(s.Worker.ResponseHeaders); err != nil {
 		return nil, err
@@ -167,10 +168,17 @@ func (s *Server) mode() string {
 }
 
 // ServeHTTP answers a request on a public listener.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.newest().public.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.awaitNext(r)
+	s.newest().public.ServeHTTP(w, r)
+}
 
-// Yield lets another server answer from now on, on the listeners of this one. Calls that are under way end as they began.
-func (s *Server) Yield(to *Server) { s.next.Store(to) }
+// Yield lets another server answer from now on, on the listeners of this one. Calls that are under way end as they began. It
+// is called once.
+func (s *Server) Yield(to *Server) {
+	s.next.Store(to)
+	close(s.yielded)
+}
 
 // newest is the server that answers.
 func (s *Server) newest() *Server {

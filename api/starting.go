@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -12,8 +14,9 @@ import (
 )
 
 // Starting are the settings of a worker of a cluster that reads its topics since some time, made of those that do not depend
-// on what it reads. Reads find nothing, everything else is refused with 503, and so is /health, which tells that the worker
-// starts. When the topics have been read, another server takes over, see [Server.Yield].
+// on what it reads. When the topics have been read, another server takes over, see [Server.Yield]; calls about connectors wait
+// for it as long as a read waits for the newest configurations. After that reads find nothing, and say by Age that this is not
+// the newest there is; everything else is refused with 503, and so is /health, at once, which tells that the worker starts.
 func Starting(s Settings, since time.Time) Settings {
 	s.Connectors, s.Operator, s.Offsets, s.Configurer = starting{}, starting{}, starting{}, starting{}
 	s.Ready, s.Reading = func() bool { return false }, since
@@ -77,5 +80,27 @@ func (starting) Put(context.Context, store.PutConnector) error { return errStart
 // Delete is refused.
 func (starting) Delete(context.Context, store.DeleteConnector) error { return errStarting() }
 
-// Sync has nothing to wait for.
-func (starting) Sync(context.Context) error { return nil }
+// Sync says that nothing has been read.
+func (starting) Sync(context.Context) error { return errUnread }
+
+// errUnread says of a barrier that it was waited for and not reached.
+var errUnread = errors.New("the configurations have not been read yet")
+
+// awaitNext holds a call about connectors back until the server that knows them is there, for a bounded time: else a client
+// would not find on this worker what it has written through another one (decision D3).
+func (s *Server) awaitNext(r *http.Request) {
+	if s.Reading.IsZero() || s.next.Load() != nil || !aboutConnectors(r.URL.Path) {
+		return
+	}
+	enough := time.NewTimer(syncWithin)
+	defer enough.Stop()
+	select {
+	case <-s.yielded:
+	case <-enough.C:
+	case <-r.Context().Done():
+	}
+}
+
+func aboutConnectors(path string) bool {
+	return path == "/connectors" || strings.HasPrefix(path, "/connectors/") || path == "/plan" || path == "/graph"
+}

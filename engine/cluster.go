@@ -81,7 +81,10 @@ func (e *Engine) needs(m config.Map) map[string]string {
 }
 
 func (e *Engine) leaderSettings() leader.Settings {
-	s := leader.Settings{Store: e.Store, Views: &e.views, Confirm: e.member.Confirm, Logger: e.Logger}
+	s := leader.Settings{
+		Store: e.Store, Views: &e.views, Confirm: e.member.Confirm, Logger: e.Logger,
+		Trouble: func(err error) { e.trouble.Store(&err) },
+	}
 	if e.Worker.Distributed != nil {
 		s.Needs = e.needs
 		s.Statuses, s.Delay, s.StopBudget = e.Store.Statuses(), e.Worker.Distributed.Delay, e.Worker.StopTimeout
@@ -115,6 +118,19 @@ func (e *Engine) Put(ctx context.Context, p store.PutConnector) error {
 // Delete takes a connector away; what runs of it stops afterwards. A refusal is a *[store.RefusedError].
 func (e *Engine) Delete(ctx context.Context, d store.DeleteConnector) error {
 	return e.submit(ctx, store.Op{Delete: &d})
+}
+
+// unanswered says of a request that no leader has answered in time who should have, and why it did not as far as it is known
+// here. What was asked for may still be carried out.
+func (e *Engine) unanswered() error {
+	if why := e.trouble.Load(); why != nil && *why != nil {
+		return fmt.Errorf("this worker leads and cannot answer: %w", *why)
+	}
+	who := "no worker leads, as far as this one knows"
+	if v, _ := e.views.View(); v.Leader != "" {
+		who = "the leader is " + v.Leader
+	}
+	return fmt.Errorf("the request was not answered within %s; %s: its log says more", applyWithin, who)
 }
 
 // Sync returns once Snapshot has all that was committed before the call (decision D3).

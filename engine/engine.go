@@ -68,7 +68,9 @@ type Engine struct {
 	fails  failureBook
 	id     clusterID
 	proved kafka.Proofs
-	dial   func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
+	// trouble is why this worker does not succeed in leading; an error that is nil, or no pointer: it does, or does not lead.
+	trouble atomic.Pointer[error]
+	dial    func(ctx context.Context, network, host string) (net.Conn, error) // of tasks; nil: the network
 }
 
 // membership is how an engine knows who is here: *member.Alone or *member.Group.

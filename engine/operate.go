@@ -109,21 +109,7 @@ func (e *Engine) Restart(ctx context.Context, name string, instance bool, tasks 
 	if err != nil {
 		return err
 	}
-	// The mark is set first: once the request is carried out, what was started anew may speak at any moment.
-	marked := map[int]store.Status{}
-	for _, st := range before {
-		if st.Connector == name && restarts(st.Task, instance, tasks) {
-			marked[st.Task] = st
-			st.State = store.StateRestarting
-			if err := e.Store.Statuses().Put(ctx, st); err != nil {
-				return err
-			}
-		}
-	}
-	if err := e.submit(ctx, store.Op{Restart: &store.Restart{Name: name, Instance: instance, Tasks: tasks}}); err != nil {
-		for _, st := range marked {
-			err = errors.Join(err, e.Store.Statuses().Put(context.WithoutCancel(ctx), st))
-		}
+	if err := e.restart(ctx, before, name, instance, tasks); err != nil {
 		return err
 	}
 	if !instance || len(tasks) > 0 {
@@ -144,6 +130,42 @@ func (e *Engine) Restart(ctx context.Context, name string, instance bool, tasks 
 	return err
 }
 
+// undoWithin bounds how long the marks of a restart that was refused may take to go.
+const undoWithin = 4 * time.Second
+
+// restart marks what restarts, given what was said of it, and asks for it. The mark is set first: once the request is carried
+// out, what was started anew may speak at any moment.
+func (e *Engine) restart(ctx context.Context, before []store.Status, name string, instance bool, tasks []int) error {
+	bounded, cancel := context.WithTimeout(ctx, applyWithin) // marks and request together
+	defer cancel()
+	var marked []store.Status
+	undo := func(err error) error {
+		late, end := context.WithTimeout(context.WithoutCancel(ctx), undoWithin)
+		defer end()
+		for _, st := range marked {
+			err = errors.Join(err, e.Store.Statuses().Put(late, st))
+		}
+		return err
+	}
+	for _, st := range before {
+		if st.Connector != name || !restarts(st.Task, instance, tasks) {
+			continue
+		}
+		marked = append(marked, st)
+		st.State = store.StateRestarting
+		if err := e.Store.Statuses().Put(bounded, st); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) && bounded.Err() != nil {
+				err = e.unanswered()
+			}
+			return undo(err)
+		}
+	}
+	if err := e.submit(bounded, store.Op{Restart: &store.Restart{Name: name, Instance: instance, Tasks: tasks}}); err != nil {
+		return undo(err)
+	}
+	return nil
+}
+
 func restarts(task int, instance bool, tasks []int) bool {
 	return task == store.Instance && instance || slices.Contains(tasks, task)
 }
@@ -153,7 +175,10 @@ func (e *Engine) submit(ctx context.Context, op store.Op) error {
 	ctx, cancel := context.WithTimeout(ctx, applyWithin)
 	defer cancel()
 	a, err := e.Store.Submit(ctx, store.Request{ID: store.NewID(), Deadline: time.Now().Add(applyWithin), Ops: []store.Op{op}})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		return e.unanswered()
+	case err != nil:
 		return fmt.Errorf("hand the request to the leader: %w", err)
 	}
 	return a.Err()

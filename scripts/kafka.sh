@@ -8,7 +8,8 @@
 #
 # DIR holds all that they write: data, logs, and a pid file each. Ports are free ones of the loopback interface. What runs
 # already in DIR is left running, and its address printed. DIR/broker.proxied has two addresses: clients that begin at the
-# first are told of no other, and whoever listens there passes on to the second what they say. CONNECTORS, in the environment, is a list of properties files
+# first are told of no other, and whoever listens there passes on to the second what they say. DIR/broker.secured is where
+# clients log in as penstock, whom ACLs give what it may. CONNECTORS, in the environment, is a list of properties files
 # with which a standalone worker begins. What is printed for people goes to standard error.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -94,16 +95,17 @@ fill() {
 }
 
 start_broker() {
-	local broker proxy behind
-	broker=$(port) proxy=$(port) behind=$(port)
+	local broker proxy behind secured
+	broker=$(port) proxy=$(port) behind=$(port) secured=$(port)
 	rm -rf "$dir/broker"
 	mkdir -p "$dir/broker"
-	fill kraft.properties "$dir/kraft.properties" BROKER="$broker" PROXY="$proxy" BEHIND="$behind" CONTROLLER="$(port)" DATA="$dir/broker"
+	fill kraft.properties "$dir/kraft.properties" BROKER="$broker" PROXY="$proxy" BEHIND="$behind" SECURED="$secured" CONTROLLER="$(port)" DATA="$dir/broker"
 	java -XX:TieredStopAtLevel=1 -cp "$lib/*" kafka.tools.StorageTool format -t PenstockGenuineKafkaAA -c "$dir/kraft.properties" \
 		>"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; return 1; }
 	launch broker listens "$broker" kafka.Kafka "$dir/kraft.properties" || return 1
 	echo "127.0.0.1:$broker" >"$dir/broker.address"
 	echo "127.0.0.1:$proxy 127.0.0.1:$behind" >"$dir/broker.proxied"
+	echo "127.0.0.1:$secured" >"$dir/broker.secured"
 }
 
 restart_broker() {

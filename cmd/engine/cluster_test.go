@@ -238,10 +238,15 @@ func readAll(t *testing.T, servers, topic string) []string {
 // TestTopicsThatAWorkerMustNotUse are refused with the setting that names them and what to do.
 func TestTopicsThatAWorkerMustNotUse(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, policy, plan, code, place, want string }{
-		{"cleanup policy", "delete", "", "E013", ":2:", "cleanup.policy=compact"},
-		{"another cluster's", "compact", `{"version":1,"group.id":"theirs","epoch":1}`, "E920", ":2:", "take its group.id"},
-		{"a later version's", "compact", `{"version":9,"group.id":"g","epoch":1}`, "E205", ":2:", "Start the version that wrote it"},
+	for _, c := range []struct {
+		name, policy, plan string
+		partitions         int32
+		code, place, want  string
+	}{
+		{"cleanup policy", "delete", "", 1, "E013", ":2:", "cleanup.policy=compact"},
+		{"partitions", "compact", "", 3, "E013", ":2:", "has 3 partitions; it must have exactly 1"},
+		{"another cluster's", "compact", `{"version":1,"group.id":"theirs","epoch":1}`, 1, "E920", ":2:", "take its group.id"},
+		{"a later version's", "compact", `{"version":9,"group.id":"g","epoch":1}`, 1, "E205", ":2:", "Start the version that wrote it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -253,7 +258,7 @@ func TestTopicsThatAWorkerMustNotUse(t *testing.T) {
 			}
 			t.Cleanup(client.Close)
 			admin := kadm.NewClient(client)
-			if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &c.policy}, configs); err != nil {
+			if _, err := admin.CreateTopic(t.Context(), c.partitions, 1, map[string]*string{"cleanup.policy": &c.policy}, configs); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {

@@ -157,7 +157,7 @@ func (pl *planning) load(dir string) (*planned, error) {
 	files, found := hcl.Load(dir, hcl.Options{
 		Registry: registry, Vars: pl.variables.list, Env: pl.env, Version: released(version), ForCluster: true, Cluster: pl.to,
 	})
-	worker, more := config.ReadWorker((&project{Project: files}).declaredWorker(), registry)
+	worker, more := readWorker((&project{Project: files}).declaredWorker(), registry)
 	found = append(found, more...)
 	if worker == nil {
 		worker = new(config.WorkerDefaults())

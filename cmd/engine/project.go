@@ -48,9 +48,30 @@ type project struct {
 	graph      *graph.Graph
 }
 
-// load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors;
-// the count is of diagnostics that are not errors.
+// load reads and compiles a project and prints what there is to say about it. The project is nil when it has errors. Its
+// worker may run alone or be one of a cluster.
 func (p process) load(args []string, v variables) (*project, error) {
+	return p.loadFor(args, v, readWorker)
+}
+
+// workerReader reads the settings of a worker.
+type workerReader = func(*config.Declared, *plugin.Registry) (*config.Worker, diag.List)
+
+// readWorker is the reader for commands that run no worker, so that its settings may be those of either kind.
+func readWorker(d *config.Declared, r *plugin.Registry) (*config.Worker, diag.List) {
+	if sharesWork(d) {
+		return config.ReadDistributed(d, r)
+	}
+	return config.ReadWorker(d, r)
+}
+
+// sharesWork reports whether settings are meant for a worker of a cluster.
+func sharesWork(d *config.Declared) bool {
+	return d.Map["group.id"] != "" || d.Map["config.storage.topic"] != ""
+}
+
+// loadFor is load for a command that wants a worker of one kind.
+func (p process) loadFor(args []string, v variables, read workerReader) (*project, error) {
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {
 		return nil, err
@@ -61,7 +82,7 @@ func (p process) load(args []string, v variables) (*project, error) {
 	}
 	pr.registry = registry
 	// What had errors is not in the project any more, so everything that is wrong is said at once.
-	found = append(found, pr.compile()...)
+	found = append(found, pr.compile(read)...)
 	if len(found) > 0 {
 		p.tell(found, pr.Source)
 	}
@@ -85,8 +106,8 @@ func (p process) read(args []string, v variables, r *plugin.Registry) (*project,
 }
 
 // compile checks the worker's settings and compiles the pipelines.
-func (pr *project) compile() diag.List {
-	worker, found := config.ReadWorker(pr.declaredWorker(), pr.registry)
+func (pr *project) compile(read workerReader) diag.List {
+	worker, found := read(pr.declaredWorker(), pr.registry)
 	if found.HasErrors() {
 		return found
 	}

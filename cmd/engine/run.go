@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine"
 	"github.com/penstock/penstock/engine/broker"
+	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/plugin"
@@ -87,7 +88,7 @@ func (r *run) run(ctx context.Context, args []string) (err error) {
 	r.screen = newScreen(r.process)
 	r.loggers = newLoggers(r.process, r.screen)
 	r.log = r.loggers.Logger(engineLogger)
-	pr, err := r.load(args, r.vars)
+	pr, err := r.loadFor(args, r.vars, config.ReadWorker)
 	if err != nil {
 		return err
 	}

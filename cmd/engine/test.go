@@ -118,7 +118,7 @@ func (pr *project) variants() (map[string]*project, diag.List) {
 			continue
 		}
 		v := &project{Project: one.Project, registry: pr.registry}
-		for _, d := range v.compile() {
+		for _, d := range v.compile(readWorker) {
 			if d.Severity == diag.Error {
 				d.Detail += fmt.Sprintf("\n\nIt is so with the variables of the test %q at %s.", one.Name, one.Place)
 				found = append(found, d)

@@ -12,7 +12,8 @@ func newValidate(p process) *cobra.Command {
 		Use:   "validate [FOLDER | WORKER.properties CONNECTOR.properties…]",
 		Short: "Check a project without running it",
 		Long: `validate reads a project folder (or a single file) and says everything that is
-wrong with it. It needs no network and starts nothing.`,
+wrong with it. The worker may run alone or be one of a cluster. It needs no
+network and starts nothing.`,
 		Example: `  engine validate                       the folder you are in
   engine validate pipelines/quickstart
   engine validate -var environment=prod`,
@@ -26,7 +27,11 @@ wrong with it. It needs no network and starts nothing.`,
 				p.tell(found, pr.Source)
 				return errTold
 			}
-			_, err = fmt.Fprintf(p.out, "%s: %s, no errors.\n", shown(pr.Folder), count(len(pr.graph.Instances), "pipeline"))
+			is := count(len(pr.graph.Instances), "pipeline")
+			if d := pr.worker.Distributed; d != nil {
+				is = "a worker of the cluster " + d.Group + ", " + is
+			}
+			_, err = fmt.Fprintf(p.out, "%s: %s, no errors.\n", shown(pr.Folder), is)
 			return err
 		},
 	}

@@ -217,9 +217,8 @@ func (w *clustered) serve(ctx context.Context) (err error) {
 	defer end()
 	defer served.close()
 	defer context.AfterFunc(ctx, func() { served.close(); end() })()
-	if _, err := fmt.Fprintf(w.out, "engine %s: worker %s of the cluster %s\n\nREST API at %s\n", version, address, w.settings.Distributed.Group, w.sockets.url()); err != nil {
-		return err
-	}
+	// Where its output goes may be full; what it does for others does not depend on that.
+	_, _ = fmt.Fprintf(w.out, "engine %s: worker %s of the cluster %s\n\nREST API at %s\n", version, address, w.settings.Distributed.Group, w.sockets.url())
 	return e.Run(life, func(context.Context) error {
 		if w.started != nil {
 			w.started(e)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"strconv"
 	"time"
 
@@ -67,6 +68,9 @@ func ensure(ctx context.Context, client *kgo.Client, t Topic, p prefix, l *slog.
 		d, err := look(ctx, client, t.Name)
 		switch {
 		case err == nil && len(d.Partitions) > 0:
+			if err := permitted(d, t.Name); err != nil {
+				return found{}, err
+			}
 			return check(ctx, admin, t, p, len(d.Partitions))
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			if err := create(ctx, admin, t, p, l); err != nil {
@@ -87,7 +91,7 @@ func look(ctx context.Context, client *kgo.Client, topic string) (kmsg.MetadataR
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &topic
 	q := kmsg.NewPtrMetadataRequest()
-	q.Topics = append(q.Topics, t)
+	q.Topics, q.IncludeTopicAuthorizedOperations = append(q.Topics, t), true
 	answer, err := q.RequestWith(ctx, client)
 	if err != nil {
 		return kmsg.MetadataResponseTopic{}, err
@@ -96,6 +100,23 @@ func look(ctx context.Context, client *kgo.Client, topic string) (kmsg.MetadataR
 		return kmsg.MetadataResponseTopic{}, kerr.UnknownTopicOrPartition
 	}
 	return answer.Topics[0], kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+}
+
+// permitted refuses a topic that this worker may not read and write, which it would find out when it has something to store
+// (KIP-430). A broker that does not tell is believed to allow it.
+func permitted(t kmsg.MetadataResponseTopic, name string) error {
+	if t.AuthorizedOperations == math.MinInt32 {
+		return nil
+	}
+	for _, o := range []struct {
+		bit  kmsg.ACLOperation
+		name string
+	}{{kmsg.ACLOperationRead, "Read"}, {kmsg.ACLOperationWrite, "Write"}} {
+		if t.AuthorizedOperations&(1<<o.bit) == 0 {
+			return explain(kerr.TopicAuthorizationFailed, access{o.name, "topic", name})
+		}
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -141,15 +162,16 @@ func check(ctx context.Context, admin *kadm.Client, t Topic, p prefix, partition
 		return f, said("Topic %s, named by config.storage.topic, has %d partitions; it must have exactly 1, or the order of changes is lost.\n\nPartitions cannot be taken away. Name another topic in config.storage.topic, or, when nothing needs its contents, delete it and start again:\n\n  kafka-topics.sh --bootstrap-server … --delete --topic %s", t.Name, partitions, t.Name)
 	}
 	described, err := admin.DescribeTopicConfigs(ctx, t.Name)
-	if err != nil {
-		return f, fmt.Errorf("look at the settings of topic %s: %w", t.Name, explain(err, access{"DescribeConfigs", "topic", t.Name}))
+	var c kadm.ResourceConfig
+	if err == nil {
+		c, err = described.On(t.Name, nil)
+		err = errors.Join(err, c.Err)
 	}
-	c, err := described.On(t.Name, nil)
 	switch {
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(c.Err, kerr.TopicAuthorizationFailed):
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return f, nil // as Kafka Connect: who may not look trusts
-	case errors.Join(err, c.Err) != nil:
-		return f, fmt.Errorf("look at the settings of topic %s: %w", t.Name, errors.Join(err, c.Err))
+	case err != nil:
+		return f, fmt.Errorf("look at the settings of topic %s: %w", t.Name, err)
 	}
 	for _, s := range c.Configs {
 		switch s.Key {
@@ -177,8 +199,12 @@ func (a access) command() string {
 	return fmt.Sprintf("kafka-acls.sh --bootstrap-server … --add --allow-principal User:… --operation %s %s %s", a.operation, flag, a.name)
 }
 
-// explain says of a refusal for lack of a permission which command gives it; other errors stay as they are.
+// explain says of a refusal for lack of a permission which command gives it, and of one for the time of a record what to set;
+// other errors stay as they are.
 func explain(err error, a access) error {
+	if errors.Is(err, kerr.InvalidTimestamp) { // message.timestamp.after.max.ms, by default an hour
+		return said("The broker does not take what this worker writes to %s %s: by the clock here it is %s, too far from the broker's.\n\nSet the clock of this machine, and let it follow a time server.", a.resource, a.name, time.Now().UTC().Format(time.RFC3339))
+	}
 	for _, refused := range []error{
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed, kerr.GroupAuthorizationFailed,
 	} {

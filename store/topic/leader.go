@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/store"
 )
@@ -20,6 +21,36 @@ type claim struct {
 	fence  store.Fence
 	client *kgo.Client
 	dead   bool // a transaction failed: how it ends is not known here, so nothing may follow it
+}
+
+// transactionalID is the leader's, as in Kafka Connect with exactly-once sources (DistributedConfig.transactionalProducerId).
+func (s *Store) transactionalID() string { return "connect-cluster-" + s.settings.Group }
+
+// mayLead refuses a worker whose user may not write under the leader's transactional id: it would be found out when the
+// worker has to lead. The broker looks at the permission before it finds that the transaction to be ended, which is of no
+// producer, does not exist; whoever leads notices nothing. Any other error is left to the claim.
+func (s *Store) mayLead(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, mayLeadWithin)
+	defer stop()
+	q := kmsg.NewPtrEndTxnRequest()
+	q.TransactionalID, q.ProducerID, q.ProducerEpoch = s.transactionalID(), noProducer, noProducer
+	answer, err := q.RequestWith(ctx, s.writer)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.ErrorCode)
+	}
+	if errors.Is(err, kerr.TransactionalIDAuthorizationFailed) {
+		return s.mayNotLead(err)
+	}
+	return nil
+}
+
+const (
+	mayLeadWithin = 5 * time.Second
+	noProducer    = -1
+)
+
+func (s *Store) mayNotLead(err error) error {
+	return explain(err, access{"Write", "transactional id", s.transactionalID()})
 }
 
 // turn waits until no other claim or commit is under way; release ends it.
@@ -51,7 +82,7 @@ func (s *Store) Claim(ctx context.Context) (store.Fence, error) {
 		s.claim.client.Close()
 		s.claim = nil
 	}
-	id := "connect-cluster-" + s.settings.Group
+	id := s.transactionalID()
 	client, err := s.settings.Client(s.clientID("leader"), append(producing(s.limit), kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout))...)
 	if err != nil {
 		return 0, err
@@ -68,7 +99,7 @@ func (s *Store) Claim(ctx context.Context) (store.Fence, error) {
 
 func (s *Store) take(ctx context.Context, c *claim, id string) error {
 	if _, _, err := c.client.ProducerID(ctx); err != nil {
-		return fmt.Errorf("take transactional id %s: %w", id, explain(err, access{"Write", "transactional id", id}))
+		return fmt.Errorf("take transactional id %s: %w", id, s.mayNotLead(err))
 	}
 	if err := s.configs.readToEnd(ctx); err != nil {
 		return err

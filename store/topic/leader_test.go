@@ -235,6 +235,38 @@ func TestTooLargeIsRefusedBefore(t *testing.T) {
 	}
 }
 
+// TestClocksOfWorkersMayDiffer: a request has as much time as its maker gave it, by the clock of whoever reads it; one that
+// was there before the reader has what its deadline says.
+func TestClocksOfWorkersMayDiffer(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute, 0} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			s := c.open()
+			made := time.Now().Add(off)
+			deadline := made.Add(30 * time.Second)
+			value := fmt.Sprintf(`{"deadline":%q,"ops":[{"delete":{"name":"a"}}]}`, deadline.UTC().Format(time.RFC3339Nano))
+			c.produce(c.settings().Config.Name, &kgo.Record{Key: []byte("request-1"), Value: []byte(value), Timestamp: made})
+			ctx, stop := context.WithTimeout(t.Context(), patience)
+			defer stop()
+			asked, err := s.Requests(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := time.Until(asked[0].Deadline); left < 20*time.Second || left > 31*time.Second {
+				t.Errorf("got %s left of 30s", left)
+			}
+			if asked, err = c.open().Requests(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if got := asked[0].Deadline; !got.Equal(deadline) {
+				t.Errorf("read later: got %s, want %s", got, deadline)
+			}
+		})
+	}
+}
+
 func TestAnotherClustersTopicsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -252,6 +284,20 @@ func TestAnotherClustersTopicsAreRefused(t *testing.T) {
 	}
 	if _, err := first.Snapshot(t.Context()); !errors.Is(err, topic.ErrPlanVersion) {
 		t.Errorf("snapshot: got %v, want ErrPlanVersion", err)
+	}
+	if err := first.Offsets().Commit(t.Context(), "a", []store.Offset{{Partition: []byte(`{"p":1}`), Value: []byte(`{"o":2}`)}}); err != nil {
+		t.Errorf("what stops cannot store how far it has come: %v", err)
+	}
+	if _, err := topic.Open(t.Context(), c.settings()); !errors.Is(err, topic.ErrPlanVersion) {
+		t.Errorf("open: got %v, want ErrPlanVersion", err)
+	}
+	// Of each key the newest record counts, whether or not the older ones are compacted yet.
+	c.produce(settings.Config.Name, &kgo.Record{Key: []byte("plan"), Value: fmt.Appendf(nil, `{"version":1,"group.id":%q,"epoch":2}`, c.group)})
+	again := c.open()
+	same(t, "names", snapshot(t, again).Names(), []string{"a"})
+	got, err := again.Offsets().Read(t.Context(), "a", [][]byte{[]byte(`{"p":1}`)})
+	if err != nil || string(got[0]) != `{"o":2}` {
+		t.Errorf("offset: got %s, %v", got, err)
 	}
 }
 

@@ -51,6 +51,16 @@ func (g *guard) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// writable returns why nothing can be written, which is less than what usable demands.
+func (g *guard) writable(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return store.ErrClosed
+	}
+	return ctx.Err()
+}
+
 // ended returns why nothing can be asked of the store. The caller holds mu.
 func (g *guard) ended() error {
 	if g.closed {

@@ -311,6 +311,7 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 		"create":   {kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAuthorizationFailed}, "--operation Create --topic", true},
 		"write":    {kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed}, "--operation Write --topic", false},
 		"transact": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.TransactionalIDAuthorizationFailed}, "--operation Write --transactional-id connect-cluster-", false},
+		"lead":     {kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.TransactionalIDAuthorizationFailed}, "--operation Write --transactional-id connect-cluster-", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -338,6 +339,21 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		})
+	}
+}
+
+// TestAClockThatIsFarOff makes records of times that brokers do not take.
+func TestAClockThatIsFarOff(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	if c.fake == nil {
+		t.Skip("needs a fake, which can be made to refuse")
+	}
+	s := c.open()
+	c.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidTimestamp})
+	_, err := s.Submit(t.Context(), store.Request{ID: "1", Ops: []store.Op{{Delete: &store.DeleteConnector{Name: "a"}}}})
+	if got := detail(t, err, diag.BrokerRefused); !strings.Contains(got, "Set the clock of this machine") || !strings.Contains(got, c.settings().Config.Name) {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -153,9 +153,10 @@ func (o *offsets) List(ctx context.Context, instance string) ([]store.Offset, er
 }
 
 // Commit implements [store.Offsets]. Entries are independent records, as in Kafka Connect: when it fails some may have been
-// stored, each of which is true of its own partition.
+// stored, each of which is true of its own partition. It still works when the store cannot read any more: what then stops
+// stores how far it has come (invariant 7).
 func (o *offsets) Commit(ctx context.Context, instance string, entries []store.Offset) error {
-	if err := o.store.usable(ctx); err != nil {
+	if err := o.store.writable(ctx); err != nil {
 		return err
 	}
 	if instance == "" {

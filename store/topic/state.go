@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -281,6 +282,23 @@ func (s *state) applyRequest(id string, r *kgo.Record) error {
 	return nil
 }
 
+// clocksAgree is how far the clocks of workers may be apart before deadlines are put from one onto the other.
+const clocksAgree = time.Second
+
+// rebase puts the deadline of a request that has just come onto the clock of here when that of who asked, by which the
+// record has its time, shows another time: it stays as far away as it was when the record was made. Of a request that was
+// there before, nobody knows here for how long, so that its deadline stays what it is.
+func (s *state) rebase(r *kgo.Record, now time.Time) {
+	id, is := strings.CutPrefix(string(r.Key), requestPrefix)
+	q, there := s.requests[id]
+	apart := now.Sub(r.Timestamp)
+	if !is || !there || q.Deadline.IsZero() || apart.Abs() < clocksAgree {
+		return
+	}
+	q.Deadline = q.Deadline.Add(apart)
+	s.requests[id] = q
+}
+
 func (s *state) applyShare(member string, r *kgo.Record) error {
 	s.planDirty = true
 	if r.Value == nil {
@@ -310,7 +328,7 @@ func (s *state) applyHead(r *kgo.Record) error {
 	case h.Group != s.group:
 		return fmt.Errorf("%w: its plan is of group.id %q, and this worker is of %q", ErrForeign, h.Group, s.group)
 	}
-	s.planDirty = s.planDirty || h.Epoch != s.head.Epoch
+	s.planDirty = s.planDirty || s.headOffset == 0 || h.Epoch != s.head.Epoch
 	s.head, s.headOffset = h, r.Offset
 	s.revision = max(s.revision, h.Revision)
 	return nil

@@ -307,7 +307,11 @@ func anyLog(t *rapid.T) []*kgo.Record {
 	ours := func(keys ...string) (headers []string) {
 		if rapid.Bool().Draw(t, "ours") {
 			for _, k := range keys {
-				headers = append(headers, k, strconv.Itoa(1+small.Draw(t, k)))
+				n := len(log) + 1 // above all before it, as a commit's is
+				if k != revisionHeader {
+					n = 1 + small.Draw(t, k)
+				}
+				headers = append(headers, k, strconv.Itoa(n))
 			}
 		}
 		return headers

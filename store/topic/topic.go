@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ type Store struct {
 	now     atomic.Pointer[store.Snapshot]
 	state   *state                   // guarded by mu
 	opened  bool                     // guarded by mu: what is read is news
+	unfit   map[string]error         // guarded by mu: until the store is open, keys whose newest record must not be followed
 	waiting map[string]*store.Answer // guarded by mu: requests submitted here, by id; nil: not answered yet
 	write   chan struct{}            // one claim or commit at a time: full while there is one
 	claim   *claim                   // guarded by write
@@ -76,11 +78,11 @@ var _ store.Store = (*Store)(nil)
 // is a *[diag.Diagnostic]. ctx bounds the opening only.
 //
 // Once open, a store that can read no more (a topic was deleted or made anew, a permission was taken away, the config topic
-// got a plan of another cluster) returns the reason from every method.
+// got a plan of another cluster) returns the reason from every method but Commit of offsets.
 func Open(ctx context.Context, settings Settings) (*Store, error) {
 	s := &Store{
 		guard: guard{changed: make(chan struct{})}, settings: settings,
-		state: newState(settings.Group), waiting: map[string]*store.Answer{}, write: make(chan struct{}, 1),
+		state: newState(settings.Group), waiting: map[string]*store.Answer{}, unfit: map[string]error{}, write: make(chan struct{}, 1),
 	}
 	s.now.Store(s.state.snapshot)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -134,6 +136,9 @@ func (s *Store) open(ctx, running context.Context) error {
 	if s.writer, err = s.settings.Client(s.clientID("configs"), producing(s.limit)...); err != nil {
 		return err
 	}
+	if err := s.mayLead(ctx); err != nil {
+		return err
+	}
 	if s.data, err = s.settings.Client(s.clientID("store"), producing(min(found[1].limit, found[2].limit))...); err != nil {
 		return err
 	}
@@ -152,6 +157,9 @@ func (s *Store) open(ctx, running context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(s.unfit)) {
+		return s.unfit[key]
+	}
 	s.opened = true
 	s.state.marker() // compaction may have taken the last one
 	s.settleConfig()
@@ -227,9 +235,18 @@ func (s *Store) takeConfig(r *kgo.Record) error {
 	err := s.state.apply(r)
 	switch {
 	case err == nil:
+		if s.opened {
+			s.state.rebase(r, time.Now())
+		}
+		delete(s.unfit, string(r.Key))
 		return nil
 	case fatal(err):
-		return fmt.Errorf("read topic %s: %w", s.configs.topic, err)
+		err = fmt.Errorf("read topic %s: %w", s.configs.topic, err)
+		if s.opened {
+			return err
+		}
+		s.unfit[string(r.Key)] = err // unless a newer record is in order again
+		return nil
 	}
 	s.settings.Logger.Error("a record of the config topic cannot be read and is skipped", "offset", r.Offset, "key", string(r.Key), "error", err)
 	return nil

@@ -148,7 +148,7 @@ func (c *caller) visitor(ctx context.Context, names []string, config map[string]
 			}
 			o := c.other(w)
 			if a, known := c.ask(ctx, o, http.MethodGet, "/connectors/"+name, nil); known && a.status != http.StatusOK && a.header.Get("Age") == "" {
-				c.t.Errorf("worker %d created %s, of which worker %d says %s", w.number, name, o.number, a)
+				c.t.Errorf("worker %d created %s, of which worker %d says %s\n%s", w.number, name, o.number, a, c.traces(name))
 			}
 			if a, known := c.ask(ctx, o, http.MethodDelete, "/connectors/"+name, nil); known && a.status != http.StatusNoContent {
 				c.t.Errorf("worker %d created %s, and worker %d does not delete it: %s", w.number, name, o.number, a)
@@ -158,6 +158,27 @@ func (c *caller) visitor(ctx context.Context, names []string, config map[string]
 		}
 		pause(ctx, 200*time.Millisecond)
 	}
+}
+
+// traces is what the config topic has of a connector, and what the workers say of it, for whoever looks for the reason of a
+// failure.
+func (c *cluster) traces(name string) string {
+	var text strings.Builder
+	for _, w := range c.workers {
+		fmt.Fprintf(&text, "worker %d: %s\n", w.number, w.call(c.t.Context(), http.MethodGet, "/connectors/"+name, nil))
+	}
+	committed := map[int64]bool{}
+	for _, r := range c.all(c.group+"-configs", true) {
+		committed[r.Offset] = true
+	}
+	begun := false // from where the connector is spoken of
+	for _, r := range c.all(c.group+"-configs", false) {
+		begun = begun || strings.Contains(string(r.Key), name) || strings.Contains(string(r.Value), name)
+		if begun {
+			fmt.Fprintf(&text, "%d %s %s, %d bytes, transactional %t, producer %d/%d, committed %t\n", r.Offset, r.Timestamp.Format(time.StampMilli), r.Key, len(r.Value), r.Attrs.IsTransactional(), r.ProducerID, r.ProducerEpoch, committed[r.Offset])
+		}
+	}
+	return text.String()
 }
 
 // pause waits, unless ctx ends before.

@@ -2,6 +2,7 @@ package clustertest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,7 @@ worker {
     session_timeout_ms    = %[3]d
     heartbeat_interval_ms = 1000
   }
+  %[6]s
 }
 `
 
@@ -91,6 +93,7 @@ type cluster struct {
 	workers []*worker
 	client  *kgo.Client
 	admin   *kadm.Client
+	further string // settings of the workers, in HCL
 }
 
 // start makes the cluster, whose workers have not been started. Without a Kafka the test is skipped.
@@ -125,7 +128,7 @@ func start(t *testing.T, count int) *cluster {
 
 // configure writes the file of the workers, which find Kafka at an address.
 func (c *cluster) configure(servers string) {
-	text := fmt.Sprintf(workerFile, servers, c.group, session.Milliseconds(), delay.Milliseconds(), flush.Milliseconds())
+	text := fmt.Sprintf(workerFile, servers, c.group, session.Milliseconds(), delay.Milliseconds(), flush.Milliseconds(), c.further)
 	if err := os.WriteFile(filepath.Join(c.dir, "worker.hcl"), []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
@@ -143,6 +146,7 @@ func (c *cluster) createTopics(topics ...string) {
 type worker struct {
 	*cluster
 	number, port int
+	output       string // where its log goes; "": to a file of the test
 
 	mu      sync.Mutex
 	command *exec.Cmd
@@ -154,7 +158,9 @@ type worker struct {
 }
 
 func (w *worker) address() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }
-func (w *worker) log() string     { return filepath.Join(w.dir, fmt.Sprintf("worker-%d.log", w.number)) }
+func (w *worker) log() string {
+	return cmp.Or(w.output, filepath.Join(w.dir, fmt.Sprintf("worker-%d.log", w.number)))
+}
 
 // launch starts a process of ours. What it says of itself on records is the number of the worker and of its life.
 func (w *worker) launch() {
@@ -348,6 +354,15 @@ type plan struct {
 	Members        []struct{ ID, Address string }
 }
 
+// planOf is the plan as a worker knows it.
+func (c *cluster) planOf(w *worker) (p plan) {
+	c.t.Helper()
+	if err := json.Unmarshal(w.must(http.MethodGet, "/plan", nil, http.StatusOK), &p); err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
+
 // leader is the worker that leads, if one that can be asked knows of one that runs.
 func (c *cluster) leader() *worker {
 	for _, w := range c.workers {
@@ -398,6 +413,7 @@ func (c *cluster) settled(connectors map[string]int) {
 
 // status is that of a connector.
 type status struct {
+	Name      string
 	Connector state
 	Tasks     []state
 }
@@ -439,9 +455,29 @@ func (c *cluster) script(command string) {
 // all reads a topic from its start to its end; level is read_committed or not.
 func (c *cluster) all(topic string, committed bool) []*kgo.Record {
 	c.t.Helper()
-	level := kgo.ReadUncommitted()
-	if committed {
-		level = kgo.ReadCommitted()
+	starts, err := c.admin.ListStartOffsets(c.t.Context(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.read(topic, starts, committed)
+}
+
+// since reads what a topic has from a moment on.
+func (c *cluster) since(topic string, at time.Time) []*kgo.Record {
+	c.t.Helper()
+	starts, err := c.admin.ListOffsetsAfterMilli(c.t.Context(), at.UnixMilli(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.read(topic, starts, true)
+}
+
+// read reads a topic from offsets to its end.
+func (c *cluster) read(topic string, starts kadm.ListedOffsets, committed bool) []*kgo.Record {
+	c.t.Helper()
+	level := kgo.ReadCommitted()
+	if !committed {
+		level = kgo.ReadUncommitted()
 	}
 	ctx, end := context.WithTimeout(c.t.Context(), patience)
 	defer end()
@@ -451,8 +487,9 @@ func (c *cluster) all(topic string, committed bool) []*kgo.Record {
 	}
 	from, to := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			from[o.Partition], to[o.Partition] = kgo.NewOffset().AtStart(), o.Offset
+		begin, _ := starts.Lookup(topic, o.Partition)
+		if o.Offset > begin.Offset {
+			from[o.Partition], to[o.Partition] = kgo.NewOffset().At(begin.Offset), o.Offset
 		}
 	})
 	if len(to) == 0 {
@@ -528,6 +565,9 @@ func read(name string) string {
 
 // tail is the end of a file.
 func tail(name string, most int) string {
+	if name == "/dev/full" { // which has no end
+		return ""
+	}
 	text := read(name)
 	return text[max(0, len(text)-most):]
 }

@@ -32,6 +32,10 @@ type Settings struct {
 	// Confirm tests with the group that this member still leads. member.ErrLost: it does not, and a view will say so.
 	Confirm func(context.Context) error
 
+	// Trouble hears why leading does not work, and nil when it does again or another leads. It must not wait. nil: nobody
+	// listens.
+	Trouble func(error)
+
 	// Needs says which plugins a member must have to run a connector and its tasks: class names as members announce them,
 	// to versions, "" being any. nil: every member can run everything. It is called once a revision of a configuration.
 	Needs func(config.Map) map[string]string
@@ -71,7 +75,7 @@ func Run(ctx context.Context, s Settings) error {
 		case errors.Is(err, store.ErrClosed):
 			return fmt.Errorf("lead: %w", err)
 		case err == nil: // another leads
-			l.wait = 0
+			l.works()
 		default:
 			l.backOff(ctx, err)
 		}
@@ -135,7 +139,7 @@ func (l *leader) term(ctx context.Context) error {
 		if err := l.decide(ctx, fence, requests, replan); err != nil {
 			return err
 		}
-		l.wait = 0
+		l.works()
 		if requests, err = l.next(ctx); err != nil {
 			return fmt.Errorf("read requests: %w", err)
 		}
@@ -157,8 +161,36 @@ func (l *leader) lost(ctx context.Context, err error) error {
 	return err
 }
 
-// decide makes one commit. Requests that cannot be stored are told so at once instead of running into their deadlines.
+// errPlanTooLarge says of a round with several requests, or with other members, that the log does not take the plan that
+// follows from it.
+var errPlanTooLarge = errors.New("the plan is too large")
+
+// decide answers requests and makes the plan that follows: in one commit, unless the log does not take that plan. Then they
+// are taken apart until the requests are found that make it too large.
 func (l *leader) decide(ctx context.Context, fence store.Fence, requests []store.Request, replan bool) error {
+	err := l.round(ctx, fence, requests, replan)
+	if !errors.Is(err, errPlanTooLarge) {
+		return err
+	}
+	if replan {
+		if err := l.round(ctx, fence, nil, true); err != nil {
+			return err
+		}
+	}
+	half := len(requests) / 2
+	for _, part := range [][]store.Request{requests[:half], requests[half:]} {
+		if len(part) == 0 {
+			continue
+		}
+		if err := l.decide(ctx, fence, part, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round makes one commit. Requests that cannot be stored are told so at once instead of running into their deadlines.
+func (l *leader) round(ctx context.Context, fence store.Fence, requests []store.Request, replan bool) error {
 	snapshot, err := l.Store.Snapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("read the configurations: %w", err)
@@ -180,7 +212,8 @@ func (l *leader) decide(ctx context.Context, fence store.Fence, requests []store
 	return l.watch.planned(ctx, l, snapshot.Plan, next)
 }
 
-// commit decides and commits. A connector whose record the log does not take is refused, and the rest decided anew.
+// commit decides and commits. A connector whose record the log does not take is refused, and the rest decided anew; so is a
+// single request that makes the plan too large.
 func (l *leader) commit(ctx context.Context, fence store.Fence, r round) (store.Commit, error) {
 	for {
 		c := decide(r)
@@ -189,9 +222,16 @@ func (l *leader) commit(ctx context.Context, fence store.Fence, r round) (store.
 		}
 		_, err := l.Store.Commit(ctx, fence, c)
 		large, ok := errors.AsType[*store.TooLargeError](err)
-		if ok && c.Connectors[large.Connector] != nil && r.tooLarge[large.Connector] == "" {
+		switch {
+		case !ok || r.tooLarge[large.Connector] != "":
+		case c.Connectors[large.Connector] != nil:
 			r.tooLarge[large.Connector] = tooLarge(large)
 			continue
+		case large.Connector == ofPlan && len(r.requests) == 1 && !r.replan:
+			r.tooLarge[ofPlan] = planTooLarge(large)
+			continue
+		case large.Connector == ofPlan && len(r.requests) > 0:
+			return c, fmt.Errorf("%w: %w", errPlanTooLarge, err)
 		}
 		if errors.Is(err, store.ErrNotStored) && len(c.Answers) > 0 {
 			_, answerErr := l.Store.Commit(ctx, fence, store.Commit{Answers: unstored(c.Answers, err)})
@@ -204,6 +244,14 @@ func (l *leader) commit(ctx context.Context, fence store.Fence, r round) (store.
 func tooLarge(e *store.TooLargeError) string {
 	return fmt.Sprintf("The configuration of connector %s, or that of one of its tasks, makes a record of %d bytes; the config "+
 		"topic takes at most %d. Make it smaller, or raise max.message.bytes of the topic and producer.max.request.size.", e.Connector, e.Bytes, e.Limit)
+}
+
+// ofPlan is, in the place of a connector's name, what a record that is too large is about when it is part of the plan.
+const ofPlan = ""
+
+func planTooLarge(e *store.TooLargeError) string {
+	return fmt.Sprintf("With it, what one worker has to run would make a record of %d bytes; the config topic takes at most %d. Start more workers, "+
+		"so that each has less to run; or raise max.message.bytes of the topic and producer.max.request.size, and start the workers again.", e.Bytes, e.Limit)
 }
 
 // unstored are the answers when those that were given could not be stored.
@@ -241,8 +289,19 @@ func (l *leader) next(ctx context.Context) ([]store.Request, error) {
 	return requests, err
 }
 
+// works ends the trouble, if there was any.
+func (l *leader) works() {
+	if l.wait != 0 && l.Trouble != nil {
+		l.Trouble(nil)
+	}
+	l.wait = 0
+}
+
 // backOff tells what went wrong and waits, longer each time in a row.
 func (l *leader) backOff(ctx context.Context, err error) {
+	if l.Trouble != nil {
+		l.Trouble(err)
+	}
 	l.wait = min(max(2*l.wait, firstWait), lastWait)
 	l.Logger.Warn("leading failed; trying again", "error", err, "wait", l.wait)
 	t := time.NewTimer(l.wait)

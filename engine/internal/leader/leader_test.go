@@ -34,10 +34,22 @@ type bench struct {
 	stop    func() // ends the leader and waits for it
 	err     error  // what it returned
 	claims  atomic.Int32
+	told    atomic.Pointer[error]
+}
+
+// trouble is what the leader told last.
+func (b *bench) trouble() error {
+	if err := b.told.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // journal fails when told to.
-type journal struct{ err atomic.Value }
+type journal struct {
+	err  atomic.Value
+	most atomic.Int64 // placements that a plan may have; 0: as many as it likes
+}
 
 // failure is an error or none; what an atomic.Value holds must always be of one type.
 type failure struct{ err error }
@@ -49,6 +61,9 @@ func (j *journal) Commit(_ *store.Snapshot, c store.Commit) error {
 		if conn != nil && len(conn.Config["large"]) > 100 {
 			return &store.TooLargeError{Connector: name, Bytes: 1000, Limit: 100}
 		}
+	}
+	if most := int(j.most.Load()); most > 0 && c.Plan != nil && len(c.Plan.Placements) > most {
+		return &store.TooLargeError{Bytes: 1000, Limit: 100}
 	}
 	f, _ := j.err.Load().(failure)
 	return f.err
@@ -93,7 +108,7 @@ func (b *bench) run() {
 	wg.Go(func() {
 		b.err = leader.Run(ctx, leader.Settings{
 			Store: counting{b.store, b}, Views: b.views, Logger: slog.New(slog.DiscardHandler),
-			Confirm: b.group.confirm,
+			Confirm: b.group.confirm, Trouble: func(err error) { b.told.Store(&err) },
 		})
 	})
 	b.stop = func() {
@@ -350,6 +365,72 @@ func TestARecordThatIsTooLargeIsRefusedAlone(t *testing.T) {
 		wg.Wait()
 		equal(t, "names", b.snapshot().Names(), []string{"a"})
 		equal(t, "claims", b.claims.Load(), 1)
+	})
+}
+
+// TestARequestThatMakesThePlanTooLargeIsRefusedAlone among others of one round, one of which makes room.
+func TestARequestThatMakesThePlanTooLargeIsRefusedAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		b.leads("m")
+		for _, name := range []string{"a", "b", "c"} {
+			equal(t, name, b.submit(name, create(name)).Refusal, store.Refusal(""))
+		}
+		synctest.Wait()
+		b.journal.most.Store(3) // an instance each, and no task as long as none is asked for
+		b.views.Set(view("m", "n", "m", "n"))
+		synctest.Wait()
+		answers := map[string]store.Answer{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for _, q := range []struct {
+			id string
+			op store.Op
+		}{
+			{"1", create("d")}, {"2", store.Op{Target: &store.SetTarget{Name: "a", Target: config.Paused}}},
+			{"3", create("e")}, {"4", store.Op{Delete: &store.DeleteConnector{Name: "b"}}}, {"5", create("f")},
+		} {
+			wg.Go(func() {
+				a := b.submit(q.id, q.op)
+				mu.Lock()
+				defer mu.Unlock()
+				answers[q.id] = a
+			})
+			synctest.Wait() // in this order
+		}
+		b.leads("m") // sees all at once, and the plan anew
+		wg.Wait()
+		want := map[string]store.Refusal{"1": store.TooLarge, "2": "", "3": store.TooLarge, "4": "", "5": ""}
+		for id, refusal := range want {
+			equal(t, "request "+id, answers[id].Refusal, refusal)
+		}
+		for _, say := range []string{"1000 bytes", "at most 100", "Start more workers", "max.message.bytes"} {
+			if !strings.Contains(answers["1"].Reason, say) {
+				t.Errorf("got %q, want it to say %q", answers["1"].Reason, say)
+			}
+		}
+		equal(t, "names", b.snapshot().Names(), []string{"a", "c", "f"})
+		equal(t, "placements", len(b.snapshot().Plan.Placements), 3)
+	})
+}
+
+// TestTroubleIsTold while leading does not work, and that it is over.
+func TestTroubleIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		b.journal.fail(syscall.ENOSPC)
+		b.leads("m")
+		pass(time.Second)
+		if err := b.trouble(); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("got %v, want the reason", err)
+		}
+		b.journal.fail(nil)
+		pass(10 * time.Second)
+		if err := b.trouble(); err != nil {
+			t.Errorf("got %v, want it to be over", err)
+		}
 	})
 }
 

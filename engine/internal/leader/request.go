@@ -21,7 +21,7 @@ type round struct {
 	replan   bool                         // the members may be others than those of the snapshot's plan
 	now      time.Time
 	hands    *hands
-	tooLarge map[string]string // connectors whose records the log does not take, and why
+	tooLarge map[string]string // connectors whose records the log does not take, and why; ofPlan: the plan that would follow
 }
 
 // decide answers requests in their order, each seeing what those before it have done, and makes the plan that follows.
@@ -75,6 +75,9 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 		if refused := d.operation(op); refused != nil {
 			return refused
 		}
+	}
+	if why, ok := d.tooLarge[ofPlan]; ok && len(d.request) > 0 {
+		return refuse(store.TooLarge, "%s", why)
 	}
 	for name, c := range d.request {
 		if why, ok := d.tooLarge[name]; ok && c != nil {

@@ -55,7 +55,7 @@ type (
 	structPtr *Value
 )
 
-// Dec is an exact decimal number: Unscaled × 10^-Scale. It is immutable.
+// Dec is an exact decimal number: Unscaled × 10^-Scale. It is immutable, and what an [Arena] lent lives as long as its batch.
 type Dec struct {
 	Unscaled *big.Int
 	Scale    int32
@@ -182,6 +182,22 @@ func (v Value) Float32() float32 {
 	return math.Float32frombits(uint32(v.num))
 }
 
+// AsInt is Int of a value of kind k, one of those that Int takes; ok is false of any other value. It is what a loop calls
+// that knows what it expects.
+func (v Value) AsInt(k Kind) (n int64, ok bool) {
+	is, ok := v.ref.(Kind)
+	return int64(v.num), ok && is == k
+}
+
+// AsText is Text of a String; ok is false of any other value.
+func (v Value) AsText() (text string, ok bool) {
+	p, ok := v.ref.(stringPtr)
+	if !ok {
+		return "", false
+	}
+	return unsafe.String(p, int(v.num)), true
+}
+
 // Bool is a Boolean.
 func (v Value) Bool() bool {
 	if k, _ := v.ref.(Kind); k != Boolean {
@@ -264,6 +280,8 @@ func (v Value) Clone() Value {
 		return OfMap(cloneAll(unsafe.Slice(p, int(v.num))))
 	case structPtr:
 		return OfStruct(cloneAll(unsafe.Slice(p, int(v.num))))
+	case *Dec:
+		return OfDecimal(new(big.Int).Set(p.Unscaled), p.Scale)
 	}
 	return v
 }

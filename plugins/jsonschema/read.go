@@ -708,11 +708,11 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		d, err := record.ParseDecimal(string(n.Text))
+		v, err := r.arena.ParseDecimal(record.OfText(n.Text).Text())
 		if err != nil {
 			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 		}
-		return record.OfDecimal(d.Unscaled, d.Scale), nil
+		return v, nil
 	case c != '"':
 		if err := r.Skip(); err != nil {
 			return record.Value{}, err
@@ -727,9 +727,9 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 	if !ok || p.scale.err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
 	}
-	unscaled, err := record.BigIntOfBytes(digits)
+	v, err := r.arena.DecimalOfBytes(digits, p.scale.n)
 	if err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
 	}
-	return record.OfDecimal(unscaled, p.scale.n), nil
+	return v, nil
 }

@@ -108,14 +108,14 @@ func builder(kind string, items, keys, values json.RawMessage) (*record.Builder,
 	switch kind {
 	case "array":
 		elem, err := Schema(items)
-		return record.BuildArray(elem), err
+		return record.BuildLoose(record.Array, nil, elem), err
 	case "map":
 		key, err := Schema(keys)
 		if err != nil {
 			return nil, err
 		}
 		elem, err := Schema(values)
-		return record.BuildMap(key, elem), err
+		return record.BuildLoose(record.Map, key, elem), err
 	}
 	for k := record.Int8; k <= record.Struct; k++ {
 		if strings.ToLower(k.String()) == kind {

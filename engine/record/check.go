@@ -8,22 +8,39 @@ import (
 // Check says what of a value its schema does not allow, in the words of Kafka Connect (ConnectSchema.validateValue). The
 // classes count, not what a value means: an Int32 is no INT64, the value of a Date is an Instant. Neither the scale of a
 // Decimal counts nor the time of a Date; who writes them looks at those. Arrays, maps and structs are checked whole.
-func (s *Schema) Check(v Value) error { return named(s.misfit(v), "value") }
+func (s *Schema) Check(v Value) error { return ended(s.misfit(v), "value") }
 
 // Check is that of a field's schema for a field, which the error names (Kafka Connect: Struct.put).
-func (f *Field) Check(v Value) error { return named(f.Schema.misfit(v), `field: "`+f.Name+`"`) }
+func (f *Field) Check(v Value) error {
+	if err := f.Schema.misfit(v); err != nil {
+		return ended(err, `field: "`+f.Name+`"`)
+	}
+	return nil
+}
 
 var errStructs = errors.New("Struct schemas do not match.") //nolint:staticcheck // Kafka Connect's words
 
 // misfit is why a value does not fit, around the place where it is, which is put together from the inside.
-type misfit struct{ before, place, after string }
+type misfit struct {
+	before, place, after string
+	ended                bool // the innermost field, which is where the place ends
+}
 
 func (m *misfit) Error() string { return m.before + m.place + m.after }
 
-// named ends the place of a misfit.
-func named(err error, place string) error {
-	if m, ok := err.(*misfit); ok { //nolint:errorlint // what this file returns, never wrapped
+// around puts what a misfit is a part of behind its place.
+func around(err error, place string) error {
+	if m, ok := err.(*misfit); ok && !m.ended { //nolint:errorlint // what this file returns, never wrapped
 		m.place += place
+	}
+	return err
+}
+
+// ended is around for the last time.
+func ended(err error, place string) error {
+	err = around(err, place)
+	if m, ok := err.(*misfit); ok { //nolint:errorlint // likewise
+		m.ended = true
 	}
 	return err
 }
@@ -81,7 +98,7 @@ func within(s *Schema, v Value, place string) error {
 	if s == nil {
 		return &misfit{before: "No schema defined for ", place: place}
 	}
-	return named(s.misfit(v), place)
+	return around(s.misfit(v), place)
 }
 
 // checkFields allows null where a field has a default (Kafka Connect: Struct.validate).

@@ -135,9 +135,12 @@ func (p *Projection) Value(a *Arena, v Value) (Value, error) {
 	return v, nil
 }
 
-// promoted is a number as one of a kind that is not narrower. What is no number, such as a date, stays as it is.
+// promoted is a number as one of a kind that is not narrower. What is no number, such as a date, stays as it is; a decimal,
+// which a schema of any type may have that is called so, is a number.
 func promoted(v Value, from, to Kind) Value {
 	switch {
+	case from == Decimal:
+		return narrowed(v.Decimal(), to)
 	case from == to || !isNumber(from):
 		return v
 	case to == Float64 && from == Float32:
@@ -152,6 +155,23 @@ func promoted(v Value, from, to Kind) Value {
 		return OfInt32(int32(v.Int()))
 	}
 	return OfInt16(int16(v.Int()))
+}
+
+// narrowed is Java's byteValue and the like of a BigDecimal.
+func narrowed(d *Dec, to Kind) Value {
+	switch to {
+	case Float32:
+		return OfFloat32(d.Float32())
+	case Float64:
+		return OfFloat64(d.Float64())
+	case Int64:
+		return OfInt64(d.Int64())
+	case Int32:
+		return OfInt32(int32(d.Int64()))
+	case Int16:
+		return OfInt16(int16(d.Int64()))
+	}
+	return OfInt8(int8(d.Int64()))
 }
 
 func (p *Projection) array(a *Arena, v Value) (Value, error) {

@@ -669,8 +669,7 @@ func (r *jsonReader) fieldValue(p *readPlan, i int, failed *failures[int]) (reco
 		return v, err
 	}
 	if err == nil && r.hollow {
-		s := p.schema.Fields[i]
-		err = nullWithin(s.Schema, v, `field: "`+s.Name+`"`)
+		err = dataError(p.schema.Fields[i].Check(v))
 	}
 	r.hollow = outer
 	failed.set(i, err)

@@ -90,16 +90,15 @@ func Schema(text json.RawMessage) (*record.Schema, error) {
 		b.Field(f.Name, s)
 	}
 	if !isNull(n.Default) {
-		// The default's place is the schema itself, so that a struct finds its fields.
-		place, err := b.Build()
+		// The default's place is the schema itself, so that a struct finds its fields. It may be one that the builder would
+		// not take: of a schema that got its name later.
+		s, err := b.Build()
 		if err != nil {
 			return nil, err
 		}
-		d, err := Value(place, n.Default)
-		if err != nil {
-			return nil, err
-		}
-		b.Default(d)
+		s.HasDefault = true
+		s.Default, err = Value(s, n.Default)
+		return s, err
 	}
 	return b.Build()
 }

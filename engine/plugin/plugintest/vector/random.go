@@ -19,6 +19,11 @@ type Random struct {
 	size int // how large things may become, from 1 on
 }
 
+// NewRandom draws what a seed gives.
+func NewRandom(seed uint64) *Random {
+	return &Random{Rand: rand.New(rand.NewPCG(seed, 0)), size: int(1 + seed%7)}
+}
+
 // Chance is true once in n times.
 func (r *Random) Chance(n int) bool { return r.IntN(n) == 0 }
 
@@ -123,7 +128,7 @@ func (r *Random) Schema() *record.Schema {
 	if r.Chance(3) {
 		b.Optional()
 	}
-	if r.Chance(6) {
+	if r.Chance(6) && !b.MustBuild().HasVersion {
 		b.Versioned(int(int32(r.Int())))
 	}
 	if r.Chance(8) {

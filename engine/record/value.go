@@ -182,20 +182,26 @@ func (v Value) Float32() float32 {
 	return math.Float32frombits(uint32(v.num))
 }
 
-// AsInt is Int of a value of kind k, one of those that Int takes; ok is false of any other value. It is what a loop calls
-// that knows what it expects.
-func (v Value) AsInt(k Kind) (n int64, ok bool) {
+// Bits is a number, Boolean or Instant of kind k: an integer as an int64, a float by its bits, a Boolean as 0 or 1; ok is
+// false of any other value. It is what a loop calls that knows what it expects.
+func (v *Value) Bits(k Kind) (bits uint64, ok bool) {
 	is, ok := v.ref.(Kind)
-	return int64(v.num), ok && is == k
+	return v.num, ok && is == k
 }
 
-// AsText is Text of a String; ok is false of any other value.
-func (v Value) AsText() (text string, ok bool) {
+// AsText is Text of a String, likewise.
+func (v *Value) AsText() (text string, ok bool) {
 	p, ok := v.ref.(stringPtr)
 	if !ok {
 		return "", false
 	}
 	return unsafe.String(p, int(v.num)), true
+}
+
+// AsDecimal is Decimal of a Decimal, likewise.
+func (v *Value) AsDecimal() (d *Dec, ok bool) {
+	d, ok = v.ref.(*Dec)
+	return d, ok
 }
 
 // Bool is a Boolean.

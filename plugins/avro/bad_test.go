@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -167,7 +168,7 @@ func TestMistakesOfData(t *testing.T) {
 		{"fields of another struct", record.Datum{Schema: one, Value: record.OfStruct(make([]record.Value, 2))}, "Mismatching struct schema"},
 		{"no symbol", record.Datum{Schema: enum, Value: record.OfString("secret")}, "none of the symbols"},
 		{"another size", record.Datum{Schema: fixed, Value: record.OfBytes([]byte{1})}, "a value of 1 bytes"},
-		{"another scale", record.Datum{Schema: record.DecimalSchema(2), Value: record.OfDecimal(tenFields().Value.Elements()[3].Decimal().Unscaled, 3)}, "mismatching scale"},
+		{"another scale", record.Datum{Schema: record.DecimalSchema(2), Value: record.OfDecimal(big.NewInt(129999), 3)}, "mismatching scale"},
 		{"a date with a time", record.Datum{Schema: record.Build(record.Int32).Named(record.DateName).Versioned(1).MustBuild(), Value: record.OfInstant(1)}, "Date type should not"},
 		{"schemaless bytes", record.Datum{Value: record.OfBytes([]byte{1})}, "Unknown Java type for schemaless data: class [B"},
 	} {

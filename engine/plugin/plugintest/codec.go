@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -36,12 +37,12 @@ func NewCodec(tb testing.TB, c plugin.Converter) *Codec {
 	for i := range codec.Orders {
 		d := codec.Orders[i].Datum(schema)
 		codec.Data = append(codec.Data, d)
-		m, err := codec.append(tb, nil, d)
+		m, err := codec.append(tb.Context(), nil, d)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		codec.Messages = append(codec.Messages, m)
-		back, err := codec.read(tb, m)
+		back, err := codec.read(tb.Context(), m)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -52,24 +53,24 @@ func NewCodec(tb testing.TB, c plugin.Converter) *Codec {
 	return codec
 }
 
-func (c *Codec) append(tb testing.TB, dst []byte, d record.Datum) ([]byte, error) {
+func (c *Codec) append(ctx context.Context, dst []byte, d record.Datum) ([]byte, error) {
 	if c.message == nil {
 		return c.plain.AppendData(dst, c.meta.Topic, d)
 	}
-	return c.message.AppendMessage(tb.Context(), dst, &c.meta, d)
+	return c.message.AppendMessage(ctx, dst, &c.meta, d)
 }
 
-func (c *Codec) read(tb testing.TB, m []byte) (record.Datum, error) {
+func (c *Codec) read(ctx context.Context, m []byte) (record.Datum, error) {
 	if c.message == nil {
 		return c.plain.ReadData(c.arena, c.meta.Topic, m)
 	}
-	return c.message.ReadMessage(tb.Context(), c.arena, &c.meta, m)
+	return c.message.ReadMessage(ctx, c.arena, &c.meta, m)
 }
 
 // AllocatesNothing is a gate: once the schema is known, neither writing nor reading allocates.
 func (c *Codec) AllocatesNothing(t *testing.T) {
 	t.Helper()
-	i := 0
+	i, ctx := 0, t.Context()
 	each := func(what string, do func() error) {
 		if n := testing.AllocsPerRun(len(c.Data), func() {
 			if i = (i + 1) % len(c.Data); i == 0 {
@@ -82,8 +83,8 @@ func (c *Codec) AllocatesNothing(t *testing.T) {
 			t.Errorf("%s allocates %v times a record, want never", what, n)
 		}
 	}
-	each("writing", func() error { _, err := c.append(t, c.buf, c.Data[i]); return err })
-	each("reading", func() error { _, err := c.read(t, c.Messages[i]); return err })
+	each("writing", func() error { _, err := c.append(ctx, c.buf, c.Data[i]); return err })
+	each("reading", func() error { _, err := c.read(ctx, c.Messages[i]); return err })
 }
 
 // Way is one way to do number i of some work.
@@ -96,17 +97,19 @@ type Way struct {
 // orders in turns.
 func (c *Codec) BenchWrite(b *testing.B, others ...Way) {
 	b.Helper()
-	Race(b, len(c.Data), Way{"ours", func(i int) error { _, err := c.append(b, c.buf, c.Data[i]); return err }}, others...)
+	ctx := b.Context()
+	Race(b, len(c.Data), Way{"ours", func(i int) error { _, err := c.append(ctx, c.buf, c.Data[i]); return err }}, others...)
 }
 
 // BenchRead is BenchWrite for reading.
 func (c *Codec) BenchRead(b *testing.B, others ...Way) {
 	b.Helper()
+	ctx := b.Context()
 	Race(b, len(c.Data), Way{"ours", func(i int) error {
 		if i == 0 {
 			c.arena.Reset()
 		}
-		_, err := c.read(b, c.Messages[i])
+		_, err := c.read(ctx, c.Messages[i])
 		return err
 	}}, others...)
 }

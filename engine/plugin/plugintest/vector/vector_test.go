@@ -24,7 +24,13 @@ func TestEveryCaseReads(t *testing.T) {
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			vector.Run(t, file, func(*vector.Case) bool { return true }, reads)
+			cases := vector.Load(t, file)
+			for i := range cases {
+				err := reads(&cases[i])
+				if _, ok := errors.AsType[*vector.Unrepresentable](err); !ok && err != nil {
+					t.Errorf("%s: %v", cases[i].ID, err)
+				}
+			}
 		})
 	}
 }

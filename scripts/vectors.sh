@@ -4,12 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=$(grep -rlE --include='*_test.go' 'vector\.Run' . | xargs -n1 dirname | sort -u)
+files=$(grep -rlE --include='*_test.go' 'vector\.Run' . | sort)
+packages=$(xargs -n1 dirname <<<"$files" | sort -u)
+# shellcheck disable=SC2086 # one word a file
+tests=$(awk '/^func Test/ { sub(/\(.*/, "", $2); test = $2 } /vector\.Run/ { print test }' $files | sort -u | paste -sd'|')
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-vectors.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 status=0
 # shellcheck disable=SC2086 # one word a package
-VECTORS_REPORT=$work/report "${GO:-go}" test -count=1 -v $packages >"$work/log" 2>&1 || status=$?
+VECTORS_REPORT=$work/report "${GO:-go}" test -count=1 -v -run "^($tests)$" $packages >"$work/log" 2>&1 || status=$?
 if [ "$status" -ne 0 ]; then
 	grep -E '^ *(--- FAIL|FAIL)|got |want ' "$work/log" || cat "$work/log"
 fi

@@ -149,10 +149,7 @@ func Value(place *record.Schema, text json.RawMessage) (record.Value, error) {
 	switch {
 	case n.Bytes != nil:
 		return record.OfBytes(*n.Bytes), nil
-	case n.Buffer != nil:
-		if n.Limit != nil && *n.Limit != len(*n.Buffer) {
-			return record.Value{}, Skip("a ByteBuffer whose limit is not its end: a value has no limit")
-		}
+	case n.Buffer != nil: // the whole of it, as most that Kafka Connect does with one
 		return record.OfBytes(*n.Buffer), nil
 	case n.UTF16 != nil:
 		return utf16Value(*n.UTF16)
@@ -178,7 +175,6 @@ type classes struct {
 	BigInt        *string
 	Instant       *string
 	Bytes, Buffer *[]byte
-	Limit         *int
 	UTF16         *string
 	List          *[]json.RawMessage
 	Map           *[][2]json.RawMessage
@@ -329,7 +325,10 @@ func structure(place *record.Schema, own json.RawMessage, fields [][2]json.RawMe
 		if err != nil {
 			return record.Value{}, err
 		}
-		if place == nil || !sameShape(s, place) {
+		if place == nil {
+			place = s // it is data without a schema, whose struct has one
+		}
+		if !sameShape(s, place) {
 			return record.Value{}, Skip("a struct whose own schema is not that of its place: a value carries no schema")
 		}
 	}

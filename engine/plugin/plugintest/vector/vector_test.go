@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -168,4 +169,21 @@ func TestErrorCheck(t *testing.T) {
 			t.Errorf("%s: got %v, want the same: %v", c.name, err, c.same)
 		}
 	}
+}
+
+// TestHashOrder runs what Java's HashMap answered.
+func TestHashOrder(t *testing.T) {
+	t.Parallel()
+	vector.Run(t, "java.jsonl", func(c *vector.Case) bool { return c.Request.Fn == "hashmap_order" }, func(c *vector.Case) error {
+		keys := make([]string, len(c.Request.Args))
+		for i, a := range c.Request.Args {
+			if err := json.Unmarshal(a, &keys[i]); err != nil {
+				return err
+			}
+		}
+		if got := vector.HashOrder(keys); !slices.Equal(got, c.Expect.OK.Keys) {
+			return fmt.Errorf("got %q, want %q", got, c.Expect.OK.Keys)
+		}
+		return nil
+	})
 }

@@ -95,7 +95,7 @@ func request(r *vector.Random, class string, c plugin.Config, more string) strin
 		panic(err)
 	}
 	op := "converter"
-	if class == simpleClass || class != classes+"ByteArrayConverter" && r.Chance(10) {
+	if class == simpleClass || r.Chance(4) {
 		op = "header_converter"
 	}
 	return fmt.Sprintf(`{"op":%q,"class":%q,"config":%s,"key":%t,"topic":"t",%s}`, op, class, config, r.Chance(2), more)

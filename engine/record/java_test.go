@@ -124,10 +124,10 @@ func drawBuilder(r *vector.Random) string {
 	var before []record.Value
 	text := func() string { return vector.Show(record.OfString(vector.Pick(r, "a", "b", r.Text(false)))) }
 	parts := ""
-	switch {
-	case s.Kind == record.Array:
+	switch s.Kind {
+	case record.Array:
 		parts = `,"items":` + vector.ShowSchema(s.Elem)
-	case s.Kind == record.Map:
+	case record.Map:
 		parts = `,"keys":` + vector.ShowSchema(s.Key) + `,"values":` + vector.ShowSchema(s.Elem)
 	}
 	return fmt.Sprintf(`"type":%q%s,`, strings.ToLower(s.Kind.String()), parts) + drawCalls(r, func() string {

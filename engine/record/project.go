@@ -15,8 +15,7 @@ type Projection struct {
 	key    *Projection
 	fields []projectedField // of a struct, parallel to those of to
 	err    error            // why no value can be taken
-	null   error            // why null cannot be; nil where it is what ifNull says
-	ifNull Value
+	ifNull Value            // what null becomes
 }
 
 // projectedField is where a field comes from.
@@ -29,7 +28,7 @@ type projectedField struct {
 
 var errNoDefault = errors.New("Writer schema is optional, however, target schema does not provide a default value.") //nolint:staticcheck // Kafka Connect's words
 
-// Project plans to take values of from to to. What cannot be taken is told by [Projection.Append], as there: schemas of
+// Project plans to take values of from to to. What cannot be taken is told by [Projection.Value], as there: schemas of
 // elements that do not meet are no obstacle to an empty array.
 func Project(from, to *Schema) *Projection {
 	p := &Projection{to: to, err: projectable(from, to)}
@@ -73,7 +72,7 @@ func projectField(from *Schema, f *Field) projectedField {
 	case f.Schema.HasDefault:
 		out.preset = f.Schema.Default
 	default:
-		out.err = fmt.Errorf("Required field `%s` is missing from source schema: %s", f.Name, from) //nolint:staticcheck // Kafka Connect's words
+		out.err = fmt.Errorf("Required field `%s` is missing from source schema: %s", f.Name, from)
 	}
 	return out
 }
@@ -83,10 +82,10 @@ func projectable(from, to *Schema) error {
 	switch {
 	case from == nil || to == nil:
 		return errors.New("values without a schema cannot be projected")
-	case from.Kind != to.Kind && !(isNumber(from.Kind) && isNumber(to.Kind) && from.Kind < to.Kind):
-		return fmt.Errorf("Schema type mismatch. source type: %s and target type: %s", from.Kind, to.Kind) //nolint:staticcheck // Kafka Connect's words
+	case from.Kind != to.Kind && (!isNumber(from.Kind) || !isNumber(to.Kind) || from.Kind > to.Kind):
+		return fmt.Errorf("Schema type mismatch. source type: %s and target type: %s", from.Kind, to.Kind)
 	case from.Name != to.Name:
-		return fmt.Errorf("Schema name mismatch. source name: %s and target name: %s", orNull(from.Name), orNull(to.Name)) //nolint:staticcheck // Kafka Connect's words
+		return fmt.Errorf("Schema name mismatch. source name: %s and target name: %s", orNull(from.Name), orNull(to.Name))
 	case !sameParams(from.Params, to.Params):
 		return fmt.Errorf("Schema parameters not equal. source parameters: %s and target parameters: %s", paramText(from.Params), paramText(to.Params)) //nolint:staticcheck // Kafka Connect's words
 	}

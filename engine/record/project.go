@@ -87,7 +87,7 @@ func projectable(from, to *Schema) error {
 	case from.Name != to.Name:
 		return fmt.Errorf("Schema name mismatch. source name: %s and target name: %s", orNull(from.Name), orNull(to.Name))
 	case !sameParams(from.Params, to.Params):
-		return fmt.Errorf("Schema parameters not equal. source parameters: %s and target parameters: %s", paramText(from.Params), paramText(to.Params)) //nolint:staticcheck // Kafka Connect's words
+		return fmt.Errorf("Schema parameters not equal. source parameters: %s and target parameters: %s", paramText(from.Params), paramText(to.Params))
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func (r Row) Typed(field string, k Kind) (Value, error) {
 	case err != nil:
 		return Value{}, err
 	case r.schema.Fields[i].Schema.Kind != k:
-		return Value{}, fmt.Errorf("Field '%s' is not of type %s", field, k) //nolint:staticcheck // Kafka Connect's words
+		return Value{}, fmt.Errorf("Field '%s' is not of type %s", field, k)
 	case r.values[i].IsNull() || r.values[i].Kind() == k:
 		return r.values[i], nil
 	}

@@ -59,6 +59,9 @@ func (s *Schema) misfit(v Value) error {
 		}
 		return &misfit{before: fmt.Sprintf("Invalid Java object for schema%s with type %s: class %s for ", of, s.Kind, k.JavaClass())}
 	}
+	if s.Kind >= Array && k != s.Kind { // an array that is called a Decimal
+		return notOfKind(v, s.Kind)
+	}
 	switch k {
 	case Array:
 		for _, e := range v.Elements() {

@@ -20,7 +20,7 @@ var dataOps = map[string]func(*vector.Case) error{
 // TestDataVectors runs what the classes of Kafka Connect's data model answered.
 func TestDataVectors(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"data.jsonl", "ext-data.jsonl"} {
+	for _, file := range []string{"data.jsonl", "ext-data.jsonl", "random.jsonl"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			vector.Run(t, file,

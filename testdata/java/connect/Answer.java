@@ -105,6 +105,9 @@ public class Answer {
         } catch (UnsaidException e) {
             return JSON.createObjectNode().put("unsaid", true);
         } catch (Throwable e) {
+            if (RELEASE < 19 && e.getMessage() != null && e.getMessage().matches("(?s).*[0-9]\\.[0-9]{7}.*")) {
+                return JSON.createObjectNode().put("unsaid", true);
+            }
             ObjectNode error = JSON.createObjectNode().put("stage", calls.isEmpty() ? stage : "apply").put("class", e.getClass().getName());
             if (!calls.isEmpty()) {
                 error.put("index", calls.get(calls.size() - 1));

@@ -366,6 +366,9 @@ func (j *judge) add(d *definition, v judged) {
 func (j *judge) key(prefix string, k key) bool {
 	text, given := j.m[prefix+k.Name]
 	value, errs := j.server.value(k, text, given)
+	if !given && k.Required {
+		errs = []string{fmt.Sprintf("Missing required configuration \"%s\" which has no default value.", prefix+k.Name)}
+	}
 	if extra := j.wrong[prefix+k.Name]; extra != "" {
 		errs = append(errs, extra)
 	}
@@ -447,6 +450,9 @@ func (s *Server) class(k key, name string) (*string, []string) {
 func (s *Server) stranger(key, name, kind string) (*string, []string) {
 	if _, found := s.find(name); found {
 		return &name, []string{wrongKind(name, kind)}
+	}
+	if _, found := s.find(name + plugin.Key.Suffix()); found {
+		return &name, []string{fmt.Sprintf("This class is abstract and cannot be created. Did you mean %s, %s?", name+plugin.Key.Suffix(), name+plugin.Value.Suffix())}
 	}
 	return nil, []string{plugin.Invalid(key, name, "Class "+name+" could not be found.").Reason}
 }

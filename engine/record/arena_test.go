@@ -1,6 +1,10 @@
 package record_test
 
 import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -108,4 +112,146 @@ func TestCivilRoundTrip(t *testing.T) {
 			t.Fatalf("day %d is %d-%d-%d, which is day %d", day, year, month, dom, got)
 		}
 	})
+}
+
+// What Grow lends is a list with nulls at its end, at a price in memory that is a multiple of its length, however it came.
+func TestGrow(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var a record.Arena
+		var list []record.Value
+		for i, n := range rapid.SliceOfN(rapid.IntRange(0, 5), 0, 200).Draw(t, "steps") {
+			before := len(list)
+			list = a.Grow(list, n)
+			if len(list) != before+n {
+				t.Fatalf("step %d: got %d values, want %d", i, len(list), before+n)
+			}
+			for at := range list {
+				if at < before && list[at].Int() != int64(at) || at >= before && !list[at].IsNull() {
+					t.Fatalf("step %d: value %d is of kind %s", i, at, list[at].Kind())
+				}
+				list[at] = record.OfInt64(int64(at))
+			}
+		}
+	})
+	var a record.Arena
+	var list []record.Value
+	const n = 20_000
+	for range n {
+		list = a.Grow(list, 1)
+	}
+	if got, most := a.Size(), 20*n*24; got > most {
+		t.Errorf("%d steps take %d bytes, want at most %d", n, got, most)
+	}
+}
+
+// bigInts draws numbers of up to 40 bytes, and those at the ends of bytes and words.
+func bigInts() *rapid.Generator[*big.Int] {
+	return rapid.Custom(func(t *rapid.T) *big.Int {
+		n := new(big.Int)
+		if rapid.Bool().Draw(t, "edge") {
+			n.Lsh(big.NewInt(1), uint(rapid.IntRange(0, 200).Draw(t, "bits")))
+			n.Add(n, big.NewInt(rapid.Int64Range(-2, 2).Draw(t, "beside")))
+		} else {
+			n.SetBytes(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes"))
+		}
+		if rapid.Bool().Draw(t, "negative") {
+			n.Neg(n)
+		}
+		return n
+	})
+}
+
+// Decimals of an arena are those that the functions without one make; a clone outlives the arena's next use.
+func TestDecimalsOfAnArena(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var a record.Arena
+		for range rapid.IntRange(1, 3).Draw(t, "uses") {
+			var wants, clones []record.Value
+			var gots []record.Value
+			for range rapid.IntRange(1, 300).Draw(t, "decimals") {
+				n, scale := bigInts().Draw(t, "n"), rapid.Int32Range(-30, 30).Draw(t, "scale")
+				want := record.OfDecimal(n, scale)
+				digits := record.AppendBigInt([]byte("x"), n)[1:]
+				got, err := a.DecimalOfBytes(digits, scale)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := string(record.AppendDecimal(nil, want.Decimal()))
+				parsed, err := a.ParseDecimal(text)
+				if err != nil {
+					t.Fatalf("%s: %v", text, err)
+				}
+				wants, gots, clones = append(wants, want, want), append(gots, got, parsed), append(clones, got.Clone(), parsed.Clone())
+				if n.IsInt64() {
+					short := a.Decimal(n.Int64(), scale)
+					wants, gots, clones = append(wants, want), append(gots, short), append(clones, short.Clone())
+				}
+			}
+			for i := range wants {
+				if !gots[i].Equal(wants[i]) {
+					t.Fatalf("got %v, want %v", gots[i].Decimal(), wants[i].Decimal())
+				}
+			}
+			a.Reset()
+			for range 900 {
+				a.Decimal(-1, 9)
+			}
+			a.Reset()
+			for i := range clones {
+				if !clones[i].Equal(wants[i]) {
+					t.Fatalf("after a reset the clone of %v is %v", wants[i].Decimal(), clones[i].Decimal())
+				}
+			}
+		}
+	})
+}
+
+func TestDecimalsThatAreNone(t *testing.T) {
+	t.Parallel()
+	var a record.Arena
+	if _, err := a.DecimalOfBytes(nil, 0); err == nil || err.Error() != "Zero length BigInteger" {
+		t.Errorf("no digits: got %v", err)
+	}
+	for _, text := range []string{"", "-", ".", "1e", "1e99999999999", "x", "1.2.3", "1 "} {
+		if v, err := a.ParseDecimal(text); err == nil {
+			t.Errorf("%q: got %v, want an error", text, v.Decimal())
+		}
+	}
+	for _, text := range []string{"0", "-0", "000", "+1", "-00012.50", ".5", "5.", "1E+3", "12345678901234567890123456789.5", strings.Repeat("9", 200), "١٢"} {
+		want, err := record.ParseDecimal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := a.ParseDecimal(text); err != nil || !got.Equal(record.OfDecimal(want.Unscaled, want.Scale)) {
+			t.Errorf("%q: got %v (%v), want %v", text, got.Decimal(), err, want)
+		}
+	}
+}
+
+// Decimals cost no allocation once the arena has grown, be they longer than a word or not.
+func TestAllocDecimals(t *testing.T) {
+	var a record.Arena
+	long := []byte("\x81 a long number")
+	text := "-" + strconv.FormatUint(math.MaxUint64, 10) + ".25"
+	var buf [32]byte
+	if n := testing.AllocsPerRun(100, func() {
+		a.Reset()
+		for range 10 {
+			a.Decimal(-129999, 2)
+			v, err := a.DecimalOfBytes(long, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := record.AppendBigInt(buf[:0], v.Decimal().Unscaled); string(got) != string(long) {
+				t.Fatalf("got %x, want %x", got, long)
+			}
+			if _, err := a.ParseDecimal(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); n != 0 {
+		t.Errorf("got %v allocations, want none", n)
+	}
 }

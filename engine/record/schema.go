@@ -112,16 +112,42 @@ func sameParams(a, b []Param) bool {
 // indexed is from how many fields on a schema keeps a map of its names.
 const indexed = 8
 
-// Builder makes a schema. Its methods change the builder and return it; a mistake is kept and reported by Build.
+// Builder makes a schema. Its methods change the builder and return it; a mistake is kept and reported by Build. What was
+// set cannot be set to something else.
 type Builder struct {
 	s   Schema
+	set attributes
 	err error
+}
+
+// attributes are those that were set.
+type attributes uint8
+
+const (
+	optionality attributes = 1 << iota
+	name
+	version
+	doc
+	preset
+)
+
+// once notes that an attribute is set to something, as long as it was not set to something else.
+func (b *Builder) once(a attributes, called string, something, same bool) {
+	if b.set&a != 0 && !same {
+		b.fail("Invalid SchemaBuilder call: %s has already been set.", called)
+	}
+	if something {
+		b.set |= a
+	}
 }
 
 // Build starts a schema of a kind. Arrays and maps take their parts from [BuildArray] and [BuildMap].
 func Build(k Kind) *Builder {
 	b := &Builder{s: Schema{Kind: k}}
-	if k < Int8 || k > Struct {
+	switch {
+	case k == Null:
+		b.fail("type cannot be null")
+	case k > Struct:
 		b.fail("a schema cannot be of type %s", k)
 	}
 	return b
@@ -130,7 +156,17 @@ func Build(k Kind) *Builder {
 // BuildArray starts an array schema.
 func BuildArray(elem *Schema) *Builder {
 	b := Build(Array)
-	b.s.Elem = elem
+	if b.s.Elem = elem; elem == nil {
+		b.fail("valueSchema cannot be null.")
+	}
+	return b
+}
+
+// BuildLoose starts the schema of an array or map of which parts may be nil: those that the value parser makes of what is
+// empty or mixed. No value but the empty one passes [Schema.Check] of such a schema.
+func BuildLoose(k Kind, key, elem *Schema) *Builder {
+	b := Build(k)
+	b.s.Key, b.s.Elem = key, elem
 	return b
 }
 
@@ -138,6 +174,12 @@ func BuildArray(elem *Schema) *Builder {
 func BuildMap(key, elem *Schema) *Builder {
 	b := Build(Map)
 	b.s.Key, b.s.Elem = key, elem
+	switch {
+	case key == nil:
+		b.fail("keySchema cannot be null.")
+	case elem == nil:
+		b.fail("valueSchema cannot be null.")
+	}
 	return b
 }
 
@@ -148,16 +190,38 @@ func (b *Builder) fail(format string, args ...any) {
 }
 
 // Optional allows null.
-func (b *Builder) Optional() *Builder { b.s.Optional = true; return b }
+func (b *Builder) Optional() *Builder {
+	b.once(optionality, "optional", true, b.s.Optional)
+	b.s.Optional = true
+	return b
+}
+
+// Required forbids null, which it is from the start; after that it cannot be optional any more.
+func (b *Builder) Required() *Builder {
+	b.once(optionality, "optional", true, !b.s.Optional)
+	return b
+}
 
 // Named sets the name.
-func (b *Builder) Named(name string) *Builder { b.s.Name = name; return b }
+func (b *Builder) Named(n string) *Builder {
+	b.once(name, "name", n != "", b.s.Name == n)
+	b.s.Name = n
+	return b
+}
 
 // Versioned sets the version.
-func (b *Builder) Versioned(v int) *Builder { b.s.Version, b.s.HasVersion = v, true; return b }
+func (b *Builder) Versioned(v int) *Builder {
+	b.once(version, "version", true, b.s.Version == v)
+	b.s.Version, b.s.HasVersion = v, true
+	return b
+}
 
 // Documented sets the documentation.
-func (b *Builder) Documented(doc string) *Builder { b.s.Doc = doc; return b }
+func (b *Builder) Documented(d string) *Builder {
+	b.once(doc, "doc", d != "", b.s.Doc == d)
+	b.s.Doc = d
+	return b
+}
 
 // Param adds a parameter, or replaces the one of that key.
 func (b *Builder) Param(key, value string) *Builder {
@@ -171,8 +235,13 @@ func (b *Builder) Param(key, value string) *Builder {
 	return b
 }
 
-// Default sets the default, which is copied; null means none.
+// Default sets the default, which is copied. It is a value of the schema as it is so far; null, which only an optional schema
+// takes, means none.
 func (b *Builder) Default(v Value) *Builder {
+	b.once(preset, "default", !v.IsNull(), b.s.Default.Equal(v))
+	if err := b.s.Check(v); err != nil && b.err == nil {
+		b.err = &because{"Invalid default value", err}
+	}
 	b.s.HasDefault, b.s.Default = !v.IsNull(), v.Clone()
 	return b
 }
@@ -193,10 +262,12 @@ func (b *Builder) Field(name string, s *Schema) *Builder {
 	return b
 }
 
-// Like takes name, version, doc and parameters of another schema, what Kafka Connect's SchemaUtil.copySchemaBasics does.
+// Like takes name, version, doc and parameters of another schema, what Kafka Connect's SchemaUtil.copySchemaBasics does. They
+// can still be set to something else.
 func (b *Builder) Like(s *Schema) *Builder {
 	b.s.Name, b.s.Version, b.s.HasVersion, b.s.Doc = s.Name, s.Version, s.HasVersion, s.Doc
 	b.s.Params = slices.Clone(s.Params)
+	b.set &^= name | version | doc
 	return b
 }
 

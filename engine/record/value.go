@@ -55,7 +55,7 @@ type (
 	structPtr *Value
 )
 
-// Dec is an exact decimal number: Unscaled × 10^-Scale. It is immutable.
+// Dec is an exact decimal number: Unscaled × 10^-Scale. It is immutable, and what an [Arena] lent lives as long as its batch.
 type Dec struct {
 	Unscaled *big.Int
 	Scale    int32
@@ -182,6 +182,28 @@ func (v Value) Float32() float32 {
 	return math.Float32frombits(uint32(v.num))
 }
 
+// Bits is a number, Boolean or Instant of kind k: an integer as an int64, a float by its bits, a Boolean as 0 or 1; ok is
+// false of any other value. It is what a loop calls that knows what it expects.
+func (v *Value) Bits(k Kind) (bits uint64, ok bool) {
+	is, ok := v.ref.(Kind)
+	return v.num, ok && is == k
+}
+
+// AsText is Text of a String, likewise.
+func (v *Value) AsText() (text string, ok bool) {
+	p, ok := v.ref.(stringPtr)
+	if !ok {
+		return "", false
+	}
+	return unsafe.String(p, int(v.num)), true
+}
+
+// AsDecimal is Decimal of a Decimal, likewise.
+func (v *Value) AsDecimal() (d *Dec, ok bool) {
+	d, ok = v.ref.(*Dec)
+	return d, ok
+}
+
 // Bool is a Boolean.
 func (v Value) Bool() bool {
 	if k, _ := v.ref.(Kind); k != Boolean {
@@ -264,6 +286,8 @@ func (v Value) Clone() Value {
 		return OfMap(cloneAll(unsafe.Slice(p, int(v.num))))
 	case structPtr:
 		return OfStruct(cloneAll(unsafe.Slice(p, int(v.num))))
+	case *Dec:
+		return OfDecimal(new(big.Int).Set(p.Unscaled), p.Scale)
 	}
 	return v
 }

@@ -14,8 +14,8 @@ var (
 	dateSchema      = Build(Int32).Named(DateName).Versioned(1).MustBuild()
 	timeSchema      = Build(Int32).Named(TimeName).Versioned(1).MustBuild()
 	timestampSchema = Build(Int64).Named(TimestampName).Versioned(1).MustBuild()
-	arrayOfNothing  = BuildArray(nil).MustBuild()
-	mapOfNothing    = BuildMap(nil, nil).MustBuild()
+	arrayOfNothing  = BuildLoose(Array, nil, nil).MustBuild()
+	mapOfNothing    = BuildLoose(Map, nil, nil).MustBuild()
 )
 
 // DateSchema is the plain required schema of Date, always the same pointer.
@@ -241,7 +241,7 @@ func typedMap(pairs []Value, key, elem *Schema) (Datum, error) {
 			return Datum{}, err
 		}
 	}
-	return Datum{BuildMap(key, elem).MustBuild(), OfMap(pairs)}, nil
+	return Datum{BuildLoose(Map, key, elem).MustBuild(), OfMap(pairs)}, nil
 }
 
 // pairs are the entries of a map, where a key that comes again replaces its value.

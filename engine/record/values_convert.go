@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/bits"
 )
 
 // The To… functions convert as Kafka Connect's Values.convertTo… do. The schema is that of the value, maybe nil; it says
@@ -120,20 +121,32 @@ func AppendBigInt(dst []byte, n *big.Int) []byte {
 		}
 		return dst
 	}
-	if n.Sign() > 0 {
-		b := n.Bytes()
-		if b[0]&0x80 != 0 {
-			dst = append(dst, 0)
+	// The two's complement of a negative number is the inverse of its magnitude less one, and so is the number of its bytes.
+	words, size, borrow := n.Bits(), n.BitLen()/8+1, uint(0)
+	if n.Sign() < 0 {
+		borrow = 1
+		if length := uint(n.BitLen()); length%8 == 0 && n.TrailingZeroBits() == length-1 {
+			size--
 		}
-		return append(dst, b...)
 	}
-	// -n-1 has the inverted bits of n.
-	b := new(big.Int).Not(n).Bytes()
-	if b[0]&0x80 != 0 {
-		dst = append(dst, 0xFF)
+	at := len(dst)
+	for range size {
+		dst = append(dst, 0)
 	}
-	for _, c := range b {
-		dst = append(dst, ^c)
+	out, invert := dst[at:], byte(0)-byte(borrow)
+	for i := size; i > 0; {
+		w := uint(0)
+		if len(words) > 0 {
+			w, borrow = bits.Sub(uint(words[0]), borrow, 0)
+			words = words[1:]
+		}
+		for range bits.UintSize / 8 {
+			if i--; i < 0 {
+				break
+			}
+			out[i] = byte(w) ^ invert
+			w >>= 8
+		}
 	}
 	return dst
 }

@@ -134,7 +134,12 @@ func appendJava(dst []byte, f float64, bits int) []byte {
 // AppendDecimal appends d as Java's BigDecimal.toString prints it.
 func AppendDecimal(dst []byte, d *Dec) []byte {
 	var buf [64]byte
-	digits := d.Unscaled.Append(buf[:0], 10)
+	digits := buf[:0]
+	if d.Unscaled.IsInt64() {
+		digits = strconv.AppendInt(digits, d.Unscaled.Int64(), 10)
+	} else {
+		digits = d.Unscaled.Append(digits, 10)
+	}
 	if digits[0] == '-' {
 		dst, digits = append(dst, '-'), digits[1:]
 	}
@@ -170,30 +175,40 @@ var errNotDecimal = errors.New("not a decimal number")
 // ParseDecimal reads a number as Java's BigDecimal does: a sign, decimal digits of any script with a point anywhere
 // between or around them, an exponent; no blanks.
 func ParseDecimal(text string) (*Dec, error) {
-	mantissa, fraction, exp, ok := splitNumber(text)
-	if !ok {
-		return nil, errNotDecimal
-	}
-	scale := int64(fraction) - exp
-	if scale < math.MinInt32 || scale > math.MaxInt32 {
-		return nil, errNotDecimal
+	var buf [64]byte
+	digits, scale, err := splitDecimal(buf[:0], text)
+	if err != nil {
+		return nil, err
 	}
 	n := new(big.Int)
-	if len(mantissa) < 19 {
-		i, err := strconv.ParseInt(string(mantissa), 10, 64)
+	if len(digits) < 19 {
+		i, err := strconv.ParseInt(string(digits), 10, 64)
 		if err != nil {
 			return nil, errNotDecimal
 		}
 		n.SetInt64(i)
-	} else if _, ok := n.SetString(string(mantissa), 10); !ok {
+	} else if _, ok := n.SetString(string(digits), 10); !ok {
 		return nil, errNotDecimal
 	}
-	return &Dec{n, int32(scale)}, nil
+	return &Dec{n, scale}, nil
 }
 
-// splitNumber takes a number apart: sign and ASCII digits without the point, how many digits stood behind the point, and
-// the exponent.
-func splitNumber(text string) (mantissa []byte, fraction int, exp int64, ok bool) {
+// splitDecimal appends to dst the unscaled digits of a decimal number, with a minus before them if it is negative.
+func splitDecimal(dst []byte, text string) (digits []byte, scale int32, err error) {
+	digits, fraction, exp, ok := splitNumber(dst, text)
+	if !ok {
+		return nil, 0, errNotDecimal
+	}
+	wide := int64(fraction) - exp
+	if wide < math.MinInt32 || wide > math.MaxInt32 {
+		return nil, 0, errNotDecimal
+	}
+	return digits, int32(wide), nil
+}
+
+// splitNumber takes a number apart: a minus and ASCII digits without the point, which are appended to mantissa, how many
+// digits stood behind the point, and the exponent.
+func splitNumber(mantissa []byte, text string) (_ []byte, fraction int, exp int64, ok bool) {
 	if text != "" && (text[0] == '+' || text[0] == '-') {
 		if text[0] == '-' {
 			mantissa = append(mantissa, '-')

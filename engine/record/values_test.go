@@ -368,9 +368,10 @@ func TestTextOfPlainStringCopiesNothing(t *testing.T) {
 
 // FuzzParseText: no text fails but by depth, and what has a text of its own keeps it.
 func FuzzParseText(f *testing.F) {
-	for _, seed := range []string{"", "null", "[1,2.5]", `{"a":[1,{"b":"c"}]}`, "2019-08-23T14:34:54.346Z", `14\:34\:54.346Z`, "1e400", `"\"`, "１２", "{1:2 3:4}"} {
+	for _, seed := range []string{"", "null", "[1,2.5]", `{"a":[1,{"b":"c"}]}`, "2019-08-23T14:34:54.346Z", `14\:34\:54.346Z`, "1e400", `"\"`, "１２", "{1:2 3:4}", " ["} {
 		f.Add(seed)
 	}
+	blank := func(r rune) bool { return r <= ' ' }
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := record.ParseText(text)
 		if err != nil {
@@ -380,7 +381,7 @@ func FuzzParseText(f *testing.F) {
 			return
 		}
 		if d.Value.IsNull() {
-			if strings.TrimFunc(text, func(r rune) bool { return r <= ' ' }) != "null" && text != "" {
+			if strings.TrimFunc(text, blank) != "null" && text != "" {
 				t.Fatalf("%q became null", text)
 			}
 			return
@@ -389,7 +390,9 @@ func FuzzParseText(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Value.Kind() == record.String && string(written) != text {
+		// Of blanks before a list or a map that does not end, the blanks are left, as in Kafka Connect.
+		blanks := strings.TrimFunc(string(written), blank) == "" && strings.HasPrefix(text, string(written))
+		if d.Value.Kind() == record.String && string(written) != text && !blanks {
 			t.Fatalf("%q became %q", text, written)
 		}
 	})

@@ -138,6 +138,11 @@ func (s *schema) RecordName() string {
 func (s *schema) Encoder(data *record.Schema) (registry.Encoder, error) {
 	w := writePlanner{set: &s.set, known: map[writeKey]*writePlan{}}
 	p := w.plan(data, s.root, false)
+	for _, r := range w.records {
+		for i := range r.fields {
+			r.fields[i].settle()
+		}
+	}
 	if s.root.kind == bytesKind {
 		raw := *p // bytes at the root have no length before them
 		switch p.do {
@@ -155,7 +160,12 @@ type encoder struct{ plan *writePlan }
 
 func (encoder) Index() []int { return nil }
 
-func (e encoder) Append(dst []byte, v record.Value) ([]byte, error) { return e.plan.append(dst, v) }
+func (e encoder) Append(dst []byte, v record.Value) ([]byte, error) {
+	if e.plan.do == writeStruct && v.Kind() == record.Struct && e.plan.branch == nil {
+		return e.plan.appendStruct(dst, v.Elements())
+	}
+	return e.plan.append(dst, v)
+}
 
 // Decoder plans to read, as a reader's schema where there is one.
 func (s *schema) Decoder(reader registry.Schema, version int, _ []int) (registry.Decoder, error) {

@@ -4,12 +4,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
 )
 
@@ -167,7 +169,7 @@ func TestMistakesOfData(t *testing.T) {
 		{"fields of another struct", record.Datum{Schema: one, Value: record.OfStruct(make([]record.Value, 2))}, "Mismatching struct schema"},
 		{"no symbol", record.Datum{Schema: enum, Value: record.OfString("secret")}, "none of the symbols"},
 		{"another size", record.Datum{Schema: fixed, Value: record.OfBytes([]byte{1})}, "a value of 1 bytes"},
-		{"another scale", record.Datum{Schema: record.DecimalSchema(2), Value: record.OfDecimal(tenFields().Value.Elements()[3].Decimal().Unscaled, 3)}, "mismatching scale"},
+		{"another scale", record.Datum{Schema: record.DecimalSchema(2), Value: record.OfDecimal(big.NewInt(129999), 3)}, "mismatching scale"},
 		{"a date with a time", record.Datum{Schema: record.Build(record.Int32).Named(record.DateName).Versioned(1).MustBuild(), Value: record.OfInstant(1)}, "Date type should not"},
 		{"schemaless bytes", record.Datum{Value: record.OfBytes([]byte{1})}, "Unknown Java type for schemaless data: class [B"},
 	} {
@@ -178,5 +180,81 @@ func TestMistakesOfData(t *testing.T) {
 				t.Errorf("got %v, want a DataError that says %q", errorsOf(err), tt.says)
 			}
 		})
+	}
+}
+
+// TestManySmallBlocks: a list in blocks of one element, or two, takes memory in proportion to its length.
+func TestManySmallBlocks(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	for name, tt := range map[string]struct {
+		schema, block string
+		want          int
+	}{
+		"an array":      {`{"type":"array","items":"boolean"}`, "\x02\x01", n},
+		"with its size": {`{"type":"array","items":"boolean"}`, "\x01\x02\x01", n},
+		"a map":         {`{"type":"map","values":"boolean"}`, "\x02\x00\x01", 2 * n},
+		"entries":       {`{"type":"array","items":{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":[{"name":"key","type":"int"},{"name":"value","type":"boolean"}]}}`, "\x02\x00\x01", 2 * n},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := registryOf(t)
+			reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: tt.schema})
+			var a record.Arena
+			d, err := converter(t, reg.URL(), nil).ReadData(&a, "t", frame(1, []byte(strings.Repeat(tt.block, n)+"\x00")))
+			if err != nil || len(d.Value.Elements()) != tt.want {
+				t.Fatalf("got %v", errorsOf(err))
+			}
+			if most := 10 * 24 * tt.want; a.Size() > most {
+				t.Errorf("%d elements take %d bytes of memory, want at most %d", tt.want, a.Size(), most)
+			}
+		})
+	}
+}
+
+// TestTruncated: no start of a message is taken for the whole, and none does more harm than an error.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	c := converter(t, registryOf(t).URL(), nil)
+	message := plugintest.NewCodec(t, c).Messages[0]
+	for n := 1; n < len(message); n++ {
+		_, err := c.ReadData(new(record.Arena), "t", message[:n])
+		if _, ok := errors.AsType[*plugin.DataError](err); !ok {
+			t.Fatalf("%x: got %v, want a DataError", message[:n], err)
+		}
+	}
+}
+
+// TestLong: a text of 10 MB is read without a copy, and schemaless data of 10,000 levels are refused both ways.
+func TestLong(t *testing.T) {
+	t.Parallel()
+	reg := registryOf(t)
+	c := converter(t, reg.URL(), nil)
+	text := record.Datum{Schema: record.Required(record.String), Value: record.OfString(strings.Repeat("0123456789abcdef", 10<<20/16))}
+	out, err := c.AppendData([]byte{}, "t", text)
+	if err != nil {
+		t.Fatal(errorsOf(err))
+	}
+	var a record.Arena
+	if d, err := c.ReadData(&a, "t", out); err != nil || !d.Value.Equal(text.Value) || a.Size() > 1<<20 {
+		t.Errorf("got %v with %d bytes of memory", err, a.Size())
+	}
+	deep := record.OfInt64(1)
+	for range 10_000 {
+		deep = record.OfArray([]record.Value{deep})
+	}
+	_, err = c.AppendData([]byte{}, "u", record.Datum{Value: deep})
+	if _, ok := errors.AsType[*plugin.DataError](err); !ok || !strings.Contains(errorsOf(err), "nest deeper") {
+		t.Errorf("got %v, want a refusal", errorsOf(err))
+	}
+	flat, err := c.AppendData([]byte{}, "u", record.Datum{Value: record.OfArray([]record.Value{})})
+	if err != nil {
+		t.Fatal(errorsOf(err))
+	}
+	// Each level is an array of one element in the eighth of nine fields.
+	message := append(flat[:5:5], strings.Repeat("\x00\x00\x00\x00\x00\x00\x00\x02\x02", 10_000)...)
+	message = append(message, make([]byte, 9+3*10_000)...)
+	if _, err = c.ReadData(new(record.Arena), "u", message); err == nil || !strings.Contains(errorsOf(err), "nest deeper") {
+		t.Errorf("got %v, want a refusal", errorsOf(err))
 	}
 }

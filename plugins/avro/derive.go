@@ -252,13 +252,9 @@ func (d *deriver) bytes(s *record.Schema) (*node, error) {
 
 // decimalOf reads the parameters of a Decimal.
 func decimalOf(s *record.Schema) (scale, digits int, err error) {
-	text, ok := s.Param(record.ScaleParam)
-	if !ok {
-		return 0, 0, plugin.Data("Invalid Decimal schema: scale parameter not found.")
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
+	n, err := s.Scale()
 	if err != nil {
-		return 0, 0, plugin.Data("Invalid scale parameter found in Decimal schema: ")
+		return 0, 0, &plugin.DataError{Reason: err.Error()}
 	}
 	digits = defaultPrecision
 	if text, ok := s.Param(precision); ok {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"unicode/utf8"
 
@@ -534,7 +533,7 @@ func (r *reading) bytes(p *readPlan) (v record.Value, err error) {
 	if p.do == readBytes || p.do == readRaw || p.do == readFixed {
 		return record.OfBytes(b), nil
 	}
-	return decimalValue(b, p.scale)
+	return r.decimal(b, p.scale)
 }
 
 func (r *reading) number(p *readPlan) (v record.Value, err error) {
@@ -558,25 +557,15 @@ func (r *reading) number(p *readPlan) (v record.Value, err error) {
 // mostDigits bounds the bytes of a decimal: arithmetic with more is not to be had in a reasonable time.
 const mostDigits = 1 << 16
 
-// decimalValue makes a Decimal of the bytes of its digits.
-func decimalValue(b []byte, scale int32) (record.Value, error) {
+// decimal makes a Decimal of the bytes of its digits.
+func (r *reading) decimal(b []byte, scale int32) (record.Value, error) {
 	switch {
 	case len(b) == 0:
 		return record.Value{}, plugin.Data("Zero length BigInteger")
 	case len(b) > mostDigits:
 		return record.Value{}, plugin.Data("a decimal of %d bytes is longer than %d", len(b), mostDigits)
-	case len(b) > 8:
-		n, err := record.BigIntOfBytes(b)
-		if err != nil {
-			return record.Value{}, err
-		}
-		return record.OfDecimal(n, scale), nil
 	}
-	n := int64(int8(b[0]))
-	for _, c := range b[1:] {
-		n = n<<8 | int64(c)
-	}
-	return record.OfDecimal(big.NewInt(n), scale), nil
+	return r.arena.DecimalOfBytes(b, scale)
 }
 
 func (r *reading) structure(p *readPlan) (record.Value, error) {
@@ -645,7 +634,7 @@ func (r *reading) list(p *readPlan) (record.Value, error) {
 			each *= 2
 		}
 		at := len(all)
-		all = r.arena.Extend(all, each)
+		all = r.arena.Grow(all, each)
 		for range n {
 			v, err := r.value(p.elem)
 			if err != nil {
@@ -675,7 +664,7 @@ func (r *reading) object(p *readPlan) (record.Value, error) {
 			return record.OfMap(all), nil
 		}
 		at := len(all)
-		all = r.arena.Extend(all, 2*n)
+		all = r.arena.Grow(all, 2*n)
 		for range n {
 			size, err := r.length()
 			if err != nil {
@@ -812,7 +801,7 @@ func (r *reading) anyField(i int) (record.Value, error) {
 				break
 			}
 			at := len(all)
-			all = r.arena.Extend(all, n*width)
+			all = r.arena.Grow(all, n*width)
 			for ; at < len(all); at++ {
 				if all[at], err = r.anything(); err != nil {
 					return record.Value{}, err

@@ -186,66 +186,48 @@ func says(err error, words, cause string) error {
 	return nil
 }
 
-// wire is a message that another serializer framed.
-type wire struct {
-	Name, Subject, Schema string
-	ID                    int `json:"schema_id"`
-	References            []sr.SchemaReference
-	Bytes                 []byte
-	Value                 any
-	Version               int
-}
-
 // TestWire reads what another library wrote, and writes it again.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	reg := registryOf(t)
-	for _, w := range vector.Lines[wire](t, "wire-referenced.jsonl") {
-		if strings.HasPrefix(w.Subject, "wire-a") {
-			reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema})
+	for _, w := range vector.Referenced(t, "AVRO") {
+		reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema})
+	}
+	vector.RunWire(t, "wire-avro.jsonl", func(t *testing.T, w *vector.Wire) error {
+		seeded := sr.Schema{Schema: w.Schema}
+		for _, r := range w.References {
+			seeded.References = append(seeded.References, sr.SchemaReference(r))
 		}
-	}
-	passed, skipped := 0, 0
-	for _, w := range vector.Lines[wire](t, "wire-avro.jsonl") {
-		t.Run(w.Name, func(t *testing.T) {
-			reg.SeedSchema(w.Subject, 1, w.ID, sr.Schema{Schema: w.Schema, References: w.References})
-			topic, isKey := strings.CutSuffix(w.Subject, "-key")
-			topic = strings.TrimSuffix(topic, "-value")
-			conv := avro.Descriptor().NewConverter()
-			use := plugin.ValueUse
-			if isKey {
-				use = plugin.KeyUse
+		reg.SeedSchema(w.Subject, 1, w.ID, seeded)
+		topic, use := w.Topic()
+		conv := avro.Descriptor().NewConverter()
+		config := plugin.Config{"schema.registry.url": reg.URL(), "auto.register.schemas": "false", "use.schema.id": fmt.Sprint(w.ID), "id.compatibility.strict": "false"}
+		if err := conv.Configure(config, use); err != nil {
+			return err
+		}
+		d, err := conv.ReadData(new(record.Arena), topic, w.Bytes)
+		if strings.Contains(w.Schema, `{"name":"n","type":"null"}`) {
+			// A field that is always null has no Connect schema; Kafka Connect refuses it too.
+			if err == nil || err.Error() != "Standalone null schemas are not supported by this converter" {
+				return fmt.Errorf("got %w, want a refusal", err)
 			}
-			config := plugin.Config{"schema.registry.url": reg.URL(), "auto.register.schemas": "false", "use.schema.id": fmt.Sprint(w.ID), "id.compatibility.strict": "false"}
-			if err := conv.Configure(config, use); err != nil {
-				t.Fatal(err)
-			}
-			d, err := conv.ReadData(new(record.Arena), topic, w.Bytes)
-			if strings.Contains(w.Schema, `{"name":"n","type":"null"}`) {
-				// A field that is always null has no Connect schema; Kafka Connect refuses it too.
-				if err == nil || err.Error() != "Standalone null schemas are not supported by this converter" {
-					t.Errorf("got %v", err)
-				}
-				passed++
-				return
-			}
-			if err != nil {
-				t.Fatalf("%v: %v", err, errors.Unwrap(err))
-			}
-			if diff := cmp.Diff(w.Value, shown(w.Schema, d.Schema, d.Value)); diff != "" {
-				t.Errorf("want(-) got(+):\n%s", diff)
-			}
-			out, err := conv.AppendData([]byte{}, topic, d)
-			if err != nil {
-				t.Fatalf("%v: %v", err, errors.Unwrap(err))
-			}
-			if w.Value != nil && string(out) != string(w.Bytes) {
-				t.Errorf("written again it is %x, not %x", out, w.Bytes)
-			}
-			passed++
-		})
-	}
-	t.Logf("wire-avro.jsonl: %d passed, %d failed, %d skipped", passed, len(vector.Lines[wire](t, "wire-avro.jsonl"))-passed-skipped, skipped)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, errors.Unwrap(err))
+		}
+		if diff := cmp.Diff(w.Value, shown(w.Schema, d.Schema, d.Value)); diff != "" {
+			return fmt.Errorf("want(-) got(+):\n%s", diff)
+		}
+		out, err := conv.AppendData([]byte{}, topic, d)
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, errors.Unwrap(err))
+		}
+		if w.Value != nil && string(out) != string(w.Bytes) {
+			return fmt.Errorf("written again it is %x, not %x", out, w.Bytes)
+		}
+		return nil
+	})
 }
 
 // shown is a value in the notation of the recorded messages.

@@ -66,17 +66,56 @@ type writePlan struct {
 	why        error // of writeNever
 }
 
-// writeField is a field of a record: one of the struct, or a constant.
+// writeField is a field of a record: one of the struct, or a constant. What most values need to know stands in it.
 type writeField struct {
-	plan  *writePlan
-	from  int // the struct's field
-	bytes []byte
+	quick  quick
+	kind   record.Kind // of the values that are written by their bits; Null where there are none
+	inside bool        // of a union: branch stands before the value
+	branch byte
+	from   int // the struct's field
+	plan   *writePlan
+	bytes  []byte // the constant
+}
+
+// quick is what is done without a call for a field whose value is of the right kind.
+type quick uint8
+
+const (
+	notQuick quick = iota
+	quickText
+	quickInt // also an instant that needs no check
+	quickDouble
+	quickBoolean
+)
+
+// settle looks, once all is planned, at what is quick. Branches beyond the first byte's numbers are not.
+func (f *writeField) settle() {
+	p := f.plan
+	if p == nil || len(p.branch) > 1 {
+		return
+	}
+	if len(p.branch) == 1 {
+		f.inside, f.branch = true, p.branch[0]
+	}
+	switch {
+	case p.do == writeText && p.kind == record.String:
+		f.quick = quickText
+	case p.do == writeInt:
+		f.quick, f.kind = quickInt, p.kind
+	case p.do == writeLogical && p.schema.Name == record.TimestampName:
+		f.quick, f.kind = quickInt, record.Instant
+	case p.do == writeDouble && p.kind == record.Float64:
+		f.quick, f.kind = quickDouble, p.kind
+	case p.do == writeBoolean:
+		f.quick, f.kind = quickBoolean, p.kind
+	}
 }
 
 // writePlanner makes plans. A pair of types is planned once.
 type writePlanner struct {
-	set   *settings
-	known map[writeKey]*writePlan
+	set     *settings
+	known   map[writeKey]*writePlan
+	records []*writePlan
 }
 
 type writeKey struct {
@@ -309,6 +348,7 @@ func (w *writePlanner) entries(p *writePlan, s *record.Schema, n *node) {
 // record plans the fields by name. What the type lacks is left out, what the struct lacks is the type's default.
 func (w *writePlanner) record(p *writePlan, s *record.Schema, n *node) {
 	p.do = writeStruct
+	w.records = append(w.records, p)
 	for i := range n.fields {
 		f := &n.fields[i]
 		from := -1
@@ -344,7 +384,10 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 	if k == record.Null {
 		return append(dst, p.null...), p.nullErr
 	}
-	return p.appendValue(append(dst, p.branch...), v, k)
+	if p.branch != nil {
+		dst = append(dst, p.branch...)
+	}
+	return p.appendValue(dst, v, k)
 }
 
 // appendValue writes what is not null, without its branch.
@@ -426,6 +469,39 @@ func (p *writePlan) mismatch(k record.Kind) error {
 
 // appendText writes a string. What is no UTF-8 becomes U+FFFD.
 func appendText(dst []byte, s string) []byte {
+	n := len(s)
+	if n >= 64 {
+		return appendAnyText(dst, s)
+	}
+	// One way through a short text copies it and sees whether it is ASCII.
+	start := len(dst)
+	dst = slices.Grow(dst, 1+n)[:start+1+n]
+	dst[start] = byte(n << 1)
+	out, all := dst[start+1:], uint64(0)
+	switch {
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			w := word(s[i:])
+			binary.LittleEndian.PutUint64(out[i:], w)
+			all |= w
+		}
+		w := word(s[n-8:])
+		binary.LittleEndian.PutUint64(out[n-8:], w)
+		all |= w
+	default:
+		for i := range len(out) {
+			out[i] = s[i]
+			all |= uint64(s[i])
+		}
+	}
+	if all&high != 0 && !utf8.ValidString(s) {
+		return appendAnyText(dst[:start], s)
+	}
+	return dst
+}
+
+// appendAnyText is appendText whatever the length.
+func appendAnyText(dst []byte, s string) []byte {
 	if !ascii(s) && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
@@ -437,9 +513,11 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
+// high are the bits that no byte of ASCII has.
+const high = 0x8080808080808080
+
 // ascii is a quicker look at short texts than that of unicode/utf8.
 func ascii(s string) bool {
-	const high = 0x8080808080808080
 	var all uint64
 	if len(s) >= 8 {
 		all = word(s[len(s)-8:])
@@ -465,35 +543,49 @@ func (p *writePlan) appendStruct(dst []byte, values []record.Value) ([]byte, err
 	if len(values) != len(p.schema.Fields) {
 		return nil, plugin.Data("Mismatching struct schema")
 	}
-	var err error
 	for i := range p.fields {
 		f := &p.fields[i]
-		q := f.plan
-		if q == nil {
+		if f.plan == nil {
 			dst = append(dst, f.bytes...)
 			continue
 		}
-		v := values[f.from]
-		k := v.Kind()
-		switch {
-		case k == record.Null:
-			if q.nullErr != nil {
-				return nil, q.nullErr
+		v := &values[f.from]
+		if f.quick == quickText {
+			if text, ok := v.AsText(); ok {
+				if f.inside {
+					dst = append(dst, f.branch)
+				}
+				dst = appendText(dst, text)
+				continue
 			}
-			dst = append(dst, q.null...)
+		} else if bits, ok := v.Bits(f.kind); ok {
+			if f.inside {
+				dst = append(dst, f.branch)
+			}
+			switch f.quick {
+			case quickInt:
+				dst = appendLong(dst, int64(bits))
+			case quickDouble:
+				dst = binary.LittleEndian.AppendUint64(dst, bits)
+			default:
+				dst = append(dst, byte(bits))
+			}
 			continue
-		case len(q.branch) > 0:
-			dst = append(dst, q.branch...)
 		}
-		switch { // what most fields are, without a call
-		case q.do == writeText && k == record.String:
-			dst = appendText(dst, v.Text())
-		case q.do == writeInt && k == q.kind:
-			dst = appendLong(dst, v.Int())
-		default:
-			if dst, err = q.appendValue(dst, v, k); err != nil {
-				return nil, err
+		k := v.Kind()
+		if k == record.Null {
+			if f.plan.nullErr != nil {
+				return nil, f.plan.nullErr
 			}
+			dst = append(dst, f.plan.null...)
+			continue
+		}
+		if f.plan.branch != nil {
+			dst = append(dst, f.plan.branch...)
+		}
+		var err error
+		if dst, err = f.plan.appendValue(dst, *v, k); err != nil {
+			return nil, err
 		}
 	}
 	return dst, nil
@@ -515,12 +607,14 @@ func (p *writePlan) appendArray(dst []byte, values []record.Value) (_ []byte, er
 	if len(values) > 0 {
 		dst = appendLong(dst, int64(len(values)))
 		texts := p.elem.do == writeText && len(p.elem.branch) == 0
-		for _, v := range values {
-			if texts && v.Kind() == record.String {
-				dst = appendText(dst, v.Text())
-				continue
+		for i := range values {
+			if texts {
+				if text, ok := values[i].AsText(); ok {
+					dst = appendText(dst, text)
+					continue
+				}
 			}
-			if dst, err = p.elem.append(dst, v); err != nil {
+			if dst, err = p.elem.append(dst, values[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -600,16 +694,11 @@ func unscaledOf(dst []byte, s *record.Schema, scale int32, v record.Value) ([]by
 }
 
 func (p *writePlan) appendDecimal(dst []byte, v record.Value) ([]byte, error) {
-	if p.do == writeDecimal && v.Kind() == record.Decimal {
-		if d := v.Decimal(); d.Scale == p.scale && d.Unscaled.IsInt64() {
-			n := d.Unscaled.Int64()
-			size := bits.Len64(uint64(n^n>>63))/8 + 1
-			dst = append(dst, byte(size<<1))
-			for shift := 8 * (size - 1); shift >= 0; shift -= 8 {
-				dst = append(dst, byte(n>>shift))
-			}
-			return dst, nil
-		}
+	if d, ok := v.AsDecimal(); ok && p.do == writeDecimal && d.Scale == p.scale && d.Unscaled.IsInt64() {
+		n := d.Unscaled.Int64()
+		size := bits.Len64(uint64(n^n>>63))/8 + 1
+		dst = binary.BigEndian.AppendUint64(append(dst, byte(size<<1)), uint64(n)<<(64-8*size))
+		return dst[:len(dst)-8+size], nil
 	}
 	var buf [64]byte
 	digits, err := unscaledOf(buf[:0], p.schema, p.scale, v)

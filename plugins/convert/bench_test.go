@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/convert"
 )
@@ -245,7 +245,7 @@ func (r *limitRecord) parse(b []byte) error {
 		return errLimit
 	}
 	for i := 1; ; i++ {
-		name, j, err := limitString(b, i)
+		name, j, err := plugintest.Quoted(b, i)
 		if err != nil || j >= len(b)-1 || b[j] != ':' || r.n == len(r.fields) {
 			return errLimit
 		}
@@ -267,7 +267,7 @@ func (r *limitRecord) parse(b []byte) error {
 func (f *limitField) parse(b []byte, i int) (int, error) {
 	switch b[i] {
 	case '"':
-		text, j, err := limitString(b, i)
+		text, j, err := plugintest.Quoted(b, i)
 		f.text, f.kind = text, 's'
 		return j, err
 	case 't':
@@ -299,35 +299,6 @@ func (f *limitField) parse(b []byte, i int) (int, error) {
 	return i, nil
 }
 
-func limitString(b []byte, i int) (string, int, error) {
-	if b[i] != '"' {
-		return "", i, errLimit
-	}
-	start := i + 1
-	escaped, wide := false, false
-	for i = start; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			if wide && !utf8.Valid(b[start:i]) {
-				return "", i, errLimit
-			}
-			if !escaped {
-				return record.OfText(b[start:i]).Text(), i + 1, nil
-			}
-			s, err := strconv.Unquote(string(b[start-1 : i+1]))
-			return s, i + 1, err
-		case c == '\\':
-			escaped = true
-			i++
-		case c >= 0x80:
-			wide = true
-		case c < ' ':
-			return "", i, errLimit
-		}
-	}
-	return "", i, errLimit
-}
-
 func (r *limitRecord) append(dst []byte) []byte {
 	dst = append(dst, '{')
 	for i := range r.fields[:r.n] {
@@ -335,10 +306,10 @@ func (r *limitRecord) append(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(limitQuote(dst, f.name), ':')
+		dst = append(plugintest.AppendQuoted(dst, f.name), ':')
 		switch f.kind {
 		case 's':
-			dst = limitQuote(dst, f.text)
+			dst = plugintest.AppendQuoted(dst, f.text)
 		case 'i':
 			dst = strconv.AppendInt(dst, int64(f.num), 10)
 		case 'b':
@@ -348,17 +319,4 @@ func (r *limitRecord) append(dst []byte) []byte {
 		}
 	}
 	return append(dst, '}')
-}
-
-func limitQuote(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(append(dst, s[start:i]...), '\\', s[i])
-		start = i + 1
-	}
-	return append(append(dst, s[start:]...), '"')
 }

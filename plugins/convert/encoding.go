@@ -2,6 +2,7 @@ package convert
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -10,12 +11,13 @@ import (
 	"github.com/penstock/penstock/plugins/jackson"
 )
 
-// encoding is one of the encodings that every Java has, or UTF-32.
+// encoding is one of the encodings that every Java has, UTF-32 or windows-1252.
 type encoding uint8
 
 const (
 	utf8Encoding encoding = iota + 1
 	latin1Encoding
+	windowsEncoding // 1252, the one of Western Europe
 	asciiEncoding
 	utf16Encoding // big end first, with a byte order mark
 	utf16BEEncoding
@@ -33,6 +35,7 @@ func encodingOf(name string) (encoding, bool) {
 		"ISO_8859_1": latin1Encoding, "8859_1": latin1Encoding, "LATIN1": latin1Encoding, "L1": latin1Encoding,
 		"CP819": latin1Encoding, "IBM819": latin1Encoding, "IBM-819": latin1Encoding, "819": latin1Encoding,
 		"ISO-IR-100": latin1Encoding, "CSISOLATIN1": latin1Encoding, "ISO_8859-1:1987": latin1Encoding,
+		"WINDOWS-1252": windowsEncoding, "CP1252": windowsEncoding, "CP5348": windowsEncoding, "IBM-1252": windowsEncoding, "IBM1252": windowsEncoding,
 		"US-ASCII": asciiEncoding, "ASCII": asciiEncoding, "ASCII7": asciiEncoding, "ISO646-US": asciiEncoding, "646": asciiEncoding,
 		"ANSI_X3.4-1968": asciiEncoding, "ANSI_X3.4-1986": asciiEncoding, "ISO_646.IRV:1991": asciiEncoding, "ISO_646.IRV:1983": asciiEncoding,
 		"CP367": asciiEncoding, "IBM367": asciiEncoding, "US": asciiEncoding, "ISO-IR-6": asciiEncoding, "CSASCII": asciiEncoding, "DEFAULT": asciiEncoding,
@@ -76,6 +79,8 @@ func (e encoding) appendRune(dst []byte, r rune) []byte {
 	switch e {
 	case utf8Encoding:
 		return utf8.AppendRune(dst, r)
+	case windowsEncoding:
+		return append(dst, windowsByte(r))
 	case latin1Encoding, asciiEncoding:
 		if r > 0xFF || e == asciiEncoding && r > 0x7F {
 			r = '?'
@@ -105,7 +110,7 @@ func (e encoding) decode(a *record.Arena, src []byte) []byte {
 	switch e {
 	case utf8Encoding:
 		return decodeUTF8(a, src)
-	case latin1Encoding, asciiEncoding:
+	case latin1Encoding, windowsEncoding, asciiEncoding:
 		return e.decodeSingle(a, src)
 	case utf32Encoding, utf32BEEncoding, utf32LEEncoding:
 		return e.decode32(a, src)
@@ -125,13 +130,32 @@ func (e encoding) decodeSingle(a *record.Arena, src []byte) []byte {
 	}
 	dst := a.Bytes(len(src) + 2*wide)[:0]
 	for _, c := range src {
-		if c >= utf8.RuneSelf && e == asciiEncoding {
-			dst = utf8.AppendRune(dst, utf8.RuneError)
-		} else {
-			dst = utf8.AppendRune(dst, rune(c))
+		r := rune(c)
+		switch {
+		case e == asciiEncoding && c >= utf8.RuneSelf:
+			r = utf8.RuneError
+		case e == windowsEncoding && c >= utf8.RuneSelf && int(c) < utf8.RuneSelf+len(windows):
+			r = windows[c-utf8.RuneSelf]
 		}
+		dst = utf8.AppendRune(dst, r)
 	}
 	return dst
+}
+
+// windows are the characters of windows-1252 from 0x80 on, U+FFFD where there is none. The others are those of Latin 1.
+var windows = [32]rune{ //nolint:gochecknoglobals // a literal
+	'€', 0xFFFD, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', 0xFFFD, 'Ž', 0xFFFD,
+	0xFFFD, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0xFFFD, 'ž', 'Ÿ',
+}
+
+func windowsByte(r rune) byte {
+	switch at := slices.Index(windows[:], r); {
+	case r < utf8.RuneSelf || r >= utf8.RuneSelf+rune(len(windows)) && r <= 0xFF:
+		return byte(r)
+	case at >= 0 && r != utf8.RuneError:
+		return byte(utf8.RuneSelf + at)
+	}
+	return '?'
 }
 
 func (e encoding) decode16(a *record.Arena, src []byte) []byte {

@@ -95,7 +95,7 @@ func request(r *vector.Random, class string, c plugin.Config, more string) strin
 		panic(err)
 	}
 	op := "converter"
-	if class == simpleClass || class != classes+"ByteArrayConverter" && r.Chance(10) {
+	if class == simpleClass || r.Chance(4) {
 		op = "header_converter"
 	}
 	return fmt.Sprintf(`{"op":%q,"class":%q,"config":%s,"key":%t,"topic":"t",%s}`, op, class, config, r.Chance(2), more)
@@ -141,7 +141,7 @@ func stringConfig(r *vector.Random) plugin.Config {
 	if r.Chance(2) {
 		return plugin.Config{}
 	}
-	return plugin.Config{"converter.encoding": vector.Pick(r, "UTF-8", "utf8", "ISO-8859-1", "US-ASCII", "UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "UTF-32BE")}
+	return plugin.Config{"converter.encoding": vector.Pick(r, "UTF-8", "utf8", "ISO-8859-1", "windows-1252", "US-ASCII", "UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "UTF-32BE")}
 }
 
 func jsonConfig(r *vector.Random) plugin.Config {

@@ -669,8 +669,7 @@ func (r *jsonReader) fieldValue(p *readPlan, i int, failed *failures[int]) (reco
 		return v, err
 	}
 	if err == nil && r.hollow {
-		s := p.schema.Fields[i]
-		err = nullWithin(s.Schema, v, `field: "`+s.Name+`"`)
+		err = dataError(p.schema.Fields[i].Check(v))
 	}
 	r.hollow = outer
 	failed.set(i, err)
@@ -718,11 +717,11 @@ func (r *jsonReader) decimal(p *readPlan, c byte) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		d, err := record.ParseDecimal(string(n.Text))
+		v, err := r.arena.ParseDecimal(record.OfText(n.Text).Text())
 		if err != nil {
 			return record.Value{}, r.Fail("a number")
 		}
-		return record.OfDecimal(d.Unscaled, d.Scale), nil
+		return v, nil
 	case c != '"':
 		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 	}
@@ -734,11 +733,11 @@ func (r *jsonReader) decimal(p *readPlan, c byte) (record.Value, error) {
 	if !ok || p.scale.err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
 	}
-	unscaled, err := record.BigIntOfBytes(digits)
+	v, err := r.arena.DecimalOfBytes(digits, p.scale.n)
 	if err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
 	}
-	return record.OfDecimal(unscaled, p.scale.n), nil
+	return v, nil
 }
 
 // dataError gives an error of the model the type that the engine tells records' errors by.

@@ -285,39 +285,8 @@ func (r *jsonReader) withDefault(b *record.Builder, s *record.Schema, n node) (*
 	if err != nil {
 		return nil, err
 	}
-	if s.Kind == record.Struct && !v.IsNull() || nullWithin(s, v, "value") != nil {
+	if s.Kind == record.Struct && !v.IsNull() || s.Check(v) != nil {
 		return nil, plugin.Data("Invalid default value")
 	}
 	return b.Default(v).Build()
-}
-
-// nullWithin finds a null where a schema forbids it: reading puts one in place of a string or of bytes when it finds
-// something else. where names the place in Kafka Connect's words (ConnectSchema.validateValue).
-func nullWithin(s *record.Schema, v record.Value, where string) error {
-	switch {
-	case v.IsNull():
-		if s.Optional {
-			return nil
-		}
-		return plugin.Data("Invalid value: null used for required %s, schema type: %s", where, s.Kind)
-	case v.Kind() == record.String && formOf(s) != formString:
-		return plugin.Data("Invalid Java object for schema \"%s\" with type %s: class java.lang.String for %s", s.Name, s.Kind, where)
-	case v.Kind() == record.Array && s.Elem != nil:
-		for _, e := range v.Elements() {
-			if err := nullWithin(s.Elem, e, "element of array "+where); err != nil {
-				return err
-			}
-		}
-	case v.Kind() == record.Map && s.Elem != nil && s.Key != nil:
-		pairs := v.Elements()
-		for i := 0; i < len(pairs); i += 2 {
-			if err := nullWithin(s.Key, pairs[i], "key of map "+where); err != nil {
-				return err
-			}
-			if err := nullWithin(s.Elem, pairs[i+1], "value of map "+where); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

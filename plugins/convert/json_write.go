@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -288,22 +287,8 @@ type scale struct {
 }
 
 func scaleOf(s *record.Schema) scale {
-	text, ok := s.Param(record.ScaleParam)
-	if !ok {
-		return scale{err: plugin.Data("Invalid Decimal schema: scale parameter not found.")}
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil && !strings.ContainsAny(text, ".eE") {
-		// Java knows the digits of all scripts.
-		var d *record.Dec
-		if d, err = record.ParseDecimal(text); err == nil {
-			n = d.Int64()
-		}
-	}
-	if err != nil || n != int64(int32(n)) {
-		return scale{err: plugin.Data("Invalid scale parameter found in Decimal schema: ")}
-	}
-	return scale{n: int32(n)}
+	n, err := s.Scale()
+	return scale{n, dataError(err)}
 }
 
 // appendSchemaless writes a value by its own kind.

@@ -6,7 +6,7 @@ import (
 )
 
 type stringSettings struct {
-	Encoding string `cfg:"converter.encoding" importance:"high" doc:"The encoding of the text: UTF-8, ISO-8859-1, US-ASCII, or UTF-16 or UTF-32, with BE or LE behind for a fixed order of bytes."`
+	Encoding string `cfg:"converter.encoding" importance:"high" doc:"The encoding of the text: UTF-8, ISO-8859-1, windows-1252, US-ASCII, or UTF-16 or UTF-32, with BE or LE behind for a fixed order of bytes."`
 }
 
 func stringDefaults() stringSettings { return stringSettings{Encoding: "UTF-8"} }

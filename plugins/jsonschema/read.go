@@ -498,8 +498,7 @@ func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value
 	hollow := r.hollow
 	r.hollow = outer
 	if hollow && err == nil && !v.IsNull() { // a null by itself is a field that is not set
-		s := p.schema.Fields[i]
-		if err = misfit(s.Schema, v, `field: "`+s.Name+`"`); err != nil {
+		if err = misfit(&p.schema.Fields[i], v); err != nil {
 			failed.set(i, err)
 			return v, nil
 		}
@@ -518,42 +517,10 @@ func (r *reading) fieldValue(p *readPlan, i int, failed *failures) (record.Value
 	return record.Value{}, r.Skip()
 }
 
-// misfit finds what the model does not allow within a value (Kafka Connect: ConnectSchema.validateValue).
-func misfit(s *record.Schema, v record.Value, where string) error {
-	switch k := v.Kind(); {
-	case k == record.Null:
-		if s.Optional {
-			return nil
-		}
-		return plugin.Data("Invalid value: null used for required %s, schema type: %s", where, s.Kind)
-	case k == record.Decimal && s.Name != record.DecimalName:
-		return plugin.Data("Invalid Java object for schema with type %s: class %s for %s", s.Kind, k.JavaClass(), where)
-	case k == record.Array:
-		for _, e := range v.Elements() {
-			if err := misfit(s.Elem, e, "element of array "+where); err != nil {
-				return err
-			}
-		}
-	case k == record.Map:
-		pairs := v.Elements()
-		for i := 0; i < len(pairs); i += 2 {
-			if err := misfit(s.Key, pairs[i], "key of map "+where); err != nil {
-				return err
-			}
-			if err := misfit(s.Elem, pairs[i+1], "value of map "+where); err != nil {
-				return err
-			}
-		}
-	case k == record.Struct:
-		for i, e := range v.Elements() {
-			f := s.Fields[i]
-			if e.IsNull() && f.Schema.HasDefault {
-				continue
-			}
-			if err := misfit(f.Schema, e, `field: "`+f.Name+`"`); err != nil {
-				return err
-			}
-		}
+// misfit finds what the model does not allow in a field's value.
+func misfit(f *record.Field, v record.Value) error {
+	if err := f.Check(v); err != nil {
+		return &plugin.DataError{Reason: err.Error()}
 	}
 	return nil
 }
@@ -595,8 +562,8 @@ func (r *reading) union(p *readPlan, c byte) (record.Value, error) {
 	outer := r.hollow
 	r.hollow = false
 	v, err := r.value(p.fields[best])
-	if f := p.schema.Fields[best]; r.hollow && err == nil {
-		err = misfit(f.Schema, v, `field: "`+f.Name+`"`)
+	if r.hollow && err == nil {
+		err = misfit(&p.schema.Fields[best], v)
 	}
 	r.hollow = outer
 	if err != nil {
@@ -708,11 +675,11 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 		if err != nil {
 			return record.Value{}, err
 		}
-		d, err := record.ParseDecimal(string(n.Text))
+		v, err := r.arena.ParseDecimal(record.OfText(n.Text).Text())
 		if err != nil {
 			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
 		}
-		return record.OfDecimal(d.Unscaled, d.Scale), nil
+		return v, nil
 	case c != '"':
 		if err := r.Skip(); err != nil {
 			return record.Value{}, err
@@ -727,9 +694,9 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 	if !ok || p.scale.err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
 	}
-	unscaled, err := record.BigIntOfBytes(digits)
+	v, err := r.arena.DecimalOfBytes(digits, p.scale.n)
 	if err != nil {
 		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
 	}
-	return record.OfDecimal(unscaled, p.scale.n), nil
+	return v, nil
 }

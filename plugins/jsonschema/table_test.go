@@ -1,6 +1,7 @@
 package jsonschema_test
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -137,18 +138,6 @@ func (r *row) read(t *testing.T) error {
 	return nil
 }
 
-// wire is a line of wire-json.jsonl or wire-referenced.jsonl.
-type wire struct {
-	Name, Subject string
-	Version       int
-	ID            int    `json:"schema_id"`
-	Type          string `json:"schemaType"`
-	Schema        string
-	References    []sr.SchemaReference
-	Bytes         []byte
-	Value         any
-}
-
 // refused are the messages of the other serializer that Kafka Connect's model has no value for.
 var refused = map[string]string{
 	"null-bool": "Unsupported schema type org.everit.json.schema.NullSchema", // a property that is always null
@@ -159,52 +148,39 @@ var refused = map[string]string{
 func TestWire(t *testing.T) {
 	t.Parallel()
 	reg := registryOf(t)
-	for _, w := range vector.Lines[wire](t, "wire-referenced.jsonl") {
-		if w.Type == "JSON" {
-			reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema, Type: sr.TypeJSON})
+	for _, w := range vector.Referenced(t, "JSON") {
+		reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema, Type: sr.TypeJSON})
+	}
+	vector.RunWire(t, "wire-json.jsonl", func(t *testing.T, w *vector.Wire) error {
+		seeded := sr.Schema{Schema: w.Schema, Type: sr.TypeJSON}
+		for _, r := range w.References {
+			seeded.References = append(seeded.References, sr.SchemaReference(r))
 		}
-	}
-	lines := vector.Lines[wire](t, "wire-json.jsonl")
-	passed := 0
-	for _, w := range lines {
-		t.Run(w.Name, func(t *testing.T) {
-			reg.SeedSchema(w.Subject, 1, w.ID, sr.Schema{Schema: w.Schema, Type: sr.TypeJSON, References: w.References})
-			topic, isKey := strings.CutSuffix(w.Subject, "-key")
-			topic = strings.TrimSuffix(topic, "-value")
-			use := plugin.ValueUse
-			if isKey {
-				use = plugin.KeyUse
+		reg.SeedSchema(w.Subject, 1, w.ID, seeded)
+		topic, use := w.Topic()
+		read := func(config plugin.Config) (record.Datum, error) {
+			conv := jsonschema.Descriptor().NewConverter()
+			config["schema.registry.url"] = reg.URL()
+			if err := conv.Configure(config, use); err != nil {
+				return record.Datum{}, err
 			}
-			read := func(config plugin.Config) (record.Datum, error) {
-				conv := jsonschema.Descriptor().NewConverter()
-				config["schema.registry.url"] = reg.URL()
-				if err := conv.Configure(config, use); err != nil {
-					t.Fatal(err)
-				}
-				return conv.ReadData(new(record.Arena), topic, w.Bytes)
+			return conv.ReadData(new(record.Arena), topic, w.Bytes)
+		}
+		d, err := read(plugin.Config{"json.fail.invalid.schema": "true"})
+		if why := refused[w.Name]; why != "" {
+			if err := says(err, why); err != nil || w.Name == "null-bool" {
+				return err
 			}
-			d, err := read(plugin.Config{"json.fail.invalid.schema": "true"})
-			if why := refused[w.Name]; why != "" {
-				if err := says(err, why); err != nil {
-					t.Fatal(err)
-				}
-				if w.Name == "null-bool" {
-					passed++
-					return
-				}
-				d, err = read(plugin.Config{"use.optional.for.nonrequired": "true"})
-			}
-			if err != nil {
-				t.Fatal(errorsOf(err))
-			}
-			if want, got := known(w.Value, d.Schema), shown(d.Schema, d.Value); !cmp.Equal(want, got) {
-				t.Errorf("want(-) got(+):\n%s", cmp.Diff(want, got))
-			} else {
-				passed++
-			}
-		})
-	}
-	t.Logf("wire-json.jsonl: %d passed, %d failed, 0 skipped", passed, len(lines)-passed)
+			d, err = read(plugin.Config{"use.optional.for.nonrequired": "true"})
+		}
+		if err != nil {
+			return errors.New(errorsOf(err))
+		}
+		if want, got := known(w.Value, d.Schema), shown(d.Schema, d.Value); !cmp.Equal(want, got) {
+			return fmt.Errorf("want(-) got(+):\n%s", cmp.Diff(want, got))
+		}
+		return nil
+	})
 }
 
 // known is a value without the properties that the schema does not name, with null for those that are missing.

@@ -173,7 +173,7 @@ func (f *freezer) initial(set *settings, b *record.Builder, d *draft) error {
 		// Kafka Connect compares the struct's schema with one that is not built yet, and never finds them equal.
 		err = errors.New("a struct cannot have a default")
 	default:
-		err = misfit(s, v, `field: "null"`)
+		err = misfit(&record.Field{Name: "null", Schema: s}, v)
 	}
 	if err != nil {
 		return &plugin.DataError{Reason: "Invalid default value", Err: err}

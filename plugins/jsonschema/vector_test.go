@@ -77,33 +77,13 @@ type recorded struct {
 // TestRecorded runs what the genuine class answered.
 func TestRecorded(t *testing.T) {
 	t.Parallel()
-	passed, failed := 0, 0
-	var skips strings.Builder
-	skipped := 0
-	for _, c := range vector.Lines[recorded](t, "json-schema.jsonl") {
-		t.Run(c.ID, func(t *testing.T) {
-			if why := otherwise[c.ID]; why != "" {
-				skipped++
-				fmt.Fprintf(&skips, "\n  %s: %s", c.ID, why)
-				t.Skip(why)
-			}
-			try := tryRead
-			if c.Request.Dir == "write" {
-				try = tryWrite
-			}
-			if err := try(t, &c); err != nil {
-				failed++
-				t.Error(err)
-				return
-			}
-			passed++
-		})
-	}
-	t.Logf("json-schema.jsonl: %d passed, %d failed, %d skipped%s", passed, failed, skipped, skips.String())
+	vector.RunLines(t, "json-schema.jsonl", func(c *recorded) string { return c.ID }, func(t *testing.T, c *recorded) error {
+		if c.Request.Dir == "write" {
+			return tryWrite(t, c)
+		}
+		return tryRead(t, c)
+	})
 }
-
-// otherwise are the cases in which this converter differs on purpose.
-var otherwise = map[string]string{}
 
 func tryWrite(t *testing.T, c *recorded) error {
 	reg := registryOf(t)

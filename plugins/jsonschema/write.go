@@ -368,13 +368,9 @@ type scale struct {
 }
 
 func scaleOf(s *record.Schema) scale {
-	text, ok := s.Param(record.ScaleParam)
-	if !ok {
-		return scale{err: plugin.Data("Invalid Decimal schema: scale parameter not found.")}
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
+	n, err := s.Scale()
 	if err != nil {
-		return scale{err: plugin.Data("Invalid scale parameter found in Decimal schema: ")}
+		return scale{err: &plugin.DataError{Reason: err.Error()}}
 	}
-	return scale{n: int32(n)}
+	return scale{n: n}
 }

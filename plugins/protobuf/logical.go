@@ -188,7 +188,7 @@ func timestampValue(p *parts) (record.Value, error) {
 }
 
 // decimalValue is the number of a confluent.type.Decimal, rounded to its precision where that is less.
-func decimalValue(p *parts) (record.Value, error) {
+func decimalValue(a *record.Arena, p *parts) (record.Value, error) {
 	digits, scale, b := p.n[1], p.n[2], p.bytes
 	var n *big.Int
 	switch {
@@ -204,7 +204,7 @@ func decimalValue(p *parts) (record.Value, error) {
 			short = short<<8 | int64(c)
 		}
 		if digits == 0 || int64(digits64(short)) <= digits {
-			return record.OfDecimal(big.NewInt(short), int32(scale)), nil
+			return a.Decimal(short, int32(scale)), nil
 		}
 		n = big.NewInt(short)
 	default:

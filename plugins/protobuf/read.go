@@ -324,11 +324,11 @@ func (r *reading) logical(f *readField, src []byte, pos int) (v record.Value, ne
 	if err := r.readParts(&p, b, f.do == readDecimal, f.do == readTimestamp); err != nil {
 		return v, 0, err
 	}
-	v, err = f.ofParts(&p)
+	v, err = f.ofParts(r.arena, &p)
 	return v, next, err
 }
 
-func (f *readField) ofParts(p *parts) (record.Value, error) {
+func (f *readField) ofParts(a *record.Arena, p *parts) (record.Value, error) {
 	switch f.do {
 	case readDate:
 		return dateValue(p)
@@ -337,7 +337,7 @@ func (f *readField) ofParts(p *parts) (record.Value, error) {
 	case readTimestamp:
 		return timestampValue(p)
 	}
-	return decimalValue(p)
+	return decimalValue(a, p)
 }
 
 // list reads a run of elements: those that are packed, or all fields of the number that follow one another.

@@ -221,7 +221,7 @@ func (f *readField) fallback() (record.Value, error) {
 	case readWrapped:
 		return f.inner.def, nil
 	case readDecimal, readDate, readTime, readTimestamp:
-		return f.ofParts(&parts{})
+		return f.ofParts(new(record.Arena), &parts{})
 	}
 	return f.def, nil
 }

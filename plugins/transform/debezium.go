@@ -231,7 +231,9 @@ func placesOf(list []fieldRef, s *record.Schema) (places []refPlace, err error) 
 		case record.Map:
 			b = record.BuildMap(f.Key, f.Elem)
 		case record.Struct: // the names of its fields count here
-			b = optionalCopy(f).Default(record.Value{})
+			for _, inner := range f.Fields {
+				b.Field(inner.Name, inner.Schema)
+			}
 		}
 		if p.schema, err = built(b.Like(f).Optional()); err != nil {
 			return nil, err

@@ -159,9 +159,11 @@ func leafSchema(s *record.Schema, optional bool, preset record.Value) (*record.S
 	if s.Kind == record.Array {
 		b = record.BuildArray(s.Elem)
 	}
-	b.Like(s).Default(preset)
-	if optional {
+	if b.Like(s); optional {
 		b.Optional()
+	}
+	if !preset.IsNull() {
+		b.Default(preset)
 	}
 	return built(b)
 }

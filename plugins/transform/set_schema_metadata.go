@@ -88,11 +88,11 @@ func (t *setSchemaMetadata) planFor(in *record.Schema) (*metadataPlan, error) {
 	if in.Optional {
 		b.Optional()
 	}
-	if in.HasDefault {
-		b.Default(in.Default)
-	}
 	for _, f := range in.Fields {
 		b.Field(f.Name, f.Schema)
+	}
+	if in.HasDefault {
+		b.Default(in.Default)
 	}
 	if t.cfg.Name != nil {
 		b.Named(*t.cfg.Name)

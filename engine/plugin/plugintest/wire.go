@@ -423,10 +423,8 @@ func (r *reader) definition() *record.Schema {
 	key, elem := r.schema(), r.schema()
 	var b *record.Builder
 	switch kind {
-	case record.Array:
-		b = record.BuildArray(elem)
-	case record.Map:
-		b = record.BuildMap(key, elem)
+	case record.Array, record.Map:
+		b = record.BuildLoose(kind, key, elem)
 	default:
 		b = record.Build(kind)
 	}
@@ -434,7 +432,7 @@ func (r *reader) definition() *record.Schema {
 		field := r.text()
 		b.Field(field, r.schema())
 	}
-	b.Named(name).Documented(doc).Default(def)
+	b.Named(name).Documented(doc)
 	if optional {
 		b.Optional()
 	}
@@ -443,6 +441,9 @@ func (r *reader) definition() *record.Schema {
 	}
 	for _, p := range params {
 		b.Param(p.Key, p.Value)
+	}
+	if !def.IsNull() {
+		b.Default(def)
 	}
 	return b.MustBuild()
 }

@@ -15,12 +15,19 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.connect.data.Date;
+import org.apache.kafka.connect.data.Decimal;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.data.SchemaBuilder;
+import org.apache.kafka.connect.data.SchemaProjector;
 import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.data.Time;
+import org.apache.kafka.connect.data.Timestamp;
 import org.apache.kafka.connect.data.Values;
+import org.apache.kafka.connect.header.ConnectHeaders;
+import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.storage.Converter;
 import org.apache.kafka.connect.storage.HeaderConverter;
 
@@ -53,6 +60,7 @@ public class Answer {
 
     private static ObjectNode answer(JsonNode request) {
         String stage = "input";
+        List<Integer> calls = new ArrayList<>(); // the last one is the call under way
         try {
             Schema schema = schema(request.get("schema"));
             Object value = value(request.get("value"), schema);
@@ -76,16 +84,133 @@ public class Answer {
                     stage = "apply";
                     ok.set("value", show(convertTo(request, schema, value)));
                 }
+                case "project" -> {
+                    Schema to = schema(request.get("to"));
+                    stage = "apply";
+                    typed(ok, new SchemaAndValue(to, SchemaProjector.project(schema, value, to)));
+                }
+                case "logical" -> {
+                    stage = "apply";
+                    ok.set("value", show(logical(request, schema, value)));
+                }
+                case "builder" -> {
+                    calls.add(0);
+                    ok.set("schema", show(built(request, calls)));
+                }
+                case "struct" -> struct(ok, request, schema, calls);
+                case "headers" -> headers(ok, request, calls);
                 default -> throw new IllegalArgumentException("no such op");
             }
             return JSON.createObjectNode().set("ok", ok);
         } catch (UnsaidException e) {
             return JSON.createObjectNode().put("unsaid", true);
         } catch (Throwable e) {
-            ObjectNode error = JSON.createObjectNode().put("stage", stage).put("class", e.getClass().getName());
+            if (RELEASE < 19 && e.getMessage() != null && e.getMessage().matches("(?s).*[0-9]\\.[0-9]{7}.*")) {
+                return JSON.createObjectNode().put("unsaid", true);
+            }
+            ObjectNode error = JSON.createObjectNode().put("stage", calls.isEmpty() ? stage : "apply").put("class", e.getClass().getName());
+            if (!calls.isEmpty()) {
+                error.put("index", calls.get(calls.size() - 1));
+            }
             error.put("message", e.getMessage() == null ? null : e.getMessage()
                 .replaceAll("@[0-9a-f]+", "@*").replaceAll("[\\ud800-\\udfff]+", "\ufffd"));
             return JSON.createObjectNode().set("error", error);
+        }
+    }
+
+    private static Object logical(JsonNode request, Schema schema, Object value) {
+        boolean encode = request.get("dir").textValue().equals("encode");
+        return switch (request.get("type").textValue()) {
+            case "Decimal" -> encode ? Decimal.fromLogical(schema, (BigDecimal) value) : Decimal.toLogical(schema, (byte[]) value);
+            case "Date" -> encode ? Date.fromLogical(schema, (java.util.Date) value) : Date.toLogical(schema, (Integer) value);
+            case "Time" -> encode ? Time.fromLogical(schema, (java.util.Date) value) : Time.toLogical(schema, (Integer) value);
+            default -> encode ? Timestamp.fromLogical(schema, (java.util.Date) value) : Timestamp.toLogical(schema, (Long) value);
+        };
+    }
+
+    private static Schema built(JsonNode request, List<Integer> calls) throws Exception {
+        SchemaBuilder b = switch (request.get("type").textValue()) {
+            case "array" -> SchemaBuilder.array(schema(request.get("items")));
+            case "map" -> SchemaBuilder.map(schema(request.get("keys")), schema(request.get("values")));
+            case "null" -> SchemaBuilder.type(null);
+            default -> SchemaBuilder.type(Schema.Type.valueOf(request.get("type").textValue().toUpperCase()));
+        };
+        for (JsonNode call : request.get("calls")) {
+            calls.add(calls.size());
+            switch (call.get(0).textValue()) {
+                case "optional" -> b.optional();
+                case "required" -> b.required();
+                case "name" -> b.name(call.get(1).textValue().intern());
+                case "doc" -> b.doc(call.get(1).textValue().intern());
+                case "version" -> b.version(call.get(1).intValue());
+                case "parameter" -> b.parameter(call.get(1).textValue(), call.get(2).textValue());
+                case "default" -> b.defaultValue(value(call.get(1), b));
+                case "field" -> b.field(call.get(1).textValue(), schema(call.get(2)));
+                default -> throw new IllegalArgumentException("no such call");
+            }
+        }
+        return b.build();
+    }
+
+    private static void struct(ObjectNode ok, JsonNode request, Schema schema, List<Integer> calls) throws Exception {
+        calls.add(0);
+        Struct s = new Struct(schema);
+        ArrayNode results = ok.putArray("results");
+        for (JsonNode call : request.get("calls")) {
+            calls.add(calls.size());
+            String field = call.path(1).textValue();
+            results.add(switch (call.get(0).textValue()) {
+                case "put" -> {
+                    s.put(field, value(call.get(2), schema.field(field) == null ? null : schema.field(field).schema()));
+                    yield JSON.nullNode();
+                }
+                case "get" -> show(s.get(field));
+                case "getWithoutDefault" -> show(s.getWithoutDefault(field));
+                case "validate" -> {
+                    s.validate();
+                    yield JSON.nullNode();
+                }
+                case "toString" -> show(said(s.toString()));
+                default -> show(Struct.class.getMethod(call.get(0).textValue(), String.class), s, field);
+            });
+        }
+        ok.set("value", show(s));
+    }
+
+    private static JsonNode show(java.lang.reflect.Method getter, Struct s, String field) throws Exception {
+        try {
+            return show(getter.invoke(s, field));
+        } catch (java.lang.reflect.InvocationTargetException e) {
+            throw (Exception) e.getCause();
+        }
+    }
+
+    private static void headers(ObjectNode ok, JsonNode request, List<Integer> calls) throws Exception {
+        ConnectHeaders headers = new ConnectHeaders();
+        for (JsonNode call : request.get("calls")) {
+            calls.add(calls.size());
+            String key = call.path(1).textValue();
+            switch (call.get(0).textValue()) {
+                case "add" -> {
+                    Schema schema = schema(call.get(2));
+                    headers.add(key, value(call.get(3), schema), schema);
+                }
+                case "remove" -> headers.remove(key);
+                case "retainLatest" -> {
+                    if (key == null) {
+                        headers.retainLatest();
+                    } else {
+                        headers.retainLatest(key);
+                    }
+                }
+                case "clear" -> headers.clear();
+                default -> throw new IllegalArgumentException("no such call");
+            }
+        }
+        ArrayNode all = ok.putArray("headers");
+        for (Header h : headers) {
+            ObjectNode one = all.addObject().put("name", said(h.key()));
+            typed(one, new SchemaAndValue(h.schema(), h.value()));
         }
     }
 

@@ -90,16 +90,15 @@ func Schema(text json.RawMessage) (*record.Schema, error) {
 		b.Field(f.Name, s)
 	}
 	if !isNull(n.Default) {
-		// The default's place is the schema itself, so that a struct finds its fields.
-		place, err := b.Build()
+		// The default's place is the schema itself, so that a struct finds its fields. It may be one that the builder would
+		// not take: of a schema that got its name later.
+		s, err := b.Build()
 		if err != nil {
 			return nil, err
 		}
-		d, err := Value(place, n.Default)
-		if err != nil {
-			return nil, err
-		}
-		b.Default(d)
+		s.HasDefault = true
+		s.Default, err = Value(s, n.Default)
+		return s, err
 	}
 	return b.Build()
 }
@@ -108,14 +107,14 @@ func builder(kind string, items, keys, values json.RawMessage) (*record.Builder,
 	switch kind {
 	case "array":
 		elem, err := Schema(items)
-		return record.BuildArray(elem), err
+		return record.BuildLoose(record.Array, nil, elem), err
 	case "map":
 		key, err := Schema(keys)
 		if err != nil {
 			return nil, err
 		}
 		elem, err := Schema(values)
-		return record.BuildMap(key, elem), err
+		return record.BuildLoose(record.Map, key, elem), err
 	}
 	for k := record.Int8; k <= record.Struct; k++ {
 		if strings.ToLower(k.String()) == kind {
@@ -150,10 +149,7 @@ func Value(place *record.Schema, text json.RawMessage) (record.Value, error) {
 	switch {
 	case n.Bytes != nil:
 		return record.OfBytes(*n.Bytes), nil
-	case n.Buffer != nil:
-		if n.Limit != nil && *n.Limit != len(*n.Buffer) {
-			return record.Value{}, Skip("a ByteBuffer whose limit is not its end: a value has no limit")
-		}
+	case n.Buffer != nil: // the whole of it, as most that Kafka Connect does with one
 		return record.OfBytes(*n.Buffer), nil
 	case n.UTF16 != nil:
 		return utf16Value(*n.UTF16)
@@ -179,7 +175,6 @@ type classes struct {
 	BigInt        *string
 	Instant       *string
 	Bytes, Buffer *[]byte
-	Limit         *int
 	UTF16         *string
 	List          *[]json.RawMessage
 	Map           *[][2]json.RawMessage
@@ -330,7 +325,10 @@ func structure(place *record.Schema, own json.RawMessage, fields [][2]json.RawMe
 		if err != nil {
 			return record.Value{}, err
 		}
-		if place == nil || !sameShape(s, place) {
+		if place == nil {
+			place = s // it is data without a schema, whose struct has one
+		}
+		if !sameShape(s, place) {
 			return record.Value{}, Skip("a struct whose own schema is not that of its place: a value carries no schema")
 		}
 	}

@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/record"
@@ -17,6 +19,11 @@ import (
 type Random struct {
 	*rand.Rand
 	size int // how large things may become, from 1 on
+}
+
+// NewRandom draws what a seed gives.
+func NewRandom(seed uint64) *Random {
+	return &Random{Rand: rand.New(rand.NewPCG(seed, 0)), size: int(1 + seed%7)}
 }
 
 // Chance is true once in n times.
@@ -123,7 +130,7 @@ func (r *Random) Schema() *record.Schema {
 	if r.Chance(3) {
 		b.Optional()
 	}
-	if r.Chance(6) {
+	if r.Chance(6) && !b.MustBuild().HasVersion {
 		b.Versioned(int(int32(r.Int())))
 	}
 	if r.Chance(8) {
@@ -255,11 +262,23 @@ func (r *Random) scale(s *record.Schema) int32 {
 	return int32(n)
 }
 
-// pairs draws a map. Several keys are such that Java's hash table has them in the order in which they are drawn.
+// pairs draws a map. Several keys are in the order that Java's hash table has them in.
 func (r *Random) pairs(s *record.Schema, n int) record.Value {
 	var vs []record.Value
 	if n == 1 {
 		return record.OfMap(append(vs, r.Value(s.Key), r.Value(s.Elem)))
+	}
+	if s.Key != nil && s.Key.Kind == record.String && s.Key.Name == "" {
+		var keys []string
+		for range n {
+			if key := r.Text(false); !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+		for _, key := range HashOrder(keys) {
+			vs = append(vs, record.OfString(key), r.Value(s.Elem))
+		}
+		return record.OfMap(vs)
 	}
 	from := 0
 	for range min(n, 12) {
@@ -272,6 +291,25 @@ func (r *Random) pairs(s *record.Schema, n int) record.Value {
 		vs = append(vs, k, r.Value(s.Elem))
 	}
 	return record.OfMap(vs)
+}
+
+// HashOrder is the order in which Java's HashMap has keys that were put in the order given, none of them twice: by place in
+// the table, which holds up to three quarters of its size, and in one place by age.
+func HashOrder(keys []string) []string {
+	size := uint32(16)
+	for uint32(len(keys)) > size/4*3 {
+		size *= 2
+	}
+	place := func(key string) uint32 {
+		h := uint32(0)
+		for _, unit := range utf16.Encode([]rune(key)) {
+			h = 31*h + uint32(unit)
+		}
+		return (h ^ h>>16) & (size - 1)
+	}
+	keys = slices.Clone(keys)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
+	return keys
 }
 
 func orderedKey(s *record.Schema, i int) record.Value {
@@ -291,8 +329,6 @@ func orderedKey(s *record.Schema, i int) record.Value {
 		return record.OfInt32(int32(i))
 	case record.Int64:
 		return record.OfInt64(int64(i))
-	case record.String:
-		return record.OfString("abcdefghijklmno"[i : i+1])
 	}
 	return record.Value{}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -188,44 +187,6 @@ type Unrepresentable struct{ Reason string }
 
 func (e *Unrepresentable) Error() string { return e.Reason }
 
-// mostSkipped is how many of a file's cases may be skipped, in per cent; one may always.
-const mostSkipped = 4
-
-// Run runs those cases of a file that ours accepts, each as a sub-test named by its id. try returns nil when the answer is
-// the recorded one, an [Unrepresentable] to skip the case, or what differs. Run prints how many passed, failed and were
-// skipped, with the reason of each skip, and fails when none ran or more than a few per cent were skipped.
-func Run(t *testing.T, file string, ours func(*Case) bool, try func(*Case) error) {
-	t.Helper()
-	var passed, failed int
-	var skips strings.Builder
-	skipped := 0
-	cases := Load(t, file)
-	for i := range cases {
-		c := &cases[i]
-		if !ours(c) {
-			continue
-		}
-		t.Run(c.ID, func(t *testing.T) {
-			err := try(c)
-			if u, ok := errors.AsType[*Unrepresentable](err); ok {
-				skipped++
-				fmt.Fprintf(&skips, "\n  %s: %s", c.ID, u.Reason)
-				t.Skip(u.Reason)
-			}
-			if err != nil {
-				failed++
-				t.Error(err)
-				return
-			}
-			passed++
-		})
-	}
-	t.Logf("%s: %d passed, %d failed, %d skipped%s", file, passed, failed, skipped, skips.String())
-	if all := passed + failed + skipped; all == 0 || skipped > 1 && skipped*100 > all*mostSkipped {
-		t.Errorf("%s: skipped %d of %d cases", file, skipped, all)
-	}
-}
-
 // CompareBytes compares written bytes: exactly or, where both are JSON, without the order of members, since Kafka Connect
 // writes a map in the order of Java's hash table.
 func CompareBytes(want, got []byte) error {
@@ -261,22 +222,4 @@ func canonical(b []byte) ([]byte, error) {
 		return nil, errors.New("more than one value")
 	}
 	return json.Marshal(v)
-}
-
-// Lines reads a file of testdata/vectors whose lines are something else than cases.
-func Lines[T any](tb testing.TB, file string) []T {
-	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(root(tb), "testdata", "vectors", file))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var all []T
-	for line := range bytes.Lines(text) {
-		var one T
-		if err := json.Unmarshal(line, &one); err != nil {
-			tb.Fatalf("%s: line %d: %v", file, len(all)+1, err)
-		}
-		all = append(all, one)
-	}
-	return all
 }

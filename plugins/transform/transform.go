@@ -61,16 +61,33 @@ func Descriptors() []plugin.Descriptor {
 		theirs(aimed("extract_timestamp", "ExtractTimestamp", "Makes a field the record's timestamp.", plugin.SpecOf(extractTimestampDefaults), newExtractTimestamp), aiven, "1.6.0"),
 		theirs(aimed("aiven_extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(extractTopicConfig{}), newExtractTopic(false)), aiven, "1.6.0"),
 		theirs(whole("aiven_tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(tombstoneConfig{}), newTombstones(false)), aiven, "1.6.0"),
+		theirs(aimed("case_transform", "CaseTransform", "Writes the text of fields in lower or upper case.", plugin.SpecOf(caseTransformConfig{}), newCaseTransform), aiven, "1.6.0"),
+		theirs(aimed("topic_from_schema_name", "ExtractTopicFromSchemaName", "Makes the name of a schema the record's topic.", plugin.SpecOf(topicFromSchemaNameConfig{}), newTopicFromSchemaName), aiven, "1.6.0"),
+		theirs(aimed("filter_by_field_value", "FilterByFieldValue", "Keeps or drops records by what a field is.", plugin.SpecOf(filterByFieldValueDefaults), newFilterByFieldValue), aiven, "1.6.0"),
+		theirs(aimed("hash", "Hash", "Replaces a text by its hash.", plugin.SpecOf(hashConfig{}), newHash), aiven, "1.6.0"),
+		theirs(whole("key_to_value", "KeyToValue", "Copies fields of the key, or all of it, into the value.", plugin.SpecOf(keyToValueConfig{}), newKeyToValue), aiven, "1.6.0"),
+		theirs(whole("make_tombstone", "MakeTombstone", "Makes the value null.", plugin.Spec{}, newMakeTombstone), aiven, "1.6.0"),
 		theirs(aimed("extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(confluentTopicDefaults), newExtractTopic(true)), confluent, "1.4.0"),
+		theirs(whole("extract_topic_from_header", "ExtractTopic$Header", "Makes a header the record's topic.", plugin.SpecOf(headerTopicDefaults), newHeaderTopic), confluent, "1.4.0"),
+		theirs(aimed("json_path_filter", "Filter", "Keeps or drops records by a JSONPath.", plugin.SpecOf(jsonPathFilterDefaults), newJSONPathFilter), confluent, "1.4.0"),
+		theirs(whole("message_timestamp_router", "MessageTimestampRouter", "Gives records another topic, made of their topic and a timestamp in their value.", plugin.SpecOf(messageTimestampRouterDefaults), newMessageTimestampRouter), confluent, "1.4.0"),
+		theirs(aimed("nullify", "Drop", "Makes the key or the value null.", plugin.SpecOf(nullifyDefaults), newNullify), confluent, "1.4.0"),
 		theirs(whole("tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(confluentTombstoneDefaults), newTombstones(true)), confluent, "1.4.0"),
+		theirs(aimed("change_case", "ChangeCase", "Writes the names of fields in another way.", plugin.SpecOf(changeCaseConfig{}), newChangeCase), jcustenborder, "0.1.0"),
+		theirs(whole("change_topic_case", "ChangeTopicCase", "Writes the name of the topic in another way.", plugin.SpecOf(changeCaseConfig{}), newChangeTopicCase), jcustenborder, "0.1.0"),
+		theirs(whole("timestamp_now", "TimestampNow", "Makes the time of the day the record's timestamp.", plugin.Spec{}, newTimestampNow), jcustenborder, "0.1.0"),
+		theirs(aimed("timestamp_now_field", "TimestampNowField", "Puts the time of the day into fields.", plugin.SpecOf(timestampNowFieldConfig{}), newTimestampNowField), jcustenborder, "0.1.0"),
+		theirs(aimed("insert_uuid", "InsertUuid", "Adds a field with a random identifier.", plugin.SpecOf(insertUUIDDefaults), newInsertUUID), cjmatta, "1.0.0"),
 	}
 }
 
 // Packages of transforms of others.
 const (
-	debezium  = "io.debezium.transforms."
-	aiven     = "io.aiven.kafka.connect.transforms."
-	confluent = "io.confluent.connect.transforms."
+	debezium      = "io.debezium.transforms."
+	aiven         = "io.aiven.kafka.connect.transforms."
+	confluent     = "io.confluent.connect.transforms."
+	jcustenborder = "com.github.jcustenborder.kafka.connect.transform.common."
+	cjmatta       = "com.github.cjmatta.kafka.connect.smt."
 )
 
 // theirs makes a transform one of another package, of which it follows a version.

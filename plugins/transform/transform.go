@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -190,7 +191,21 @@ func (at nullable) fill(fields []record.Field, values []record.Value, replace bo
 }
 
 func nullForRequired(f record.Field) error {
-	return plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind)
+	return inField(plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind), f.Name)
+}
+
+// inField names the field at whose content a transform failed, behind the ones that it is in.
+func inField(err error, path ...string) error {
+	e, ok := errors.AsType[*plugin.DataError](err)
+	if !ok || len(path) == 0 {
+		return err
+	}
+	in := *e
+	in.Field = strings.Join(path, ".")
+	if e.Field != "" {
+		in.Field += "." + e.Field
+	}
+	return &in
 }
 
 // built ends the building of a schema that comes out of a transform.

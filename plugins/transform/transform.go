@@ -177,6 +177,16 @@ func nullableOf(fields []record.Field) (at nullable) {
 // is set a null becomes the field's default, and a null that is left must be allowed.
 func (at nullable) fill(fields []record.Field, values []record.Value, replace bool) error {
 	for _, i := range at {
+		if values[i].IsNull() {
+			return at.fillNulls(fields, values, replace)
+		}
+	}
+	return nil
+}
+
+// fillNulls is fill where there are nulls, which is rare.
+func (at nullable) fillNulls(fields []record.Field, values []record.Value, replace bool) error {
+	for _, i := range at {
 		if !values[i].IsNull() {
 			continue
 		}

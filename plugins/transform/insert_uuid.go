@@ -86,7 +86,7 @@ func (t *insertUUID) uuid() record.Value {
 	id[6], id[8] = id[6]&0x0F|0x40, id[8]&0x3F|0x80
 	text := t.batch.Bytes(36)
 	at := 0
-	for i := 0; i < size; i++ {
+	for i := range size {
 		if i == 4 || i == 6 || i == 8 || i == 10 {
 			text[at] = '-'
 			at++

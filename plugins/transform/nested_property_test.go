@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -113,7 +114,7 @@ func samePart(alias string, flat, deep plugin.Transform, d record.Datum) error {
 	want, failed := apply(flat, d)
 	got, err := apply(deep, wrap(d))
 	if (err != nil) != (failed != nil) {
-		return fmt.Errorf("of %s: V1 says %v, V2 says %v", vector.ShowDatum(d), failed, err)
+		return fmt.Errorf("of %s: V1 says %w, V2 says %w", vector.ShowDatum(d), orNone(failed), orNone(err))
 	}
 	if err != nil {
 		return nil
@@ -134,4 +135,12 @@ func samePart(alias string, flat, deep plugin.Transform, d record.Datum) error {
 		return fmt.Errorf("of %s: %w", vector.ShowDatum(d), err)
 	}
 	return nil
+}
+
+// orNone is an error, or one that says that there is none.
+func orNone(err error) error {
+	if err == nil {
+		return errors.New("nothing is wrong")
+	}
+	return err
 }

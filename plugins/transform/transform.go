@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -15,8 +16,10 @@ const (
 	version     = "4.3.1" // of the Kafka Connect that the transforms follow; transforms.<name>.plugin.version asks for it
 )
 
-// Descriptors lists the transforms of this package.
-func Descriptors() []plugin.Descriptor {
+// Descriptors lists the transforms of this package: Kafka Connect's, our own, and those of others.
+func Descriptors() []plugin.Descriptor { return slices.Concat(kafkaConnects(), ownOnes(), ofOthers()) }
+
+func kafkaConnects() []plugin.Descriptor {
 	return []plugin.Descriptor{
 		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), paths(newCast, listed("spec"))),
 		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
@@ -45,7 +48,11 @@ func Descriptors() []plugin.Descriptor {
 		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
 			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
 		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
+	}
+}
 
+func ownOnes() []plugin.Descriptor {
+	return []plugin.Descriptor{
 		ours(aimed("set", "Set", "Sets a field to what an expression gives.", plugin.SpecOf(setConfig{}), newSet)),
 		ours(aimed("keep", "Keep", "Keeps the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newKeep)),
 		ours(aimed("remove", "Remove", "Removes the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newRemove)),
@@ -53,7 +60,11 @@ func Descriptors() []plugin.Descriptor {
 		ours(whole("route", "Route", "Gives records the topic, key, partition or timestamp that expressions give.", plugin.SpecOf(routeConfig{}), newRoute)),
 		ours(whole("split", "Split", "Makes a record of every element of a list.", plugin.SpecOf(splitConfig{}), newSplit)),
 		ours(whole("dedupe", "Dedupe", "Drops records that came not long before.", plugin.SpecOf(dedupeDefaults), newDedupe)),
+	}
+}
 
+func ofOthers() []plugin.Descriptor {
+	return []plugin.Descriptor{
 		theirs(whole("unwrap", "ExtractNewRecordState", "Makes of Debezium's event about a row the row.", plugin.SpecOf(unwrapDefaults), newUnwrap), debezium, "3.0.0"),
 		theirs(whole("by_logical_table", "ByLogicalTableRouter", "Gives Debezium's events of tables with the same columns one topic.",
 			plugin.SpecOf(logicalTableDefaults), newLogicalTable), debezium, "3.0.0"),

@@ -128,9 +128,6 @@ func sharedSettings(k testKafka, settings map[string]string) string {
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}
 	maps.Copy(all, settings)
-	if all["scheduled.rebalance.max.delay.ms"] == "0" { // of a Java cluster that a test does not want to wait for
-		all["scheduled.rebalance.max.delay.ms"] = "6000"
-	}
 	var file strings.Builder
 	for key, v := range all {
 		fmt.Fprintf(&file, "%s=%s\n", key, v)

@@ -53,10 +53,12 @@ var rooms = map[string][]string{
 	"plugins/file":      pluginRoom,
 	"plugins/datagen":   pluginRoom,
 	"plugins/blackhole": pluginRoom,
-	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition"}, // the language of expressions
-	"plugins/jackson":   {"engine/record"},                                       // JSON text, which two rooms of converters read and write
-	"plugins/convert":   {"engine/plugin", "engine/record", "plugins/jackson"},
-	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
+	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition", "plugins/transform/jsonpath"}, // the two languages of settings
+
+	"plugins/transform/jsonpath": pluginRoom,
+	"plugins/jackson":            {"engine/record"}, // JSON text, which two rooms of converters read and write
+	"plugins/convert":            {"engine/plugin", "engine/record", "plugins/jackson"},
+	"plugins/condition":          {"engine/diag", "engine/plugin", "engine/record"},
 
 	// What every converter with a schema registry shares.
 	"plugins/registry": pluginRoom,

@@ -4,6 +4,7 @@ import (
 	hcl2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"strings"
 
 	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
@@ -68,10 +69,13 @@ func (b *build) body(p *part, in site) {
 	}
 	for _, s := range settings {
 		v := b.text(s.attr.Name, b.eval(s.attr.Expr), s.attr.Expr.Range())
+		origin := config.Origin{Place: b.place(s.attr.Expr.Range()), Written: s.attr.Name, Sensitive: v.sensitive}
+		if role := p.spec.role; (role == plugin.TransformRole || role == plugin.PredicateRole) && strings.TrimSpace(v.text) == v.text {
+			origin.Spots = b.files[s.attr.Range().Filename].spots(s.attr.Expr, v.text) // it may be an expression over records
+		}
 		p.props = append(p.props, property{
-			key: at(p.spec.prefix, p.name) + dotted(s.attr.Name), value: v, typ: s.typ, layer: b.layer,
-			origin: config.Origin{Place: b.place(s.attr.Expr.Range()), Written: s.attr.Name, Sensitive: v.sensitive},
-			span:   b.place(s.attr.SrcRange),
+			key: at(p.spec.prefix, p.name) + dotted(s.attr.Name), value: v, typ: s.typ, layer: b.layer, origin: origin,
+			span: b.place(s.attr.SrcRange),
 		})
 	}
 	for _, c := range children {

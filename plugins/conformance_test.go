@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"math"
+	"regexp"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -131,10 +132,26 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"by_logical_table":        {Config: with("topic.regex", "t(.*)", "topic.replacement", "x$1", "key.enforce.uniqueness", "false"), Fill: fillNulls, Invalid: []plugin.Config{{}, {"topic.regex": "(", "topic.replacement": "x"}, {"topic.regex": "a", "topic.replacement": "x", "key.field.regex": "a"}}},
 		"concat_fields":           {Config: with("field.names", "n,name", "output.field.name", "all"), Invalid: []plugin.Config{{}}},
 		"extract_timestamp":       {Config: with("field.name", "n"), Fill: fillLongs, Invalid: []plugin.Config{{}, {"field.name": "n", "timestamp.resolution": "days"}}},
-		"extract_topic":           {Config: with("field", "name"), Invalid: []plugin.Config{{"field.format": "JSON_PATH"}}},
+		"extract_topic":           {Config: with("field", "name"), Invalid: []plugin.Config{{"field.format": "XPATH"}, {"field.format": "JSON_PATH", "field": "name"}}},
 		"tombstone_handler":       {Config: with(), Invalid: []plugin.Config{{"behavior": "x"}}},
 		"aiven_extract_topic":     {Config: with("field.name", "name"), Invalid: []plugin.Config{{"skip.missing.or.null": "x"}}},
 		"aiven_tombstone_handler": {Config: with("behavior", "drop_silent"), Invalid: []plugin.Config{{}}},
+
+		"case_transform":            {Config: with("field.names", "name", "case", "upper"), Invalid: []plugin.Config{{}, {"field.names": "a", "case": "title"}}},
+		"change_case":               {Config: with("from", "LOWER_CAMEL", "to", "UPPER_CAMEL"), Fill: fillStructs, Invalid: []plugin.Config{{"from": "LOWER_CAMEL"}, {"from": "lower", "to": "UPPER_CAMEL"}}},
+		"change_topic_case":         {Config: with("from", "LOWER_CAMEL", "to", "UPPER_CAMEL"), Invalid: []plugin.Config{{}}},
+		"extract_topic_from_header": {Config: with("field", "h"), Invalid: []plugin.Config{{}}},
+		"filter_by_field_value":     {Config: with("field.name", "name", "field.value", "a name"), Invalid: []plugin.Config{{}, {"field.value": "a", "field.value.pattern": "b"}, {"field.value.pattern": "("}}},
+		"hash":                      {Config: with("field.name", "name", "function", "md5"), Fill: fillStructs, Invalid: []plugin.Config{{}, {"function": "crc"}}},
+		"insert_uuid":               {Config: with(), Varies: regexp.MustCompile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")},
+		"json_path_filter":          {Config: with("filter.condition", "$[?(@.n > 1)]", "filter.type", "exclude"), Invalid: []plugin.Config{{}, {"filter.condition": "n", "filter.type": "include"}}},
+		"key_to_value":              {Config: with("key.fields", "n"), Invalid: []plugin.Config{{}, {"key.fields": "a,b", "value.fields": "c,c"}}},
+		"make_tombstone":            {Config: with()},
+		"message_timestamp_router":  {Config: with("message.timestamp.keys", "n"), Fill: fillMaps, Invalid: []plugin.Config{{}, {"message.timestamp.keys": "n", "topic.timestamp.format": "bogus"}}},
+		"nullify":                   {Config: with(), Invalid: []plugin.Config{{"schema.behavior": "x"}}},
+		"timestamp_now":             {Config: with(), Varies: regexp.MustCompile("[0-9]{13}")},
+		"timestamp_now_field":       {Config: with("fields", "at"), Varies: regexp.MustCompile("[0-9]{13}|at=[0-9T:.-]+Z"), Invalid: []plugin.Config{{}}},
+		"topic_from_schema_name":    {Config: with(), Fill: fillStructs, Invalid: []plugin.Config{{"schema.name.regex": "("}, {"schema.name.topic-map": "a"}}},
 
 		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},
 	},

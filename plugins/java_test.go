@@ -17,14 +17,15 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
 )
 
 // recordsAChain is how many records go through each random chain.
 const recordsAChain = 100
 
-// TestChainsBesideJava takes random records through random chains of up to five transforms, here and in Kafka Connect's
-// own classes, and compares what comes out, where it fails and what is dropped. ENGINE_TEST_JARS is the folder of the
+// TestChainsBesideJava takes random records through random chains of up to five transforms, of which every third has a
+// predicate, here and in Kafka Connect's own classes, and compares what comes out, where it fails and what is dropped. ENGINE_TEST_JARS is the folder of the
 // classes, ENGINE_TEST_RECORDS how many records (10,000), ENGINE_TEST_SEED a seed to repeat a run.
 func TestChainsBesideJava(t *testing.T) {
 	jars := os.Getenv("ENGINE_TEST_JARS")
@@ -171,8 +172,10 @@ type named struct {
 }
 
 type step struct {
-	Class  string            `json:"class"`
-	Config map[string]string `json:"config"`
+	Class     string            `json:"class"`
+	Config    map[string]string `json:"config"`
+	Predicate *step             `json:"predicate,omitempty"`
+	Negate    bool              `json:"negate,omitempty"`
 }
 
 func (p *pair) chain() {
@@ -296,23 +299,29 @@ func parsed(answer map[string]any) map[string]any {
 	return out
 }
 
-func (p *pair) configure(steps []step) ([]plugin.Transform, bool) {
-	var chain []plugin.Transform
+func (p *pair) configure(steps []step) ([]stage, bool) {
+	var chain []stage
 	for _, s := range steps {
-		d, target, ok := p.runner.Class(plugin.TransformRole, s.Class)
-		if !ok {
-			p.t.Fatalf("there is no %s", s.Class)
+		as := vector.Step{Class: s.Class, Config: s.Config, Negate: s.Negate}
+		if s.Predicate != nil {
+			as.Predicate = &struct {
+				Class  string
+				Config map[string]string
+			}{s.Predicate.Class, s.Predicate.Config}
 		}
-		tr := d.NewTransform(target)
-		if err := tr.Configure(s.Config); err != nil {
+		made, at, err := p.runner.stage(as)
+		if err != nil {
+			if at == "" {
+				p.t.Fatal(err)
+			}
 			return nil, false
 		}
-		chain = append(chain, tr)
+		chain = append(chain, made)
 	}
 	return chain, true
 }
 
-func (p *pair) run(chain []plugin.Transform, in input) map[string]any {
+func (p *pair) run(chain []stage, in input) map[string]any {
 	b := record.NewBatch(record.ToSink, &record.Partitions{})
 	r := b.Append()
 	r.Topic, r.Partition = in.Topic, int32(in.Partition)
@@ -328,9 +337,9 @@ func (p *pair) run(chain []plugin.Transform, in input) map[string]any {
 }
 
 // through takes the record of a batch through a chain.
-func (p *pair) through(chain []plugin.Transform, b *record.Batch) map[string]any {
-	for i, t := range chain {
-		if err := t.Apply(p.t.Context(), b); err != nil {
+func (p *pair) through(chain []stage, b *record.Batch) map[string]any {
+	for i := range chain {
+		if err := chain[i].apply(b); err != nil {
 			p.t.Fatal(err)
 		}
 		if f := b.Failures(); len(f) > 0 {
@@ -589,9 +598,24 @@ func (d draw) steps() (chain []step) {
 		if d.chance(20) {
 			s.Config["replace.null.with.default"] = pick(d, "true", "false")
 		}
+		if d.chance(33) {
+			s.Predicate, s.Negate = d.predicate(), d.chance(50)
+		}
 		chain = append(chain, s)
 	}
 	return chain
+}
+
+func (d draw) predicate() *step {
+	const classes = "org.apache.kafka.connect.transforms.predicates."
+	switch d.IntN(3) {
+	case 0:
+		return &step{Class: classes + "HasHeaderKey", Config: map[string]string{"name": pick(d, "h", "trace", "n0", "n1")}}
+	case 1:
+		return &step{Class: classes + "RecordIsTombstone", Config: map[string]string{}}
+	default:
+		return &step{Class: classes + "TopicNameMatches", Config: map[string]string{"pattern": pick(d, "orders", ".*orders", "(a-b|all)", `\w+`, "[a-z.]+x?")}}
+	}
 }
 
 // step is a transform; n makes the names that it adds its own, since what becomes of two of one name without a schema
@@ -600,7 +624,7 @@ func (d draw) step(n int) step {
 	at := pick(d, "$Value", "$Value", "$Value", "$Key")
 	own := fmt.Sprintf("n%d", n)
 	is := func(class string, settings ...string) step {
-		s := step{class, map[string]string{}}
+		s := step{Class: class, Config: map[string]string{}}
 		for i := 0; i < len(settings); i += 2 {
 			s.Config[settings[i]] = settings[i+1]
 		}

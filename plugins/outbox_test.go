@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 )
 
@@ -42,7 +41,7 @@ func TestOutbox(t *testing.T) {
 			events = one.Records
 			continue
 		}
-		chain, ok := p.configure([]step{{"io.debezium.transforms.outbox.EventRouter", one.Config}})
+		chain, ok := p.configure([]step{{Class: "io.debezium.transforms.outbox.EventRouter", Config: one.Config}})
 		if outboxOtherwise[one.Config["table.fields.additional.placement"]] {
 			one.Refused = true
 		}
@@ -72,7 +71,7 @@ func TestOutbox(t *testing.T) {
 }
 
 // runFromSource takes a value through a chain on the way from a source, with a key and a header.
-func (p *pair) runFromSource(chain []plugin.Transform, value *string) map[string]any {
+func (p *pair) runFromSource(chain []stage, value *string) map[string]any {
 	b := record.NewBatch(record.FromSource, &record.Partitions{})
 	r := b.Append()
 	key, header := `{"schema":{"type":"string","optional":false},"payload":"k"}`, `{"schema":{"type":"string","optional":true},"payload":"x"}`

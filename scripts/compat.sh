@@ -80,6 +80,14 @@ if [ $failed = 1 ]; then
 fi
 sed -n 's/.*\(seed [0-9]*: .* differences\).*/compat: transforms beside Java, \1/p' "$work/transforms.log"
 cat "$work/transforms.log" >>"$work/suites.log"
+mvn -q -f testdata/java/transforms/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/others.classpath"
+ENGINE_TEST_TRANSFORMS="$(cat "$work/others.classpath")${ENGINE_TEST_TRANSFORM_JARS:+:$ENGINE_TEST_TRANSFORM_JARS}" ENGINE_TEST_SEED=$seed \
+	ENGINE_TEST_CASES="${OTHERS_CASES:-5000}" go test -v -count=1 -timeout 60m -run '^TestThirdPartyBesideJava$' ./plugins/transform >"$work/others.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	grep -v '^=== ' "$work/others.log"
+fi
+sed -n 's/.*--- SKIP: TestThirdPartyBesideJava\/\([^ ]*\).*/compat: left out, since its class is not there: \1/p; s/.*: \(seed [0-9]*: [0-9]* cases .*\)/compat: transforms of others beside Java, \1/p' "$work/others.log"
+cat "$work/others.log" >>"$work/suites.log"
 random=()
 if [ "${CLUSTER_TIME:=2m}" = 0 ]; then
 	echo "compat: workers of a cluster; left out, since CLUSTER_TIME is 0: that they are killed and frozen at random"

@@ -70,7 +70,9 @@ func Invalid(key, value, reason string) *ConfigError {
 // DataError is a record that cannot be worked on (Kafka Connect: DataException), as opposed to a failure of a system.
 type DataError struct {
 	Reason string
-	Err    error // a cause, or nil
+	Masked string // Reason without what the record holds, where that is in it; "": it is not
+	Field  string // path of the field that is at fault, "" where that is the whole, or in the reason
+	Err    error  // a cause, or nil
 }
 
 func (e *DataError) Error() string { return e.Reason }

@@ -54,6 +54,7 @@ func (d *demanding) look(n ast.Node, there paths) {
 	case *ast.BuiltinNode:
 		for _, a := range n.Arguments {
 			d.look(a, there)
+			d.given(n.Name, a, there)
 		}
 	case *ast.PredicateNode:
 		d.look(n.Node, there)
@@ -75,7 +76,41 @@ func (d *demanding) binary(n *ast.BinaryNode, there paths) {
 	case "<", "<=", ">", ">=":
 		d.compared(n, n.Left, n.Right, there)
 		d.compared(n, n.Right, n.Left, there)
+	case "==", "!=": // where null has a place, but not in what is added up before
+		if calculates(n.Left) {
+			d.compared(n, n.Left, n.Right, there)
+		}
+		if calculates(n.Right) {
+			d.compared(n, n.Right, n.Left, there)
+		}
 	}
+}
+
+func calculates(n ast.Node) bool {
+	b, ok := n.(*ast.BinaryNode)
+	return ok && slices.Contains([]string{"+", "-", "*", "/", "%", "**", "^"}, b.Operator)
+}
+
+// insteadOfNull is what the functions take that do not take null.
+var insteadOfNull = map[string]string{ //nolint:gochecknoglobals // a literal
+	"lower": "''", "upper": "''", "trim": "''", "trimPrefix": "''", "trimSuffix": "''", "split": "''", "hasPrefix": "''", "hasSuffix": "''",
+	"indexOf": "''", "lastIndexOf": "''", "abs": "0", "ceil": "0", "floor": "0", "round": "0", "int": "0", "float": "0",
+	"len": "[]", "all": "[]", "none": "[]", "any": "[]", "one": "[]", "filter": "[]", "map": "[]", "find": "[]", "findIndex": "[]",
+	"findLast": "[]", "findLastIndex": "[]", "count": "[]", "sum": "[]",
+}
+
+// given looks at what a function is given.
+func (d *demanding) given(function string, arg ast.Node, there paths) {
+	instead, needs := insteadOfNull[function]
+	path := pathOf(arg)
+	if !needs || !strings.ContainsAny(path, ".[") || there[path] || d.said(arg) {
+		return
+	}
+	from, to := extent(arg)
+	d.found = append(d.found, &plugin.ConfigError{
+		Reason: fmt.Sprintf("A record without %q is an error, not \"no\". Write %s ?? %s in %s() to treat it as %s.", strings.TrimPrefix(path, "value."), string(d.text[from:to]), instead, function, instead),
+		From:   from, To: to, Expression: true,
+	})
 }
 
 // compared looks for the fields of one side of a comparison.

@@ -36,7 +36,12 @@ func TestDemands(t *testing.T) {
 		"value.a > 1 or value.a < -1 or value.b > 2": {
 			{"value.a", zero("a", "(value.a ?? 0) > 1")}, {"value.b", zero("b", "(value.b ?? 0) > 2")},
 		},
-		"any(value.list, # > value.least)": {{"value.least", `A record without "least" is an error, not "no". Write value.least != nil and # > value.least to leave such records out.`}},
+		"any(value.list, # > value.least)": {{"value.list", `A record without "list" is an error, not "no". Write value.list ?? [] in any() to treat it as [].`}, {"value.least", `A record without "least" is an error, not "no". Write value.least != nil and # > value.least to leave such records out.`}},
+		"lower(value.status) == 'paid'":    {{"value.status", `A record without "status" is an error, not "no". Write value.status ?? '' in lower() to treat it as ''.`}},
+		"len(value.items) == 3":            {{"value.items", `A record without "items" is an error, not "no". Write value.items ?? [] in len() to treat it as [].`}},
+		"abs(headers.n) != 1":              {{"headers.n", `A record without "headers.n" is an error, not "no". Write headers.n ?? 0 in abs() to treat it as 0.`}},
+		"value.a + 1 == 2":                 {{"value.a", zero("a", "(value.a ?? 0) + 1 == 2")}},
+		"2 != value.a * 3":                 {{"value.a", zero("a", "2 != (value.a ?? 0) * 3")}},
 		"value.a == nil and value.a > 1":   {{"value.a", zero("a", "(value.a ?? 0) > 1")}},
 
 		// What cannot fail, or has been asked for, is not worth a word.
@@ -52,6 +57,11 @@ func TestDemands(t *testing.T) {
 		"value.a == nil ? false : value.a > 1":            nil,
 		"offset > 5 and partition < 3":                    nil,
 		"len(value.items ?? []) > 3":                      nil,
+		"lower(value.status ?? '') == 'paid'":             nil,
+		"value.s != nil and lower(value.s) == 'x'":        nil,
+		"string(value.a) == 'x'":                          nil,
+		"(value.a ?? 0) + 1 == 2":                         nil,
+		"value.a in [1, 2] or 'x' in value.b":             nil,
 		"value.a != nil and (value.a > 1 or value.a < 0)": nil,
 	} {
 		p := &expression{}

@@ -161,7 +161,7 @@ func (t *cast) castTyped(plan *castPlan, d *record.Datum) (record.Value, error) 
 	out := t.batch.Extend(fields, 0)
 	for _, c := range plan.casts {
 		if out[c.field], err = castValue(&t.batch.Arena, d.Schema.Fields[c.field].Schema, out[c.field], c.kind); err != nil {
-			return record.Value{}, err
+			return record.Value{}, inField(err, d.Schema.Fields[c.field].Name)
 		}
 	}
 	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
@@ -181,7 +181,7 @@ func (t *cast) castMap(d *record.Datum) error {
 		// A name that the map does not have is added with null, as Kafka Connect does.
 		v, _ := d.Value.Get(f.name.Text())
 		if v, err = castValue(&t.batch.Arena, nil, v, f.kind); err != nil {
-			return err
+			return inField(err, f.name.Text())
 		}
 		n = setEntry(out, n, f.name, v)
 	}

@@ -175,7 +175,9 @@ func castString(text string, to record.Kind) (record.Value, error) {
 		v, ok = parseInteger(text, to)
 	}
 	if !ok {
-		return record.Value{}, plugin.Data("Value (%s) was out of range for requested data type", text)
+		e := plugin.Data("Value (%s) was out of range for requested data type", text)
+		e.Masked = "A value was out of range for requested data type"
+		return record.Value{}, e
 	}
 	return v, nil
 }

@@ -50,6 +50,22 @@ var steady = map[string]struct {
 	"aiven_extract_topic":     {Config: plugin.Config{"field.name": "id"}, keepsSchema: true},
 	"aiven_tombstone_handler": {Config: plugin.Config{"behavior": "fail"}, keepsSchema: true},
 
+	"case_transform":            {Config: plugin.Config{"field.names": "name", "case": "lower"}, keepsSchema: true},
+	"change_case":               {Config: plugin.Config{"from": "LOWER_UNDERSCORE", "to": "UPPER_CAMEL"}, onlyStructs: true},
+	"change_topic_case":         {Config: plugin.Config{"from": "LOWER_CAMEL", "to": "UPPER_CAMEL"}, keepsSchema: true},
+	"extract_topic_from_header": {Config: plugin.Config{"field": "b", "skip.missing.or.null": "true"}, keepsSchema: true},
+	"filter_by_field_value":     {Config: plugin.Config{"field.name": "name", "field.value": "A name"}, keepsSchema: true},
+	"hash":                      {Config: plugin.Config{"field.name": "name", "function": "sha256"}, keepsSchema: true, onlyStructs: true},
+	"insert_uuid":               {},
+	"json_path_filter":          {Config: plugin.Config{"filter.condition": "$[?(@.id > 1 && @.name != 'x')]", "filter.type": "include"}, keepsSchema: true},
+	"key_to_value":              {Config: plugin.Config{"key.fields": "k"}},
+	"make_tombstone":            {},
+	"message_timestamp_router":  {Config: plugin.Config{"message.timestamp.keys": "at,id"}, keepsSchema: true, onlyMaps: true},
+	"nullify":                   {},
+	"timestamp_now":             {keepsSchema: true},
+	"timestamp_now_field":       {Config: plugin.Config{"fields": "name,at"}},
+	"topic_from_schema_name":    {Config: plugin.Config{"schema.name.regex": "o(.*)"}, keepsSchema: true, onlyStructs: true},
+
 	"dedupe": {Config: plugin.Config{"by": "value.id"}, keepsSchema: true},
 }
 
@@ -74,12 +90,18 @@ var someHeaders = []record.Header{
 	{Key: "a", Datum: record.Datum{Value: record.OfInt32(1)}}, {Key: "b", Datum: record.Datum{Value: record.OfString("x")}},
 }
 
+var someKey = record.Datum{
+	Schema: record.Build(record.Struct).Field("k", record.Required(record.String)).MustBuild(),
+	Value:  record.OfStruct([]record.Value{record.OfString("a key")}),
+}
+
 // stock fills a batch with records of the same value, as if it came from a consumer.
 func stock(b *record.Batch, d record.Datum) {
 	b.Reset()
 	for i := range batchSize {
 		r := b.Append()
 		r.Topic, r.Partition, r.Timestamp, r.Value, r.Headers = "orders", 3, 1000, d, someHeaders
+		r.Key = someKey
 		r.Position.Offset = record.OfInt64(int64(i))
 	}
 }

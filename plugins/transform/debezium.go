@@ -476,6 +476,10 @@ func router(regex, replacement, key string) (*regexRouter, error) {
 
 // of is what a topic becomes, and whether the pattern matches it.
 func (t *regexRouter) of(topic string) (string, bool, error) {
+	if topic == "" { // which is no topic, but may be what a column says
+		r := t.route(topic)
+		return r.to, t.pattern.Matches(topic), r.err
+	}
 	r := record.Record{Topic: topic}
 	if err := t.rename(0, &r); err != nil {
 		return "", false, err

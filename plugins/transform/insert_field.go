@@ -148,18 +148,22 @@ func (t *insertField) intoStruct(d *record.Datum, r *record.Record) error {
 	if err := t.canHaveOffset(); err != nil {
 		return err
 	}
-	n := len(fields)
 	out := t.batch.Extend(fields, len(t.inserts))
 	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
 		return err
 	}
+	added := out[len(fields):]
 	for i := range t.inserts {
-		ins := &t.inserts[i]
-		v := ins.value(r)
-		if ins.origin == fromTimestamp && !v.IsNull() {
-			v = record.OfInstant(r.Timestamp)
+		switch ins := &t.inserts[i]; ins.origin {
+		case fromSetting:
+			added[i] = ins.text
+		case fromTimestamp:
+			if r.Timestamp != record.NoTimestamp {
+				added[i] = record.OfInstant(r.Timestamp)
+			}
+		default:
+			added[i] = ins.value(r)
 		}
-		out[n+i] = v
 	}
 	*d = record.Datum{Schema: plan.schema, Value: record.OfStruct(out)}
 	return nil

@@ -131,7 +131,7 @@ func (t *maskField) mask(_ int, r *record.Record) error {
 	}
 	for _, i := range plan.masked {
 		if err := t.masked(&out[i]); err != nil {
-			return err
+			return inField(err, d.Schema.Fields[i].Name)
 		}
 	}
 	d.Value = record.OfStruct(out)
@@ -159,7 +159,7 @@ func (t *maskField) maskMap(d *record.Datum) error {
 		// A name that the map does not have is added with null, as Kafka Connect does.
 		v, _ := d.Value.Get(name.Text())
 		if err := t.masked(&v); err != nil {
-			return err
+			return inField(err, name.Text())
 		}
 		n = setEntry(out, n, name, v)
 	}

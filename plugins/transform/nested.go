@@ -102,7 +102,7 @@ func (t *nested) one(i int, r *record.Record) error {
 	for _, l := range t.levels {
 		if err := t.descend(l, i, r); err != nil {
 			*part(t.target, r), r.Headers = before, headers
-			return err
+			return inField(err, l.steps...)
 		}
 	}
 	t.inside = record.Record{}

@@ -11,9 +11,11 @@ type outboxConfig struct {
 	ID        string   `cfg:"table.field.event.id,nonempty" importance:"low" doc:"Column with the id of the event, which becomes the header id."`
 	Key       string   `cfg:"table.field.event.key,nonempty" importance:"low" doc:"Column with the key of the event."`
 	Timestamp string   `cfg:"table.field.event.timestamp" doc:"Column with the timestamp, of Debezium's type Timestamp, MicroTimestamp or NanoTimestamp. Empty, or null in a row: when Debezium read the row."`
-	Payload   string   `cfg:"table.field.payload,nonempty" importance:"low" doc:"Column with the payload."`
+	Payload   string   `cfg:"table.field.event.payload,nonempty" importance:"low" doc:"Column with the payload."`
 	Version   string   `cfg:"table.field.event.schema.version" importance:"low" doc:"Column with the version of the schema, an INT32."`
 	Placement []string `cfg:"table.fields.additional.placement" importance:"high" doc:"More columns to carry along, as column:header, column:envelope, or with another name behind a second colon. With one in the envelope the value is a struct with the payload in it."`
+	Missing   bool     `cfg:"table.fields.additional.error.on.missing" doc:"Whether an event without one of these columns fails; otherwise it goes without it."`
+	Type      string   `cfg:"table.field.event.type" importance:"low" doc:"Column with the type of the event. It is part of the table's layout; what comes out does not have it unless it is carried along."`
 	Expand    bool     `cfg:"table.expand.json.payload" importance:"low" doc:"Whether a payload of JSON becomes a struct. Only false is available."`
 	RouteBy   string   `cfg:"route.by.field,nonempty" importance:"high" doc:"Column that says where the event goes."`
 	Regex     string   `cfg:"route.topic.regex,nonempty" importance:"low" doc:"Regular expression that the content of that column matches; else it is the topic."`
@@ -25,7 +27,7 @@ type outboxConfig struct {
 //nolint:gochecknoglobals // a literal
 var outboxDefaults = outboxConfig{
 	ID: "id", Key: "aggregateid", Payload: "payload", RouteBy: "aggregatetype", Regex: "(?<routedByValue>.*)",
-	Topic: "outbox.event.${routedByValue}", Updates: "warn",
+	Topic: "outbox.event.${routedByValue}", Updates: "warn", Missing: true, Type: "type",
 }
 
 // outbox follows Debezium's io.debezium.transforms.outbox.EventRouter 3.0: of a row that was added to an outbox table, the
@@ -51,7 +53,7 @@ type placed struct {
 type outboxPlan struct {
 	op, after, read                            int
 	id, key, timestamp, payload, route, schema int
-	placed                                     []int
+	placed                                     []int // parallel to the columns that are carried along
 	divide                                     int64 // of the timestamp
 	columns                                    *record.Schema
 	err                                        error // why no event can be made of such rows
@@ -167,7 +169,7 @@ func (t *outbox) find(p *outboxPlan) error {
 	}
 	for _, c := range t.placed {
 		i := p.columns.Field(c.column)
-		if i < 0 {
+		if i < 0 && t.config.Missing {
 			return plugin.Data("Unknown field: %s", c.column)
 		}
 		p.placed = append(p.placed, i)
@@ -204,7 +206,7 @@ func (t *outbox) route(p *outboxPlan, fields []record.Value, r *record.Record) e
 	headers := append(t.batch.Headers(len(r.Headers) + 1 + len(t.placed))[:0], r.Headers...)
 	headers = append(headers, record.Header{Key: "id", Datum: column(p.id)})
 	for i, c := range t.placed {
-		if c.header {
+		if c.header && p.placed[i] >= 0 {
 			headers = append(headers, record.Header{Key: c.name, Datum: column(p.placed[i])})
 		}
 	}
@@ -248,7 +250,7 @@ func (t *outbox) wrapped(p *outboxPlan, row []record.Value, column func(int) rec
 			b.Versioned(int(version))
 		}
 		for i, c := range t.placed {
-			if !c.header {
+			if !c.header && p.placed[i] >= 0 {
 				b.Field(c.name, p.columns.Fields[p.placed[i]].Schema)
 			}
 		}
@@ -263,6 +265,9 @@ func (t *outbox) wrapped(p *outboxPlan, row []record.Value, column func(int) rec
 	out := t.batch.Values(len(s.Fields))[:0]
 	add := func(i int) error {
 		d := column(i)
+		if len(out) == len(s.Fields) {
+			return plugin.Data("The event has more columns to carry along than the first event")
+		}
 		if f := s.Fields[len(out)]; !f.Schema.Equal(d.Schema) {
 			return plugin.Data("The column for %s has another type than in the first event", f.Name)
 		}
@@ -273,7 +278,7 @@ func (t *outbox) wrapped(p *outboxPlan, row []record.Value, column func(int) rec
 		return record.Datum{}, err
 	}
 	for i, c := range t.placed {
-		if c.header {
+		if c.header || p.placed[i] < 0 {
 			continue
 		}
 		if err := add(p.placed[i]); err != nil {

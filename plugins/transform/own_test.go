@@ -90,6 +90,11 @@ func fillFrom(t *testing.T, r *record.Record, line string) {
 	}
 	r.Key.Value, r.Value.Value = ofJSON(m["key"]), ofJSON(m["value"])
 	r.Topic, _ = m["topic"].(string)
+	if headers, ok := m["headers"].(map[string]any); ok {
+		for k, v := range headers {
+			r.Headers = append(r.Headers, record.Header{Key: k, Datum: record.Datum{Value: ofJSON(v)}})
+		}
+	}
 	if n, ok := m["partition"].(json.Number); ok {
 		p, _ := n.Int64()
 		r.Partition = int32(p)

@@ -146,7 +146,7 @@ func (t *timestampConverter) convertFields(a *record.Arena, plan *timestampPlan,
 		}
 		var err error
 		if out[plan.at], err = t.rewrite(a, plan.from, v); err != nil {
-			return record.Value{}, err
+			return record.Value{}, inField(err, t.field.Text())
 		}
 	}
 	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
@@ -245,7 +245,7 @@ func (t *timestampConverter) convertSchemaless(d *record.Datum) error {
 	// A name that the map does not have is added with null, as Kafka Connect does.
 	v, _ := d.Value.Get(t.field.Text())
 	if v, err = t.rewriteSchemaless(a, v); err != nil {
-		return err
+		return inField(err, t.field.Text())
 	}
 	out := a.Extend(entries, 2)
 	d.Value = record.OfMap(out[:setEntry(out, len(entries), t.field, v)])
@@ -324,7 +324,9 @@ func (t *timestampConverter) read(text string) (int64, error) {
 	}
 	millis, ok := t.format.parse(text)
 	if !ok {
-		return 0, plugin.Data("Could not parse timestamp: value (%s) does not match pattern (%s)", text, t.format.text)
+		e := plugin.Data("Could not parse timestamp: value (%s) does not match pattern (%s)", text, t.format.text)
+		e.Masked = fmt.Sprintf("Could not parse timestamp: a value does not match pattern (%s)", t.format.text)
+		return 0, e
 	}
 	return millis, nil
 }

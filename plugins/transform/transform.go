@@ -2,7 +2,9 @@ package transform
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -14,8 +16,10 @@ const (
 	version     = "4.3.1" // of the Kafka Connect that the transforms follow; transforms.<name>.plugin.version asks for it
 )
 
-// Descriptors lists the transforms of this package.
-func Descriptors() []plugin.Descriptor {
+// Descriptors lists the transforms of this package: Kafka Connect's, our own, and those of others.
+func Descriptors() []plugin.Descriptor { return slices.Concat(kafkaConnects(), ownOnes(), ofOthers()) }
+
+func kafkaConnects() []plugin.Descriptor {
 	return []plugin.Descriptor{
 		aimed("cast", "Cast", "Changes the type of fields, or of the whole key or value.", plugin.SpecOf(castDefaults), paths(newCast, listed("spec"))),
 		whole("drop", "Filter", "Drops every record that reaches it: it stands behind a predicate.", plugin.Spec{}, newDrop),
@@ -44,7 +48,11 @@ func Descriptors() []plugin.Descriptor {
 		whole("timestamp_router", "TimestampRouter", "Gives records another topic, made of their topic and timestamp.",
 			plugin.SpecOf(timestampRouterDefaults), newTimestampRouter),
 		whole("value_to_key", "ValueToKey", "Makes the key of fields of the value.", plugin.SpecOf(valueToKeyDefaults), newValueToKey),
+	}
+}
 
+func ownOnes() []plugin.Descriptor {
+	return []plugin.Descriptor{
 		ours(aimed("set", "Set", "Sets a field to what an expression gives.", plugin.SpecOf(setConfig{}), newSet)),
 		ours(aimed("keep", "Keep", "Keeps the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newKeep)),
 		ours(aimed("remove", "Remove", "Removes the fields whose name matches a regular expression.", plugin.SpecOf(patternConfig{}), newRemove)),
@@ -52,7 +60,11 @@ func Descriptors() []plugin.Descriptor {
 		ours(whole("route", "Route", "Gives records the topic, key, partition or timestamp that expressions give.", plugin.SpecOf(routeConfig{}), newRoute)),
 		ours(whole("split", "Split", "Makes a record of every element of a list.", plugin.SpecOf(splitConfig{}), newSplit)),
 		ours(whole("dedupe", "Dedupe", "Drops records that came not long before.", plugin.SpecOf(dedupeDefaults), newDedupe)),
+	}
+}
 
+func ofOthers() []plugin.Descriptor {
+	return []plugin.Descriptor{
 		theirs(whole("unwrap", "ExtractNewRecordState", "Makes of Debezium's event about a row the row.", plugin.SpecOf(unwrapDefaults), newUnwrap), debezium, "3.0.0"),
 		theirs(whole("by_logical_table", "ByLogicalTableRouter", "Gives Debezium's events of tables with the same columns one topic.",
 			plugin.SpecOf(logicalTableDefaults), newLogicalTable), debezium, "3.0.0"),
@@ -61,16 +73,33 @@ func Descriptors() []plugin.Descriptor {
 		theirs(aimed("extract_timestamp", "ExtractTimestamp", "Makes a field the record's timestamp.", plugin.SpecOf(extractTimestampDefaults), newExtractTimestamp), aiven, "1.6.0"),
 		theirs(aimed("aiven_extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(extractTopicConfig{}), newExtractTopic(false)), aiven, "1.6.0"),
 		theirs(whole("aiven_tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(tombstoneConfig{}), newTombstones(false)), aiven, "1.6.0"),
+		theirs(aimed("case_transform", "CaseTransform", "Writes the text of fields in lower or upper case.", plugin.SpecOf(caseTransformConfig{}), newCaseTransform), aiven, "1.6.0"),
+		theirs(aimed("topic_from_schema_name", "ExtractTopicFromSchemaName", "Makes the name of a schema the record's topic.", plugin.SpecOf(topicFromSchemaNameConfig{}), newTopicFromSchemaName), aiven, "1.6.0"),
+		theirs(aimed("filter_by_field_value", "FilterByFieldValue", "Keeps or drops records by what a field is.", plugin.SpecOf(filterByFieldValueDefaults), newFilterByFieldValue), aiven, "1.6.0"),
+		theirs(aimed("hash", "Hash", "Replaces a text by its hash.", plugin.SpecOf(hashConfig{}), newHash), aiven, "1.6.0"),
+		theirs(whole("key_to_value", "KeyToValue", "Copies fields of the key, or all of it, into the value.", plugin.SpecOf(keyToValueConfig{}), newKeyToValue), aiven, "1.6.0"),
+		theirs(whole("make_tombstone", "MakeTombstone", "Makes the value null.", plugin.Spec{}, newMakeTombstone), aiven, "1.6.0"),
 		theirs(aimed("extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(confluentTopicDefaults), newExtractTopic(true)), confluent, "1.4.0"),
+		theirs(whole("extract_topic_from_header", "ExtractTopic$Header", "Makes a header the record's topic.", plugin.SpecOf(headerTopicDefaults), newHeaderTopic), confluent, "1.4.0"),
+		theirs(aimed("json_path_filter", "Filter", "Keeps or drops records by a JSONPath.", plugin.SpecOf(jsonPathFilterDefaults), newJSONPathFilter), confluent, "1.4.0"),
+		theirs(whole("message_timestamp_router", "MessageTimestampRouter", "Gives records another topic, made of their topic and a timestamp in their value.", plugin.SpecOf(messageTimestampRouterDefaults), newMessageTimestampRouter), confluent, "1.4.0"),
+		theirs(aimed("nullify", "Drop", "Makes the key or the value null.", plugin.SpecOf(nullifyDefaults), newNullify), confluent, "1.4.0"),
 		theirs(whole("tombstone_handler", "TombstoneHandler", "Says what becomes of records without a value.", plugin.SpecOf(confluentTombstoneDefaults), newTombstones(true)), confluent, "1.4.0"),
+		theirs(aimed("change_case", "ChangeCase", "Writes the names of fields in another way.", plugin.SpecOf(changeCaseConfig{}), newChangeCase), jcustenborder, "0.1.0"),
+		theirs(whole("change_topic_case", "ChangeTopicCase", "Writes the name of the topic in another way.", plugin.SpecOf(changeCaseConfig{}), newChangeTopicCase), jcustenborder, "0.1.0"),
+		theirs(whole("timestamp_now", "TimestampNow", "Makes the time of the day the record's timestamp.", plugin.Spec{}, newTimestampNow), jcustenborder, "0.1.0"),
+		theirs(aimed("timestamp_now_field", "TimestampNowField", "Puts the time of the day into fields.", plugin.SpecOf(timestampNowFieldConfig{}), newTimestampNowField), jcustenborder, "0.1.0"),
+		theirs(aimed("insert_uuid", "InsertUuid", "Adds a field with a random identifier.", plugin.SpecOf(insertUUIDDefaults), newInsertUUID), cjmatta, "1.0.0"),
 	}
 }
 
 // Packages of transforms of others.
 const (
-	debezium  = "io.debezium.transforms."
-	aiven     = "io.aiven.kafka.connect.transforms."
-	confluent = "io.confluent.connect.transforms."
+	debezium      = "io.debezium.transforms."
+	aiven         = "io.aiven.kafka.connect.transforms."
+	confluent     = "io.confluent.connect.transforms."
+	jcustenborder = "com.github.jcustenborder.kafka.connect.transform.common."
+	cjmatta       = "com.github.cjmatta.kafka.connect.smt."
 )
 
 // theirs makes a transform one of another package, of which it follows a version.
@@ -159,6 +188,16 @@ func nullableOf(fields []record.Field) (at nullable) {
 // is set a null becomes the field's default, and a null that is left must be allowed.
 func (at nullable) fill(fields []record.Field, values []record.Value, replace bool) error {
 	for _, i := range at {
+		if values[i].IsNull() {
+			return at.fillNulls(fields, values, replace)
+		}
+	}
+	return nil
+}
+
+// fillNulls is fill where there are nulls, which is rare.
+func (at nullable) fillNulls(fields []record.Field, values []record.Value, replace bool) error {
+	for _, i := range at {
 		if !values[i].IsNull() {
 			continue
 		}
@@ -173,7 +212,21 @@ func (at nullable) fill(fields []record.Field, values []record.Value, replace bo
 }
 
 func nullForRequired(f record.Field) error {
-	return plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind)
+	return inField(plugin.Data("Invalid value: null used for required field: %q, schema type: %s", f.Name, f.Schema.Kind), f.Name)
+}
+
+// inField names the field at whose content a transform failed, behind the ones that it is in.
+func inField(err error, path ...string) error {
+	e, ok := errors.AsType[*plugin.DataError](err)
+	if !ok || len(path) == 0 {
+		return err
+	}
+	in := *e
+	in.Field = strings.Join(path, ".")
+	if e.Field != "" {
+		in.Field += "." + e.Field
+	}
+	return &in
 }
 
 // built ends the building of a schema that comes out of a transform.

@@ -76,7 +76,7 @@ func mapOf(kv ...any) record.Value {
 func apply(t plugin.Transform, d record.Datum) (record.Record, error) {
 	b := record.NewBatch(record.ToSink, new(record.Partitions))
 	r := b.Append()
-	r.Topic, r.Partition, r.Timestamp, r.Value = "orders", 3, 1000, d
+	r.Topic, r.Partition, r.Timestamp, r.Key, r.Value = "orders", 3, 1000, someKey, d
 	r.Position.Offset = record.OfInt64(42)
 	if err := t.Apply(ctx, b); err != nil {
 		return record.Record{}, err

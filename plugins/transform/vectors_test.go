@@ -84,6 +84,13 @@ func (c chains) try(v *vector.Case) error {
 	for i, s := range v.Request.Chain {
 		d, target, _ := c.Class(plugin.TransformRole, s.Class)
 		steps[i] = d.NewTransform(target)
+	}
+	return c.run(v, steps)
+}
+
+// run configures the steps of a case and takes its record through them.
+func (c chains) run(v *vector.Case, steps []plugin.Transform) error {
+	for i, s := range v.Request.Chain {
 		if err := steps[i].Configure(s.Config); err != nil {
 			return v.Expect.Error.Check("configure", i, err)
 		}

@@ -42,7 +42,7 @@ type stage struct {
 func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 	made := make([]stage, len(stages))
 	for i, s := range stages {
-		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix()}, name: s.Name, what: "transform " + s.Name, negate: s.Negate}
+		m := stage{at: place{stageTransform, s.Plugin.Class + s.Target.Suffix(), s.Name}, name: s.Name, what: "transform " + s.Name, negate: s.Negate}
 		err := g.Call("Configure", func() error {
 			m.transform = s.Plugin.NewTransform(s.Target)
 			return m.transform.Configure(s.Settings)
@@ -163,6 +163,7 @@ func (c *chain) failures(b *record.Batch) []record.Failure {
 // so that what stands before it is delivered, and stop is set. A cut at an earlier record replaces a later one: the first
 // record in order is the one that counts, as if records went one by one.
 func (c *chain) fail(ctx context.Context, b *record.Batch, f fault) {
+	f.where = coordinates(b, f.index)
 	if c.text != nil && c.policy.Log && c.policy.LogMessages {
 		f.source = c.text(b, f.index)
 	}

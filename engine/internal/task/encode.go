@@ -58,7 +58,7 @@ func newConverters(g Guard, t *graph.Task) (cs converters, err error) {
 			return cs, plugin.Permanent(fmt.Errorf("configure the %s converter: %w", c.from.Use, err))
 		}
 		wide, _ := made.(plugin.MessageConverter)
-		*c.into = converter{made, wide, place{c.stage, c.from.Plugin.Class}}
+		*c.into = converter{made, wide, place{stage: c.stage, class: c.from.Plugin.Class}}
 	}
 	return cs, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/penstock/penstock/engine/graph"
@@ -22,14 +23,23 @@ const (
 	stagePut       = "TASK_PUT"
 )
 
-// place is where a record failed: a stage and the class of the plugin.
-type place struct{ stage, class string }
+// place is where a record failed: a stage and the class of the plugin, and the name of the transform if it is one.
+type place struct{ stage, class, transform string }
+
+// String names the place for people.
+func (p place) String() string {
+	if p.transform == "" {
+		return "stage " + p.stage + " in " + p.class
+	}
+	return fmt.Sprintf("stage %s in %s, which is transform %q", p.stage, p.class, p.transform)
+}
 
 // fault is a record that cannot be worked on.
 type fault struct {
 	index  int // in the batch
 	at     place
 	err    error
+	where  string // the record came from
 	source string // a source record as text, when messages are logged
 }
 
@@ -121,8 +131,45 @@ func (p *policy) record(ctx context.Context, f fault, consumed string) {
 	if p.LogMessages && consumed != "" {
 		text += ", where " + consumed
 	}
-	p.logger.ErrorContext(ctx, text+".", "error", f.err) //nolint:sloglint // Kafka Connect's log line, word for word
+	attrs := []any{"error", p.shown(f.err)}
+	if e, ok := errors.AsType[*plugin.DataError](f.err); ok && e.Field != "" {
+		attrs = append(attrs, "field", e.Field)
+	}
+	if f.at.transform != "" {
+		attrs = append(attrs, "transform", f.at.transform)
+	}
+	if f.where != "" {
+		attrs = append(attrs, "record", f.where)
+	}
+	p.logger.ErrorContext(ctx, text+".", attrs...) //nolint:sloglint // Kafka Connect's log line, word for word
 }
+
+// exceeded is the error of a task that met a record which errors.tolerance does not let pass.
+func (p *policy) exceeded(f *fault) error {
+	at := f.at.String()
+	if e, ok := errors.AsType[*plugin.DataError](f.err); ok && e.Field != "" {
+		at += ", field " + e.Field
+	}
+	return fmt.Errorf("the record from %s failed at %s, and errors.tolerance is none: %w", f.where, at, p.shown(f.err))
+}
+
+// shown is an error without what the record holds, unless errors.log.include.messages lets it be shown.
+func (p *policy) shown(err error) error {
+	e, ok := errors.AsType[*plugin.DataError](err)
+	if !ok || e.Masked == "" || p.LogMessages {
+		return err
+	}
+	return &masked{err, strings.Replace(err.Error(), e.Reason, e.Masked, 1)}
+}
+
+// masked is an error that says less than it knows.
+type masked struct {
+	err  error
+	text string
+}
+
+func (m *masked) Error() string { return m.text }
+func (m *masked) Unwrap() error { return m.err }
 
 // sleep waits unless the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {

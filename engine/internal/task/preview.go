@@ -9,11 +9,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/internal/kafka"
 	"github.com/penstock/penstock/engine/plugin"
@@ -39,8 +41,42 @@ type Told struct {
 // previewStop is how long a source may take to end.
 const previewStop = 5 * time.Second
 
-// Run reads up to n records, until ctx is done, and tells of each. That there were fewer is no error.
+// Run reads up to n records, until ctx is done, and tells of each. That there were fewer is no error. A plugin that has not
+// ended within five seconds of ctx is abandoned: its goroutine stays until its call returns, and nothing more is told.
 func (p *Preview) Run(ctx context.Context, n int, tell func(Told) error) error {
+	var telling sync.Mutex
+	abandoned := false
+	finished := make(chan error, 1)
+	go func() { // joined below, unless a plugin hangs
+		finished <- p.run(ctx, n, func(t Told) error {
+			telling.Lock()
+			defer telling.Unlock()
+			if abandoned {
+				return context.Cause(ctx)
+			}
+			return tell(t)
+		})
+	}()
+	select {
+	case err := <-finished:
+		return err
+	case <-ctx.Done():
+	}
+	budget := time.NewTimer(previewStop)
+	defer budget.Stop()
+	select {
+	case err := <-finished:
+		return err
+	case <-budget.C:
+	}
+	telling.Lock()
+	abandoned = true
+	telling.Unlock()
+	d := diag.New(diag.TaskFailed, diag.Place{}, "The preview of %s did not end within %s: a call into a plugin hangs. It was abandoned.", p.Instance.Name, previewStop)
+	return &d
+}
+
+func (p *Preview) run(ctx context.Context, n int, tell func(Told) error) error {
 	trial, err := NewTrial(&p.Instance.Task)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/graph"
 	"github.com/penstock/penstock/engine/internal/kafka/kafkatest"
 	"github.com/penstock/penstock/engine/internal/task"
@@ -109,6 +110,51 @@ func TestPreviewOfASource(t *testing.T) {
 			t.Errorf("stops: got %d, want 4: %v", stops, s.Calls())
 		}
 	})
+}
+
+// A call that does not come back holds the preview no longer than five seconds behind its end, wherever it hangs, and then
+// nothing more is told.
+func TestPreviewAbandonsWhatHangs(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{"start", "tasks", "task start", "poll", "stop", "task stop", "transform"} {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			hang := func() { <-release } // whatever becomes of the context
+			s := &plugintest.ScriptedSource{}
+			g := instance("src", s.Descriptor())
+			switch where {
+			case "start":
+				s.OnStart = func(plugin.Host, plugin.Config) error { hang(); return nil }
+			case "tasks":
+				s.Split = func(c plugin.Config, _ int) ([]plugin.Config, error) { hang(); return []plugin.Config{c}, nil }
+			case "task start":
+				s.OnTaskStart = func(context.Context, plugin.Host, plugin.Config, plugin.Offsets) error { hang(); return nil }
+			case "poll":
+				s.Push(func(context.Context, *record.Batch) error { hang(); return nil })
+			case "stop":
+				s.OnStop = func(context.Context) error { hang(); return nil }
+			case "task stop":
+				s.OnTaskStop = func(context.Context) error { hang(); return nil }
+			case "transform":
+				g = instance("src", s.Descriptor(), func(g *graph.Task) {
+					g.Chain = []graph.Stage{stage("slow", func(*record.Batch, int, *record.Record) error { hang(); return nil })}
+				})
+			}
+			s.Push(plugintest.Emit(plugintest.Row{Value: "a"}))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			begun := time.Now()
+			_, err := previewed(ctx, &task.Preview{Instance: g}, 2)
+			if took := time.Since(begun); took != time.Minute+5*time.Second {
+				t.Errorf("%s: took %s, want a minute and five seconds", where, took)
+			}
+			if d, ok := errors.AsType[*diag.Diagnostic](err); !ok || d.Code != diag.TaskFailed || !strings.Contains(err.Error(), "hangs") {
+				t.Errorf("%s: got %v", where, err)
+			}
+			close(release)
+			synctest.Wait()
+		})
+	}
 }
 
 func TestPreviewFailures(t *testing.T) {

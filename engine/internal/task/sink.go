@@ -373,7 +373,7 @@ func (s *sink) put(l *lives) error {
 	}
 	s.accept()
 	if stop != nil {
-		return stop.exceeded()
+		return s.chain.policy.exceeded(stop)
 	}
 	return nil
 }
@@ -388,7 +388,7 @@ func isRetry(err error) bool {
 func (s *sink) errant(ctx context.Context) int64 {
 	fs := s.chain.failures(s.batch)
 	for _, f := range fs {
-		ft := fault{index: f.Index, at: place{stagePut, "org.apache.kafka.connect.sink.SinkTask"}, err: f.Err}
+		ft := fault{index: f.Index, at: place{stage: stagePut, class: "org.apache.kafka.connect.sink.SinkTask"}, err: f.Err, where: coordinates(s.batch, f.Index)}
 		s.t.Meter.Failures.Add(1)
 		if s.chain.policy.TolerateAll {
 			s.report(ctx, ft)

@@ -320,7 +320,7 @@ func (s *source) stopped(ctx context.Context) error {
 		return fmt.Errorf("send a record: %w", f.err)
 	}
 	s.chain.policy.record(ctx, *f, f.source)
-	return f.exceeded()
+	return s.chain.policy.exceeded(f)
 }
 
 func (s *source) countDropped(b *record.Batch) {
@@ -417,11 +417,6 @@ func (s *source) close(l *lives) error {
 	return errors.Join(errs...)
 }
 
-// exceeded is the error of a task that met a record which errors.tolerance does not let pass.
-func (f *fault) exceeded() error {
-	return fmt.Errorf("a record failed at stage %s in %s, and errors.tolerance is none: %w", f.at.stage, f.at.class, f.err)
-}
-
 // refusals are failed deliveries that the policy tolerates, on their way from the producer's goroutines, which must not
 // wait, to the log.
 type refusals struct {
@@ -470,6 +465,6 @@ func (r *refusals) drain(ctx context.Context, p *policy) {
 	r.mu.Unlock()
 	for _, err := range list {
 		p.meter.Failures.Add(1)
-		p.record(ctx, fault{at: place{stageProduce, "org.apache.kafka.connect.source.SourceTask"}, err: err}, "")
+		p.record(ctx, fault{at: place{stage: stageProduce, class: "org.apache.kafka.connect.source.SourceTask"}, err: err}, "")
 	}
 }

@@ -287,7 +287,7 @@ func TestToleranceAllSkipsLogsAndCounts(t *testing.T) {
 		t.Errorf("skipped: got %d, want 3", got)
 	}
 	for _, line := range []string{
-		"Error encountered in task src-0. Executing stage 'TRANSFORMATION' with class 'test.Bad'.",
+		`"Error encountered in task src-0. Executing stage 'TRANSFORMATION' with class 'test.Bad'." error=no transform=Bad record="{name=a} at {n=3}"`,
 		"Error encountered in task src-0. Executing stage 'VALUE_CONVERTER' with class '" + textClass + "'.",
 	} {
 		if !strings.Contains(r.log.String(), line) {

@@ -40,6 +40,18 @@ func sourceText(b *record.Batch, i int) string {
 	return s.String()
 }
 
+// coordinates is where a record came from, in the words of its topic or its source; nothing of its content is in it.
+func coordinates(b *record.Batch, i int) string {
+	p := b.Records[i].Position
+	var s strings.Builder
+	if n := int(p.Partition); n >= 0 && n < b.Partitions.Len() {
+		writeValue(&s, nil, b.Partitions.At(p.Partition))
+	}
+	s.WriteString(" at ")
+	writeValue(&s, nil, p.Offset)
+	return s.String()
+}
+
 func orNull(n int64) string {
 	if n < 0 {
 		return "null"

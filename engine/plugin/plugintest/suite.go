@@ -37,6 +37,9 @@ type Env struct {
 	// text as key and value.
 	Fill func(b *record.Batch, n int)
 
+	// Varies is what a transform makes another of each time, such as the time of the day: two runs need not agree on it.
+	Varies *regexp.Regexp
+
 	// Data are what a converter is tried with, and RoundTrip says that reading gives back what was written, schemas
 	// included. Without data it gets texts and null.
 	Data      []record.Datum

@@ -11,9 +11,11 @@ import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.transforms.Transformation;
+import org.apache.kafka.connect.transforms.predicates.Predicate;
 
 /**
- * Takes records through chains of Kafka Connect's own transforms. A line that is an array is a chain, [{"class", "config"}];
+ * Takes records through chains of Kafka Connect's own transforms. A line that is an array is a chain, [{"class", "config"}],
+ * of which a stage may have a "predicate", {"class", "config"}, and "negate";
  * one that is an object is a record for the newest chain: topic, partition, offset, timestamp, key, value and headers (and
  * "source", for a record of a source), of
  * which data are texts in the form of JsonConverter with schemas. Each line is answered with one: what came out in the same
@@ -24,11 +26,18 @@ public class Chains {
     static final ObjectMapper mapper = new ObjectMapper();
     static final JsonConverter json = new JsonConverter();
 
+    /** What Kafka Connect's TransformationStage is, which needs a worker. */
+    record Stage(Transformation transform, Predicate predicate, boolean negate) {
+        boolean applies(ConnectRecord record) {
+            return predicate == null || predicate.test(record) != negate;
+        }
+    }
+
     public static void main(String[] args) throws Exception {
         json.configure(Map.of("schemas.enable", "true", "converter.type", "value"));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16), false, "UTF-8");
-        List<Transformation> chain = new ArrayList<>();
+        List<Stage> chain = new ArrayList<>();
         for (String line; (line = in.readLine()) != null; ) {
             if (line.isEmpty()) {
                 out.flush();
@@ -40,7 +49,7 @@ public class Chains {
         out.flush();
     }
 
-    static String configure(JsonNode stages, List<Transformation> chain) {
+    static String configure(JsonNode stages, List<Stage> chain) {
         chain.clear();
         int i = 0;
         try {
@@ -48,7 +57,12 @@ public class Chains {
                 Class<?> c = Class.forName(stage.get("class").asText());
                 Transformation t = (Transformation) c.getDeclaredConstructor().newInstance();
                 t.configure(mapper.convertValue(stage.get("config"), Map.class));
-                chain.add(t);
+                Predicate p = null;
+                if (stage.has("predicate")) {
+                    p = (Predicate) Class.forName(stage.get("predicate").get("class").asText()).getDeclaredConstructor().newInstance();
+                    p.configure(mapper.convertValue(stage.get("predicate").get("config"), Map.class));
+                }
+                chain.add(new Stage(t, p, stage.path("negate").asBoolean()));
                 i++;
             }
         } catch (Exception e) {
@@ -61,7 +75,7 @@ public class Chains {
         return json.toConnectData("t", text == null || text.isNull() ? null : text.asText().getBytes(StandardCharsets.UTF_8));
     }
 
-    static String run(JsonNode r, List<Transformation> chain) {
+    static String run(JsonNode r, List<Stage> chain) {
         SchemaAndValue key = read(r.get("key")), value = read(r.get("value"));
         Long timestamp = r.get("timestamp").isNull() ? null : r.get("timestamp").asLong();
         ConnectRecord record = r.has("source") ? new SourceRecord(Map.of(), Map.of(), r.get("topic").asText(), null, key.schema(), key.value(),
@@ -72,8 +86,10 @@ public class Chains {
         }
         int i = 0;
         try {
-            for (Transformation t : chain) {
-                record = (ConnectRecord) t.apply(record);
+            for (Stage s : chain) {
+                if (s.applies(record)) {
+                    record = (ConnectRecord) s.transform().apply(record);
+                }
                 if (record == null) {
                     return "{\"dropped\":true}";
                 }

@@ -15,6 +15,8 @@ import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.common.record.TimestampType;
+import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.data.Date;
 import org.apache.kafka.connect.data.Decimal;
 import org.apache.kafka.connect.data.Field;
@@ -28,8 +30,11 @@ import org.apache.kafka.connect.data.Timestamp;
 import org.apache.kafka.connect.data.Values;
 import org.apache.kafka.connect.header.ConnectHeaders;
 import org.apache.kafka.connect.header.Header;
+import org.apache.kafka.connect.sink.SinkRecord;
+import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.storage.Converter;
 import org.apache.kafka.connect.storage.HeaderConverter;
+import org.apache.kafka.connect.transforms.Transformation;
 
 /**
  * Reads requests in the notation of testdata/vectors, a line each, and answers each with a line: what the classes of Kafka
@@ -59,6 +64,9 @@ public class Answer {
     }
 
     private static ObjectNode answer(JsonNode request) {
+        if (request.get("op").textValue().equals("chain")) {
+            return chain(request);
+        }
         String stage = "input";
         List<Integer> calls = new ArrayList<>(); // the last one is the call under way
         try {
@@ -108,14 +116,90 @@ public class Answer {
             if (RELEASE < 19 && e.getMessage() != null && e.getMessage().matches("(?s).*[0-9]\\.[0-9]{7}.*")) {
                 return JSON.createObjectNode().put("unsaid", true);
             }
-            ObjectNode error = JSON.createObjectNode().put("stage", calls.isEmpty() ? stage : "apply").put("class", e.getClass().getName());
+            ObjectNode error = failure(calls.isEmpty() ? stage : "apply", e);
             if (!calls.isEmpty()) {
                 error.put("index", calls.get(calls.size() - 1));
             }
-            error.put("message", e.getMessage() == null ? null : e.getMessage()
-                .replaceAll("@[0-9a-f]+", "@*").replaceAll("[\\ud800-\\udfff]+", "\ufffd"));
             return JSON.createObjectNode().set("error", error);
         }
+    }
+
+    private static ObjectNode failure(String stage, Throwable e) {
+        ObjectNode error = JSON.createObjectNode().put("stage", stage).put("class", e.getClass().getName());
+        return error.put("message", e.getMessage() == null ? null : e.getMessage()
+            .replaceAll("@[0-9a-f]+", "@*").replaceAll("[\\ud800-\\udfff]+", "\ufffd"));
+    }
+
+    /** Takes a record through transforms, which need not be Kafka Connect's own. */
+    @SuppressWarnings({"rawtypes", "unchecked"})
+    private static ObjectNode chain(JsonNode request) {
+        String stage = "input";
+        int index = 0;
+        try {
+            ConnectRecord record = request.has("record") ? record(request.get("record")) : null;
+            List<Transformation> transforms = new ArrayList<>();
+            stage = "configure";
+            for (JsonNode step : request.get("chain")) {
+                Transformation t = (Transformation) Class.forName(step.get("class").textValue()).getDeclaredConstructor().newInstance();
+                transforms.add(t);
+                t.configure(JSON.convertValue(step.get("config"), Map.class));
+                index++;
+            }
+            stage = "apply";
+            ConnectRecord before = record;
+            for (index = 0; record != null && index < transforms.size(); index++) {
+                record = transforms.get(index).apply(record);
+            }
+            ObjectNode ok = JSON.createObjectNode();
+            if (before == null) {
+                return JSON.createObjectNode().set("ok", ok);
+            } else if (record == null) {
+                ok.put("dropped", true);
+            } else {
+                if (record == before) {
+                    ok.put("same", true);
+                }
+                ok.set("record", show(record));
+            }
+            return JSON.createObjectNode().set("ok", ok);
+        } catch (UnsaidException e) {
+            return JSON.createObjectNode().put("unsaid", true);
+        } catch (Throwable e) {
+            return JSON.createObjectNode().set("error", failure(stage, e).put("index", index));
+        }
+    }
+
+    private static ConnectRecord<?> record(JsonNode n) throws Exception {
+        String topic = n.path("topic").textValue();
+        Long timestamp = n.path("timestamp").isTextual() ? Long.valueOf(n.get("timestamp").textValue()) : null;
+        Schema keySchema = schema(n.path("key").get("schema")), valueSchema = schema(n.path("value").get("schema"));
+        Object key = value(n.path("key").get("value"), keySchema), value = value(n.path("value").get("value"), valueSchema);
+        ConnectRecord<?> record = n.path("kind").asText("sink").equals("source")
+            ? new SourceRecord(Map.of(), Map.of(), topic, n.path("partition").isInt() ? n.get("partition").intValue() : null,
+                keySchema, key, valueSchema, value, timestamp)
+            : new SinkRecord(topic, n.get("partition").intValue(), keySchema, key, valueSchema, value, Long.parseLong(n.get("offset").textValue()),
+                timestamp, timestamp == null ? TimestampType.NO_TIMESTAMP_TYPE : TimestampType.CREATE_TIME);
+        for (JsonNode h : n.path("headers")) {
+            Schema s = schema(h.get("schema"));
+            record.headers().add(h.get("name").textValue(), value(h.get("value"), s), s);
+        }
+        return record;
+    }
+
+    private static ObjectNode show(ConnectRecord<?> r) {
+        boolean sink = r instanceof SinkRecord;
+        ObjectNode n = JSON.createObjectNode().put("kind", sink ? "sink" : "source").put("topic", r.topic()).put("partition", r.kafkaPartition());
+        n.put("timestamp", r.timestamp() == null ? null : r.timestamp().toString());
+        if (sink) {
+            n.put("offset", Long.toString(((SinkRecord) r).kafkaOffset())).put("timestamp_type", ((SinkRecord) r).timestampType().toString());
+        }
+        typed(n.putObject("key"), new SchemaAndValue(r.keySchema(), r.key()));
+        typed(n.putObject("value"), new SchemaAndValue(r.valueSchema(), r.value()));
+        ArrayNode headers = n.putArray("headers");
+        for (Header h : r.headers()) {
+            typed(headers.addObject().put("name", h.key()), new SchemaAndValue(h.schema(), h.value()));
+        }
+        return n;
     }
 
     private static Object logical(JsonNode request, Schema schema, Object value) {

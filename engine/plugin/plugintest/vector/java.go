@@ -30,15 +30,15 @@ type Java struct {
 
 // StartJava starts the process, which ends with the test. ENGINE_TEST_JARS names the folder of Kafka's jars, without which
 // the test is skipped; ENGINE_TEST_JAVA a runtime other than java. ENGINE_TEST_CASES says how many cases [Java.Beside] runs
-// (100000), and ENGINE_TEST_SEED repeats a run.
-func StartJava(t *testing.T) *Java {
+// (100000), and ENGINE_TEST_SEED repeats a run. classes are further entries of the class path.
+func StartJava(t *testing.T, classes ...string) *Java {
 	t.Helper()
 	jars := os.Getenv("ENGINE_TEST_JARS")
 	if jars == "" {
 		t.Skip("ENGINE_TEST_JARS does not name the folder of Kafka's classes")
 	}
 	process := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("ENGINE_TEST_JAVA"), "java"), "-XX:+UseSerialGC", "-Xss64m", "-Duser.timezone=UTC",
-		"-Duser.language=en", "-Duser.country=US", "-Dorg.apache.logging.log4j.level=OFF", "-cp", filepath.Join(jars, "*"),
+		"-Duser.language=en", "-Duser.country=US", "-Dorg.apache.logging.log4j.level=OFF", "-cp", strings.Join(append([]string{filepath.Join(jars, "*")}, classes...), string(filepath.ListSeparator)),
 		filepath.Join(root(t), "testdata", "java", "connect", "Answer.java"))
 	in, err := process.StdinPipe()
 	if err != nil {
@@ -141,6 +141,9 @@ func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []a
 			r := &Random{Rand: rand.New(rand.NewPCG(j.seed, uint64(i))), size: 1 + 6*i/j.cases}
 			a := asked{fmt.Sprintf("R%x-%d", j.seed, i), draw(r)}
 			all = append(all, a)
+		}
+		batches <- all // first, so that answers are read meanwhile: a pipe holds few of either
+		for _, a := range all {
 			if _, err := w.WriteString(a.request + "\n"); err != nil {
 				t.Errorf("java does not listen: %v", err)
 				return
@@ -150,7 +153,6 @@ func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []a
 			t.Errorf("java does not listen: %v", err)
 			return
 		}
-		batches <- all
 	}
 }
 

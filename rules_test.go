@@ -27,7 +27,10 @@ var rooms = map[string][]string{
 	"engine/diff":  {"engine/config", "engine/diag", "engine/plugin"},
 	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
-	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
+	// Kafka's properties of TLS, which clients of Kafka and of a schema registry have: below both.
+	"engine/ssl": {"engine/plugin"},
+
+	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin", "engine/ssl"},
 	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
@@ -57,7 +60,7 @@ var rooms = map[string][]string{
 	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 
 	// What every converter with a schema registry shares.
-	"plugins/registry": pluginRoom,
+	"plugins/registry": append([]string{"engine/ssl"}, pluginRoom...),
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 

@@ -16,6 +16,7 @@
 //	engine/internal/worker    makes what runs here equal to the plan
 //	engine/internal/task      source and sink loops, chain, tolerance, tracker of spans
 //	engine/internal/kafka     client settings
+//	engine/ssl                Kafka's properties of TLS, for clients of Kafka and of a schema registry
 //	engine/broker             the development broker; a room of its own, so that nobody links it who embeds the engine
 //	engine/registry           the embedded Schema Registry beside it, likewise
 //	store                     contract and suite (storetest); store/memory, store/file, store/topic

@@ -71,13 +71,11 @@ type reader struct {
 	until time.Time // zero: for ever
 }
 
-// Setup reads the settings that [Spec] lists; those of the format itself are left alone. It opens nothing.
+// Setup reads the settings that [Spec] lists; those of the format itself are left alone. Of what they name it opens the
+// stores of certificates, and nothing else.
 func (c *Converter) Setup(f Format, config plugin.Config, use plugin.Use) error {
 	set, err := decode(config)
 	if err != nil {
-		return err
-	}
-	if err := set.checkTLS(); err != nil {
 		return err
 	}
 	*c = Converter{format: f, words: f.Words(), use: use, set: set}
@@ -90,7 +88,11 @@ func (c *Converter) Setup(f Format, config plugin.Config, use plugin.Use) error 
 			extra[name] = value
 		}
 	}
-	c.client, err = newClient(set, extra)
+	secured, err := tlsOf(config).Config()
+	if err != nil {
+		return err
+	}
+	c.client, err = newClient(set, secured, extra)
 	return err
 }
 

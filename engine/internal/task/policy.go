@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/penstock/penstock/engine/graph"
@@ -31,6 +32,31 @@ type fault struct {
 	at     place
 	err    error
 	source string // a source record as text, when messages are logged
+}
+
+// exceeded is the error of a task that met a record which errors.tolerance does not let pass. Consumed is the record's place
+// in Kafka, "" of what a source gave.
+func (f *fault) exceeded(consumed string) error {
+	if consumed != "" {
+		consumed = ", where " + consumed
+	}
+	return fmt.Errorf("a record failed at stage %s in %s%s, and errors.tolerance is none: %w", f.at.stage, f.at.class, consumed, explained{f.err})
+}
+
+// explained is an error that tells its causes. Kafka Connect's errors do not: a stack trace does that for them.
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
+// Error has the causes behind the error's own text, those left out that it says already.
+func (e explained) Error() string {
+	text := e.error.Error()
+	for cause := errors.Unwrap(e.error); cause != nil; cause = errors.Unwrap(cause) {
+		if more := cause.Error(); !strings.Contains(text, more) {
+			text = strings.TrimRight(text, ":. ") + ": " + more
+		}
+	}
+	return text
 }
 
 // policy is what a task does about records that fail (KIP-298; Kafka Connect: RetryWithToleranceOperator).
@@ -121,7 +147,7 @@ func (p *policy) record(ctx context.Context, f fault, consumed string) {
 	if p.LogMessages && consumed != "" {
 		text += ", where " + consumed
 	}
-	p.logger.ErrorContext(ctx, text+".", "error", f.err) //nolint:sloglint // Kafka Connect's log line, word for word
+	p.logger.ErrorContext(ctx, text+".", "error", explained{f.err}) //nolint:sloglint // Kafka Connect's log line, word for word
 }
 
 // sleep waits unless the context ends first.

@@ -362,15 +362,13 @@ func (s *sink) put(l *lives) error {
 		return fmt.Errorf("put records into the sink: %w", err)
 	}
 	s.t.Meter.Delivered.Add(live)
-	stop := s.chain.stop
-	if stop != nil {
+	var stopped error
+	if stop := s.chain.stop; stop != nil {
 		s.report(l.send, *stop)
+		stopped = stop.exceeded(consumedText(s.messages[s.batch.Origin(stop.index)]))
 	}
 	s.accept()
-	if stop != nil {
-		return stop.exceeded()
-	}
-	return nil
+	return stopped
 }
 
 func isRetry(err error) bool {

@@ -320,7 +320,7 @@ func (s *source) stopped(ctx context.Context) error {
 		return fmt.Errorf("send a record: %w", f.err)
 	}
 	s.chain.policy.record(ctx, *f, f.source)
-	return f.exceeded()
+	return f.exceeded("")
 }
 
 func (s *source) countDropped(b *record.Batch) {
@@ -415,11 +415,6 @@ func (s *source) close(l *lives) error {
 		errs = append(errs, fmt.Errorf("stop the source: %w", err))
 	}
 	return errors.Join(errs...)
-}
-
-// exceeded is the error of a task that met a record which errors.tolerance does not let pass.
-func (f *fault) exceeded() error {
-	return fmt.Errorf("a record failed at stage %s in %s, and errors.tolerance is none: %w", f.at.stage, f.at.class, f.err)
 }
 
 // refusals are failed deliveries that the policy tolerates, on their way from the producer's goroutines, which must not

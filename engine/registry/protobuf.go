@@ -20,9 +20,14 @@ import (
 
 // protobufSchema is a .proto file, linked with what it imports.
 type protobufSchema struct {
-	file linker.Result
-	text string // printed anew
+	file    linker.Result
+	text    string // printed anew
+	implied bool   // it uses Confluent's options and does not import the file that defines them
 }
+
+// metaFile defines the options in which Confluent's converter keeps what only Connect knows. Schemas use them without
+// importing it, which Confluent's registry takes.
+const metaFile = "confluent/meta.proto"
 
 // mainFile is the name of a file that has none.
 const mainFile = "default"
@@ -47,10 +52,10 @@ func parseProtobuf(text string, refs []dependency) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &protobufSchema{file: file}
+	s := &protobufSchema{file: file, implied: !binary && !strings.Contains(text, metaFile)}
 	// What is printed is stored only if it says the same when it is read.
 	for _, full := range []bool{false, true} {
-		s.text = printProto(file.FileDescriptorProto(), full)
+		s.text = printProto(s.written(), full)
 		if p.says(s.text, file.FileDescriptorProto()) {
 			return s, nil
 		}
@@ -89,7 +94,23 @@ func (p *protobufParser) read(name, text string) (parsed parser.Result, binary b
 		return nil, false, err
 	}
 	parsed, err = parser.ResultFromAST(tree, true, h)
-	return parsed, false, err
+	if err != nil {
+		return nil, false, err
+	}
+	if f := parsed.FileDescriptorProto(); f.GetPackage() != "confluent" && strings.Contains(text, "(confluent.") && !strings.Contains(text, metaFile) {
+		f.Dependency = append(f.Dependency, metaFile)
+	}
+	return parsed, false, nil
+}
+
+// written is the file without the import that is only implied. It may be the file itself.
+func (s *protobufSchema) written() *descriptorpb.FileDescriptorProto {
+	f := s.file.FileDescriptorProto()
+	if s.implied && slices.Contains(f.Dependency, metaFile) {
+		f = proto.CloneOf(f)
+		f.Dependency = slices.DeleteFunc(f.Dependency, func(name string) bool { return name == metaFile })
+	}
+	return f
 }
 
 func handler() *reporter.Handler { return reporter.NewHandler(nil) }
@@ -157,7 +178,7 @@ func (p *protobufParser) importFile(name string) (linker.File, error) {
 // wellKnown are the files beside Google's own that Confluent's registry has and its clients import without a reference.
 func wellKnown(name string) (string, bool) {
 	switch name {
-	case "confluent/meta.proto":
+	case metaFile:
 		return `syntax = "proto3"; package confluent; import "google/protobuf/descriptor.proto";
 			message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; }
 			extend google.protobuf.FileOptions { Meta file_meta = 1088; }
@@ -290,13 +311,13 @@ func (s *protobufSchema) canonical() string { return s.text }
 
 // normalized is the text with fields by number and full names.
 func (s *protobufSchema) normalized() string {
-	f := proto.CloneOf(s.file.FileDescriptorProto())
+	f := proto.CloneOf(s.written())
 	for _, m := range f.MessageType {
 		byNumber(m)
 	}
 	slices.Sort(f.Dependency)
 	if len(f.PublicDependency)+len(f.WeakDependency) > 0 { // those are numbers into the list
-		f.Dependency = s.file.FileDescriptorProto().GetDependency()
+		f.Dependency = s.written().GetDependency()
 	}
 	return printProto(f, true)
 }

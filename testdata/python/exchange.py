@@ -26,7 +26,8 @@ from registry import AVRO, JSON, messages
 
 
 def write(url, bootstrap, *topics):
-    for future in AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(t, 1, 1) for t in topics]).values():
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # which has to live as long as its answers are waited for
+    for future in admin.create_topics([NewTopic(t, 1, 1) for t in topics]).values():
         future.result()
     client = SchemaRegistryClient({"url": url})
     plain = [{"id": 1, "note": "one"}, {"id": 1 << 40, "note": "zwei ☃"}, None]

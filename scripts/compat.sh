@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 # These bring their own broker and registry, so they need no Java.
 if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
 	export ENGINE_TEST_PYTHON
-	echo "compat: Confluent's Python client against the embedded Schema Registry"
+	echo "compat: clients of others, Python's among them, against the embedded Schema Registry"
 	make -s build
 	go test -count=1 -run "^TestPythonClient\$" ./engine/registry
-	ENGINE_TEST_BINARY=$PWD/bin/engine go test -count=1 -run "^(TestPythonToSink|TestSourceToPython)\$" ./engine/internal/compat
+	ENGINE_TEST_BINARY=$PWD/bin/engine go test -count=1 -run "^(TestPythonToSink|TestSourceToPython|TestFranzGoExchange)\$" ./engine/internal/compat
 fi
 
 # So does what import promises; `make check` tries a hundred configurations.

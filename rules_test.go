@@ -41,7 +41,9 @@ var rooms = map[string][]string{
 	},
 	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
 	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
-	"engine/registry": {"engine/diag", "engine/internal/kafka"},
+	"engine/registry": {"engine/diag", "engine/internal/kafka", "engine/registry/schema"},
+	// What a registry and converters alike ask of schemas; it knows neither.
+	"engine/registry/schema": {},
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},

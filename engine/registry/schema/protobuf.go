@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"cmp"
@@ -34,13 +34,13 @@ const mainFile = "default"
 
 // parseProtobuf parses the text of a .proto file, or the base64 of a FileDescriptorProto, which is what Python's client
 // sends.
-func parseProtobuf(text string, refs []dependency) (schema, error) {
+func parseProtobuf(text string, refs []Dependency) (Schema, error) {
 	p := &protobufParser{files: map[string]linker.File{}, refs: map[string]string{}}
 	for _, ref := range refs {
-		p.refs[ref.name] = ref.text
+		p.refs[ref.Name] = ref.Text
 	}
 	for _, ref := range refs {
-		if _, err := p.importFile(ref.name); err != nil {
+		if _, err := p.importFile(ref.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -307,10 +307,10 @@ func jsonName(name string) string {
 	return string(b)
 }
 
-func (s *protobufSchema) canonical() string { return s.text }
+func (s *protobufSchema) Canonical() string { return s.text }
 
 // normalized is the text with fields by number and full names.
-func (s *protobufSchema) normalized() string {
+func (s *protobufSchema) Normalized() string {
 	f := proto.CloneOf(s.written())
 	for _, m := range f.MessageType {
 		byNumber(m)
@@ -330,7 +330,7 @@ func byNumber(m *descriptorpb.DescriptorProto) {
 }
 
 // formatted prints a file; "serialized" is the base64 of its FileDescriptorProto.
-func (s *protobufSchema) formatted(format string) (string, error) {
+func (s *protobufSchema) Formatted(format string) (string, error) {
 	if !strings.EqualFold(format, "serialized") {
 		return s.text, nil
 	}
@@ -342,7 +342,7 @@ func (s *protobufSchema) formatted(format string) (string, error) {
 }
 
 // reads finds what does not fit (Confluent: protobuf.diff.SchemaDiff); what may change is passed over.
-func (s *protobufSchema) reads(writer schema, b *budget) []difference {
+func (s *protobufSchema) Reads(writer Schema, b *Budget) []Difference {
 	w, ok := writer.(*protobufSchema)
 	if !ok {
 		return nil

@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 // protobufComparison compares the file that reads with the one that wrote, by the rules of Confluent's protobuf.diff: names
 // may change, and so may numbers among those that share a form on the wire.
 type protobufComparison struct {
-	budget *budget
+	budget *Budget
 	under  map[[2]protoreflect.FullName]bool // pairs of messages under way, so that recursive ones end
-	all    []difference
+	all    []Difference
 }
 
 // found notes a difference; words have %s for the path.
 func (c *protobufComparison) found(kind, path, words string) {
-	c.all = append(c.all, difference{kind: kind, words: fmt.Sprintf(words, path)})
+	c.all = append(c.all, Difference{kind: kind, words: fmt.Sprintf(words, path)})
 }
 
 func (c *protobufComparison) types(path string, r, w protoreflect.MessageDescriptors) {

@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"maps"
@@ -10,7 +10,7 @@ import (
 
 // reads finds what a reader with this schema would refuse of what another one wrote, by the rules of Confluent's json.diff:
 // what may change is passed over.
-func (s *jsonSchema) reads(writer schema, b *budget) []difference {
+func (s *jsonSchema) Reads(writer Schema, b *Budget) []Difference {
 	w, ok := writer.(*jsonSchema)
 	if !ok {
 		return nil
@@ -22,9 +22,9 @@ func (s *jsonSchema) reads(writer schema, b *budget) []difference {
 
 type jsonComparison struct {
 	reader, writer *jsonDocuments
-	budget         *budget
+	budget         *Budget
 	pairs          map[[2]*node]bool // pairs under way, so that recursive schemas end
-	all            []difference
+	all            []Difference
 }
 
 // The words of Confluent's differences, with the path in the middle.
@@ -54,7 +54,7 @@ func (c *jsonComparison) found(kind, path, why string) {
 		"gone":    "A property or item is missing in the " + r + " schema but present at path '" + path + "' in the " + w + " schema and is not covered by its partially open content model",
 		"come":    "The " + r + " schema has a property or item at path '" + path + "' which is missing in the " + w + " schema and is not covered by its partially open content model",
 	}[why]
-	c.all = append(c.all, difference{kind: kind, words: words})
+	c.all = append(c.all, Difference{kind: kind, words: words})
 }
 
 // fits compares without noting why.

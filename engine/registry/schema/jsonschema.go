@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"fmt"
@@ -19,19 +19,19 @@ type jsonSchema struct {
 // mainURL is the address of a schema that has none, so that relative references have something to be relative to.
 const mainURL = "registry:///schema"
 
-func parseJSONSchema(text string, refs []dependency) (schema, error) {
+func parseJSONSchema(text string, refs []Dependency) (Schema, error) {
 	root, err := parseDocument(text)
 	if err != nil {
 		return nil, err
 	}
 	docs := &jsonDocuments{byName: map[string]*node{}}
 	for _, ref := range refs {
-		n, err := parseDocument(ref.text)
+		n, err := parseDocument(ref.Text)
 		if err != nil {
-			return nil, fmt.Errorf("reference %s: %w", ref.name, err)
+			return nil, fmt.Errorf("reference %s: %w", ref.Name, err)
 		}
-		docs.names = append(docs.names, ref.name)
-		docs.byName[ref.name] = n
+		docs.names = append(docs.names, ref.Name)
+		docs.byName[ref.Name] = n
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7)
@@ -90,9 +90,9 @@ func (d *jsonDocuments) Load(address string) (any, error) {
 	return jsonschema.UnmarshalJSON(strings.NewReader(n.String()))
 }
 
-func (s *jsonSchema) canonical() string                { return s.root.String() }
-func (s *jsonSchema) normalized() string               { return string(s.root.append(nil, true)) }
-func (s *jsonSchema) formatted(string) (string, error) { return s.canonical(), nil }
+func (s *jsonSchema) Canonical() string                { return s.root.String() }
+func (s *jsonSchema) Normalized() string               { return string(s.root.append(nil, true)) }
+func (s *jsonSchema) Formatted(string) (string, error) { return s.Canonical(), nil }
 
 // resolve follows a $ref that stands in a document. An unknown one takes anything.
 func (d *jsonDocuments) resolve(ref string, in *node) (target, doc *node) {

@@ -62,7 +62,7 @@ var rooms = map[string][]string{
 	"plugins/condition": {"engine/diag", "engine/plugin", "engine/record"},
 
 	// What every converter with a schema registry shares.
-	"plugins/registry": append([]string{"engine/ssl"}, pluginRoom...),
+	"plugins/registry": append([]string{"engine/registry/schema", "engine/ssl"}, pluginRoom...),
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
 	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
 

@@ -232,7 +232,7 @@ func same(a, b *node) bool {
 	return bytes.Equal(a.append(nil, true), b.append(nil, true))
 }
 
-// appendString prints a JSON string, with the escapes that Jackson uses and no other.
+// AppendString prints a JSON string, with the escapes that Jackson uses and no other.
 func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
 	dst = append(dst, '"')

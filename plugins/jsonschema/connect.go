@@ -132,6 +132,9 @@ func (c *connector) plain(s *shape) (*draft, error) {
 		return c.array(s)
 	case objectShape:
 		return c.object(s)
+	case anyShape:
+		bytes := &draft{kind: record.Bytes}
+		return &draft{kind: record.Struct, name: variantName, fields: []draftField{{variantMetadata, bytes}, {variantValue, bytes}}}, nil
 	}
 	return nil, plugin.Data("Unsupported schema type %s", s.kind.everit())
 }

@@ -665,8 +665,11 @@ func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) 
 }
 
 func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
-	if p.form == formDecimal {
+	switch p.form {
+	case formDecimal:
 		return r.decimal(p, c)
+	case formVariant:
+		return r.variant(p)
 	}
 	var n jackson.Number
 	isNumber := r.StartsNumber(c)

@@ -30,6 +30,7 @@ const (
 	formDate
 	formTime
 	formTimestamp
+	formVariant
 )
 
 // formOf gives the form of a schema. The logical types go by name alone, as in Confluent's converter.
@@ -43,6 +44,9 @@ func formOf(s *record.Schema) form {
 		return formTime
 	case record.TimestampName:
 		return formTimestamp
+	}
+	if isVariant(s) {
+		return formVariant
 	}
 	switch s.Kind {
 	case record.Array:
@@ -175,20 +179,29 @@ func (p *writePlan) appendScalar(dst []byte, v record.Value, k record.Kind) ([]b
 	}
 	switch p.form {
 	case formFloat32:
-		if f := v.Float32(); f-f == 0 {
-			return record.AppendFloat32(dst, f), nil
-		}
-		return append(record.AppendFloat32(append(dst, '"'), v.Float32()), '"'), nil
+		return appendFloat(dst, v.Float32()), nil
 	case formFloat64:
-		if f := v.Float(); !math.IsNaN(f - f) {
-			return record.AppendFloat64(dst, f), nil
-		}
-		return append(record.AppendFloat64(append(dst, '"'), v.Float()), '"'), nil
+		return appendDouble(dst, v.Float()), nil
 	case formBoolean:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	default:
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"'), nil
 	}
+}
+
+// appendFloat writes a number, or in quotes the word for what JSON has no number for.
+func appendFloat(dst []byte, f float32) []byte {
+	if f-f == 0 {
+		return record.AppendFloat32(dst, f)
+	}
+	return append(record.AppendFloat32(append(dst, '"'), f), '"')
+}
+
+func appendDouble(dst []byte, f float64) []byte {
+	if !math.IsNaN(f - f) {
+		return record.AppendFloat64(dst, f)
+	}
+	return append(record.AppendFloat64(append(dst, '"'), f), '"')
 }
 
 // fieldsOf checks that a value is a struct of this schema.
@@ -318,8 +331,11 @@ func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error
 }
 
 func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if p.form == formDecimal {
+	switch p.form {
+	case formDecimal:
 		return p.appendDecimal(dst, v, k)
+	case formVariant:
+		return p.appendVariant(dst, v, k)
 	}
 	if k != record.Instant {
 		name := p.schema.Name[strings.LastIndexByte(p.schema.Name, '.')+1:]

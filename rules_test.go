@@ -64,7 +64,7 @@ var rooms = map[string][]string{
 	// What every converter with a schema registry shares.
 	"plugins/registry": append([]string{"engine/registry/schema", "engine/ssl"}, pluginRoom...),
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
-	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/protobuf": append([]string{"engine/registry/schema", "plugins/registry"}, pluginRoom...),
 
 	"plugins/jsonschema": append([]string{"plugins/jackson", "plugins/registry"}, pluginRoom...),
 

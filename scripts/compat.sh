@@ -10,7 +10,7 @@ if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
 	export ENGINE_TEST_PYTHON
 	echo "compat: clients of others, Python's among them, against the embedded Schema Registry"
 	make -s build
-	go test -count=1 -run "^TestPythonClient\$" ./engine/registry
+	go test -count=1 -run "^(TestPythonClient|TestKnownFilesAreGenuine)\$" ./engine/registry/...
 	ENGINE_TEST_BINARY=$PWD/bin/engine go test -count=1 -run "^(TestPythonToSink|TestSourceToPython|TestFranzGoExchange)\$" ./engine/internal/compat
 fi
 

@@ -290,9 +290,9 @@ func TestReferences(t *testing.T) {
 		t.Errorf("got %s: %v", got, errorsOf(err))
 	}
 	var files []string
-	err = filepath.WalkDir("known", func(path string, e os.DirEntry, err error) error {
+	err = filepath.WalkDir("../../engine/registry/schema/known", func(path string, e os.DirEntry, err error) error {
 		if filepath.Ext(path) == ".proto" {
-			files = append(files, strings.TrimPrefix(path, "known/"))
+			files = append(files, strings.TrimPrefix(filepath.ToSlash(path), "../../engine/registry/schema/known/"))
 		}
 		return err
 	})

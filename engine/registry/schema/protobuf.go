@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -145,7 +146,7 @@ func (p *protobufParser) importFile(name string) (linker.File, error) {
 	}
 	text, given := p.refs[name]
 	if !given {
-		text, given = wellKnown(name)
+		text, given = Known(name)
 	}
 	if !given {
 		found, err := protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(nil)}).FindFileByPath(name)
@@ -175,25 +176,15 @@ func (p *protobufParser) importFile(name string) (linker.File, error) {
 	return f, nil
 }
 
-// wellKnown are the files beside Google's own that Confluent's registry has and its clients import without a reference.
-func wellKnown(name string) (string, bool) {
-	switch name {
-	case metaFile:
-		return `syntax = "proto3"; package confluent; import "google/protobuf/descriptor.proto";
-			message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; }
-			extend google.protobuf.FileOptions { Meta file_meta = 1088; }
-			extend google.protobuf.MessageOptions { Meta message_meta = 1088; }
-			extend google.protobuf.FieldOptions { Meta field_meta = 1088; }
-			extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
-			extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }`, true
-	case "confluent/type/decimal.proto":
-		return `syntax = "proto3"; package confluent.type; message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`, true
-	case "google/type/date.proto":
-		return `syntax = "proto3"; package google.type; message Date { int32 year = 1; int32 month = 2; int32 day = 3; }`, true
-	case "google/type/timeofday.proto":
-		return `syntax = "proto3"; package google.type; message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }`, true
-	}
-	return "", false
+//go:embed known
+var known embed.FS
+
+// Known is the text of a .proto file beside google/protobuf that every registry has, so that schemas import it without a
+// reference: google/type and confluent (Confluent: ProtobufSchema.KNOWN_DEPENDENCIES). What they say of other languages, and
+// their comments, are left out.
+func Known(path string) (text string, ok bool) {
+	raw, err := known.ReadFile("known/" + path)
+	return string(raw), err == nil
 }
 
 // says reports whether a text is the file that it was printed from.

@@ -80,8 +80,11 @@ func (c *converter) Configure(config plugin.Config, use plugin.Use) error {
 	if err := plugin.Decode(config, &java); err != nil {
 		return err
 	}
-	if no != (refused{}) {
-		return &plugin.ConfigError{Reason: "Of json.indent.output and preserve.additional.properties only false is built in."}
+	switch {
+	case no.Indent:
+		return plugin.Invalid("json.indent.output", "true", "messages are written without white space here")
+	case no.Preserve:
+		return plugin.Invalid("preserve.additional.properties", "true", "properties that the schema does not name are passed over here; name them, or read the messages with the converter json")
 	}
 	return c.Setup(&f, config, use)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/jsonschema"
 )
 
 // recordedVariant is a line of variant.jsonl: what Confluent's VariantUtils (schema-registry 8.5.0-dev, Jackson 2.21.2, Java
@@ -147,6 +148,17 @@ func TestDamagedVariants(t *testing.T) {
 		_, err := reader.ReadData(new(record.Arena), "t", frame(1, text))
 		if _, ok := errors.AsType[*plugin.DataError](err); !ok || !strings.Contains(errorsOf(err), says) {
 			t.Errorf("%.20q: got %v, want a DataError that says %q", text, errorsOf(err), says)
+		}
+	}
+}
+
+// TestRefusedSettings: what is not built in is refused by its name.
+func TestRefusedSettings(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"json.indent.output", "preserve.additional.properties"} {
+		err := jsonschema.Descriptor().NewConverter().Configure(plugin.Config{"schema.registry.url": "http://127.0.0.1:1", key: "true"}, plugin.ValueUse)
+		if e, ok := errors.AsType[*plugin.ConfigError](err); !ok || e.Key != key {
+			t.Errorf("%s: got %v", key, err)
 		}
 	}
 }

@@ -51,6 +51,52 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// TestLevelsEnforced registers three versions over the REST interface, of which the third fits the second but not the first, in
+// each format: a transitive level refuses it and its plain one takes it.
+func TestLevelsEnforced(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const object = `{"type":"object","additionalProperties":false,"properties":{"a":{"type":"integer"}`
+	proto := func(body string) string { return `syntax = "proto3"; message M { ` + body + ` }` }
+	record := func(more string) string {
+		return `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}` + more + `]}`
+	}
+	for format, versions := range map[string][3]string{
+		schema.Avro:     {record(""), record(`,{"name":"b","type":"int","default":0}`), record(`,{"name":"b","type":"int"}`)},
+		schema.Protobuf: {proto("int32 a = 1;"), proto(""), proto("string a = 1;")},
+		schema.JSON: {
+			object + `}}`, object + `,"b":{"type":"integer","default":0}},"required":["b"]}`, object + `,"b":{"type":"integer"}},"required":["b"]}`,
+		},
+	} {
+		for _, c := range []struct {
+			level   level
+			forward bool // the versions come the other way round
+			status  int
+		}{
+			{levelBackward, false, 200}, {levelBackwardTransitive, false, 409}, {levelForward, true, 200}, {levelForwardTransitive, true, 409}, {levelNone, false, 200},
+		} {
+			subject := strings.ToLower(format + "-" + string(c.level))
+			if status, _, got := r.call(t, "PUT", "/config/"+subject, "", fmt.Appendf(nil, `{"compatibility":%q}`, c.level)); status != 200 {
+				t.Fatalf("%s: got %d %s", subject, status, got)
+			}
+			ordered := versions
+			if c.forward {
+				slices.Reverse(ordered[:])
+			}
+			for n, text := range ordered {
+				want := 200
+				if n == 2 {
+					want = c.status
+				}
+				body := fmt.Appendf(nil, `{"schemaType":%q,"schema":%q}`, format, text)
+				if status, _, got := r.call(t, "POST", "/subjects/"+subject+"/versions", "", body); status != want {
+					t.Errorf("%s, version %d: got %d %s, want %d", subject, n+1, status, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestMessages holds what is said of a schema that does not fit, in Confluent's words.
 func TestMessages(t *testing.T) {
 	t.Parallel()

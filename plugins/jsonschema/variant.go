@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -359,8 +360,12 @@ func (w *variantWriter) appendObject(dst []byte, members []anyMember) ([]byte, e
 type variantReader struct {
 	metadata []byte
 	left     int // how many values may still come: each has a byte of its own, unless the offsets lie
+	end      int // how long the text may become: names that are long and come often would make it endless
 	depth    int
 }
+
+// mostText bounds the text of one variant, in bytes.
+const mostText = 64 << 20
 
 // errVariant is a variant that is none. What stands in it is not shown (invariant 6).
 func errVariant(what string) error { return plugin.Data("a variant is damaged: %s", what) }
@@ -375,7 +380,7 @@ func (p *writePlan) appendVariant(dst []byte, v record.Value, k record.Kind) ([]
 		return nil, errVariant("it has no metadata and value of bytes")
 	}
 	raw := values[value].Bytes()
-	r := variantReader{metadata: values[metadata].Bytes(), left: len(raw)}
+	r := variantReader{metadata: values[metadata].Bytes(), left: len(raw), end: len(dst) + mostText}
 	if len(r.metadata) == 0 || r.metadata[0]&0xF != variantVersion {
 		return nil, errVariant("its version is not 1")
 	}
@@ -395,21 +400,32 @@ func (variantReader) uint(b []byte, at, size int) (int, bool) {
 }
 
 // name is a name by its id.
-func (r *variantReader) name(id int) (string, error) {
+func (r *variantReader) name(id int) ([]byte, error) {
 	size := int(r.metadata[0]>>6) + 1
 	count, ok := r.uint(r.metadata, 1, size)
 	from, ok1 := r.uint(r.metadata, 1+size*(1+id), size)
 	to, ok2 := r.uint(r.metadata, 1+size*(2+id), size)
 	data := 1 + size*(2+count)
 	if !ok || !ok1 || !ok2 || id >= count || from > to || data+to > len(r.metadata) {
-		return "", errVariant("a name is not there")
+		return nil, errVariant("a name is not there")
 	}
-	return string(r.metadata[data+from : data+to]), nil
+	return r.metadata[data+from : data+to], nil
+}
+
+// appendText writes a text; what is no UTF-8 in it becomes U+FFFD, as in Java.
+func appendText(dst, text []byte) []byte {
+	if !utf8.Valid(text) {
+		text = record.AppendUTF8(nil, text)
+	}
+	return jackson.AppendString(dst, string(text))
 }
 
 func (r *variantReader) append(dst, b []byte) ([]byte, error) {
 	if r.left--; len(b) == 0 || r.left < 0 {
 		return nil, errVariant("a value is not there")
+	}
+	if len(dst) > r.end {
+		return nil, errVariant(fmt.Sprintf("it comes to more than %d MB of text", mostText>>20))
 	}
 	if r.depth++; r.depth > 4*deepest {
 		return nil, errVariant(fmt.Sprintf("it nests deeper than %d values", 4*deepest))
@@ -421,7 +437,7 @@ func (r *variantReader) append(dst, b []byte) ([]byte, error) {
 		if 1+head > len(b) {
 			return nil, errVariant("a text ends early")
 		}
-		return jackson.AppendString(dst, string(b[1:1+head])), nil
+		return appendText(dst, b[1:1+head]), nil
 	case basicObject:
 		return r.appendMembers(dst, b, head>>4&1, head>>2&3+1, head&3+1, '{')
 	case basicArray:
@@ -450,7 +466,7 @@ func (r *variantReader) appendMembers(dst, b []byte, large, idSize, size int, op
 			if err != nil {
 				return nil, err
 			}
-			dst = append(jackson.AppendString(dst, name), ':')
+			dst = append(appendText(dst, name), ':')
 		}
 		at, ok := r.uint(b, offsets+i*size, size)
 		if !ok || data+at > len(b) {
@@ -502,7 +518,7 @@ func appendPrimitive(dst []byte, kind int, b []byte) ([]byte, error) {
 			return nil, errVariant("a text ends early")
 		}
 		if kind == variantText {
-			return jackson.AppendString(dst, string(b[4:4+n])), nil
+			return appendText(dst, b[4:4+n]), nil
 		}
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), b[4:4+n]), '"'), nil
 	case variantUUID:

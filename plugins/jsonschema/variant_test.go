@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -128,6 +129,7 @@ func TestDamagedVariants(t *testing.T) {
 		"a name out of order": {"\x01\x01\x05\x00", "\x02\x01\x00\x00\x01\x00", "a name is not there"},
 		"a time of day":       {plain, "\x44\xff\xff\xff\xff\xff\xff\xff\x7f", "a time of day is none"},
 		"in itself":           {plain, "\x03\x01\x00\x00", "a value is not there"},
+		"a long name, often":  {"\xc1\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00" + strings.Repeat("n", 1<<16), "\x42\xff\xff\x00\x00" + strings.Repeat("\x00", 2*65536) + "\x00", "more than 64 MB of text"},
 		"everywhere":          {plain, "\x03\x09" + strings.Repeat("\x00", 10) + "\x03\x01\x00\x00\x00", "a value is not there"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,4 +163,35 @@ func TestRefusedSettings(t *testing.T) {
 			t.Errorf("%s: got %v", key, err)
 		}
 	}
+}
+
+// FuzzVariant: no bytes do more harm as a variant than an error, what comes of them is JSON, and that can be read as a variant.
+func FuzzVariant(f *testing.F) {
+	raw, err := os.ReadFile("testdata/variant.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		var c recordedVariant
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(c.Metadata, c.Value)
+	}
+	s := variantSchema()
+	url := serving(f, sr.Schema{Schema: `{}`}, nil)
+	conv := converter(f, url, plugin.Config{"auto.register.schemas": "false", "use.schema.id": "1", "id.compatibility.strict": "false"})
+	f.Fuzz(func(t *testing.T, metadata, value []byte) {
+		d := record.Datum{Schema: s, Value: record.OfStruct([]record.Value{record.OfBytes(metadata), record.OfBytes(value)})}
+		out, err := conv.AppendData([]byte{}, "t", d)
+		if err != nil {
+			return
+		}
+		if !json.Valid(out[5:]) || !utf8.Valid(out[5:]) {
+			t.Fatalf("%x, %x: got %q, which is no JSON", metadata, value, out[5:])
+		}
+		if _, err := conv.ReadData(new(record.Arena), "t", out); err != nil {
+			t.Logf("%s: %v", out, errorsOf(err)) // such as a null, or a number of too many digits
+		}
+	})
 }

@@ -358,14 +358,17 @@ func (d *deriver) properties(s *record.Schema) error {
 		name string
 		text []byte
 	}
-	all := make([]made, len(s.Fields))
-	outer := d.dst
+	all := make([]made, 0, len(s.Fields))
+	outer, extras := d.dst, d.set.extrasOf(s)
 	for i, f := range s.Fields {
+		if i == extras {
+			continue
+		}
 		d.dst = nil
 		if err := d.place(f.Schema, i); err != nil {
 			return err
 		}
-		all[i] = made{f.Name, d.dst}
+		all = append(all, made{f.Name, d.dst})
 	}
 	d.dst = outer
 	d.comma()

@@ -37,6 +37,24 @@ func isVariant(s *record.Schema) bool {
 	return metadata >= 0 && value >= 0 && s.Fields[metadata].Schema.Kind == record.Bytes && s.Fields[value].Schema.Kind == record.Bytes
 }
 
+// extrasField is the field of a struct that keeps the properties which its schema does not name (preserve.additional.properties).
+const extrasField = "__connect_additional_properties__"
+
+// extrasOf is the index of that field in a struct, -1 without one.
+func (s *settings) extrasOf(of *record.Schema) int {
+	if !s.Preserve || of.Kind != record.Struct {
+		return -1
+	}
+	i := of.Field(extrasField)
+	if i < 0 {
+		return -1
+	}
+	if f := of.Fields[i].Schema; f.Kind != record.Map || f.Key == nil || f.Key.Kind != record.String || f.Elem == nil || !isVariant(f.Elem) {
+		return -1
+	}
+	return i
+}
+
 // Basic types of a variant's value: the low two bits of its first byte. The other six say more of it.
 const (
 	basicPrimitive = iota
@@ -160,6 +178,11 @@ func (r *reading) variant(p *readPlan) (record.Value, error) {
 	if r.missing {
 		return record.Value{}, plugin.Data("a message without any text is no variant")
 	}
+	return r.anyVariant(p)
+}
+
+// anyVariant is variant for what may be null: of that there is a variant too.
+func (r *reading) anyVariant(p *readPlan) (record.Value, error) {
 	n, err := r.anything()
 	if err != nil {
 		return record.Value{}, err

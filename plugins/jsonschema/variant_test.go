@@ -157,7 +157,7 @@ func TestDamagedVariants(t *testing.T) {
 // TestRefusedSettings: what is not built in is refused by its name.
 func TestRefusedSettings(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"json.indent.output", "preserve.additional.properties"} {
+	for _, key := range []string{"json.indent.output"} {
 		err := jsonschema.Descriptor().NewConverter().Configure(plugin.Config{"schema.registry.url": "http://127.0.0.1:1", key: "true"}, plugin.ValueUse)
 		if e, ok := errors.AsType[*plugin.ConfigError](err); !ok || e.Key != key {
 			t.Errorf("%s: got %v", key, err)
@@ -194,4 +194,44 @@ func FuzzVariant(f *testing.F) {
 			t.Logf("%s: %v", out, errorsOf(err)) // such as a null, or a number of too many digits
 		}
 	})
+}
+
+// TestPreservedProperties keeps what a schema does not name and writes it back, where the schema allows it.
+func TestPreservedProperties(t *testing.T) {
+	t.Parallel()
+	const extras = "__connect_additional_properties__"
+	preserving := plugin.Config{"preserve.additional.properties": "true"}
+	read := func(schema, text string) (record.Datum, error) {
+		return converter(t, serving(t, sr.Schema{Schema: schema}, nil), preserving).ReadData(new(record.Arena), "t", frame(1, text))
+	}
+	const schema = `{"type":"object","title":"R","properties":{"a":{"type":"integer"},"in":{"type":"object","properties":{"b":{"type":"string"}}}}}`
+	d, err := read(schema, `{"x":{"y":[1]},"a":5,"z":null,"in":{"b":"c","more":true},"x":2}`)
+	if err != nil {
+		t.Fatal(errorsOf(err))
+	}
+	reg := registryOf(t)
+	message, err := converter(t, reg.URL(), preserving).AppendData([]byte{}, "t", d)
+	if want := `{"a":5,"in":{"b":"c","more":true},"x":2,"z":null}`; err != nil || string(message[5:]) != want {
+		t.Errorf("got %s (%v), want %s", message, errorsOf(err), want)
+	}
+	if stored, _ := reg.GetSchema("t-value", 1); strings.Contains(stored.Schema.Schema, extras) {
+		t.Errorf("the schema names the field: %s", stored.Schema.Schema)
+	}
+	if d, err = read(schema, `{"a":5,"in":{"b":"c"}}`); err != nil || !d.Value.Elements()[d.Schema.Field(extras)].IsNull() {
+		t.Errorf("nothing more: got %v (%v)", d.Value, errorsOf(err))
+	}
+	if d, err = read(`{"type":"object","additionalProperties":false,"properties":{"a":{"type":"integer"}}}`, `{"a":1,"x":2}`); err != nil || d.Schema.Field(extras) >= 0 {
+		t.Errorf("closed: got %v (%v)", d.Schema.Fields, errorsOf(err))
+	}
+	if d, err = converter(t, serving(t, sr.Schema{Schema: schema}, nil), nil).ReadData(new(record.Arena), "t", frame(1, `{"a":1,"in":{"b":""},"x":2}`)); err != nil || d.Schema.Field(extras) >= 0 {
+		t.Errorf("without the setting: got %v (%v)", d.Schema.Fields, errorsOf(err))
+	}
+	for text, says := range map[string]string{`{"a":1,"in":{"b":""},"` + extras + `":2}`: "JSON payload contains a property named", `{"a":1,"in":{"b":""},"x":}`: "expected a value"} {
+		if _, err := read(schema, text); err == nil || !strings.Contains(errorsOf(err), says) {
+			t.Errorf("%s: got %v, want %q", text, errorsOf(err), says)
+		}
+	}
+	if _, err := read(`{"type":"object","properties":{"`+extras+`":{"type":"string"}}}`, `{}`); err == nil || !strings.Contains(errorsOf(err), "collides with the reserved field name") {
+		t.Errorf("got %v, want a collision", errorsOf(err))
+	}
 }

@@ -87,6 +87,7 @@ type writePlan struct {
 	elem   *writePlan   // of an array or map
 	scale  scale        // of a Decimal
 	number bool         // a Decimal is written as a number
+	extras int          // of a struct: the field whose members stand beside the others, -1 without one
 
 	initial bool   // null stands for the default
 	null    []byte // what is written for null; nothing means that the member is left out
@@ -106,7 +107,7 @@ func (w *writePlanner) plan(s *record.Schema) *writePlan {
 	if p, ok := w.known[s]; ok {
 		return p
 	}
-	p := &writePlan{schema: s, form: formOf(s), number: w.numeric}
+	p := &writePlan{schema: s, form: formOf(s), number: w.numeric, extras: w.set.extrasOf(s)}
 	w.known[s] = p
 	switch p.form {
 	case formArray, formObject, formPairs:
@@ -223,6 +224,9 @@ func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]b
 	}
 	start := len(dst)
 	for i, f := range p.fields {
+		if i == p.extras {
+			continue
+		}
 		before := len(dst)
 		dst = append(dst, p.names[i]...)
 		named := len(dst)
@@ -233,11 +237,39 @@ func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]b
 			dst = dst[:before]
 		}
 	}
+	if p.extras >= 0 {
+		if dst, err = p.appendExtras(dst, values[p.extras]); err != nil {
+			return nil, err
+		}
+	}
 	if len(dst) == start {
 		return append(dst, "{}"...), nil
 	}
 	dst[start] = '{' // in place of the first comma
 	return append(dst, '}'), nil
+}
+
+// appendExtras writes the members that the schema does not name, each behind a comma.
+func (p *writePlan) appendExtras(dst []byte, extras record.Value) ([]byte, error) {
+	if extras.IsNull() {
+		return dst, nil
+	}
+	f := p.fields[p.extras]
+	if extras.Kind() != record.Map {
+		return nil, f.mismatch(extras.Kind())
+	}
+	pairs := extras.Elements()
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i]
+		if name.Kind() != record.String || p.schema.Field(name.Text()) >= 0 {
+			return nil, plugin.Data("a name in %s is none, or that of a field", extrasField)
+		}
+		var err error
+		if dst, err = f.elem.appendElement(append(jackson.AppendString(append(dst, ','), name.Text()), ':'), pairs[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
 }
 
 // appendUnion writes the first field that is set.

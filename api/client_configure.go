@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/engine/config"
@@ -92,11 +94,45 @@ type ConnectorInfo struct {
 		Tasks  []json.RawMessage `json:"tasks"`
 		Type   string            `json:"type"` // source, sink or unknown
 	} `json:"info"`
-	Status *Status `json:"status"` // nil when it has not said anything yet
+	// Nulls are the properties, sorted, that are null and so not in Config. Only the config topic of an old cluster has
+	// any; a worker of Kafka Connect 4.3.1 does not start such a connector.
+	Nulls  []string `json:"-"`
+	Status *Status  `json:"status"` // nil when it has not said anything yet
 	Engine *struct {
 		Mark
 		Revision string `json:"revision"`
 	} `json:"engine"` // nil for Kafka Connect
+}
+
+// UnmarshalJSON tells properties that are null from empty ones.
+func (i *ConnectorInfo) UnmarshalJSON(b []byte) error {
+	type members ConnectorInfo
+	if err := json.Unmarshal(b, (*members)(i)); err != nil || !slices.Contains(slices.Collect(maps.Values(i.Info.Config)), "") {
+		return err
+	}
+	var again struct {
+		Info struct {
+			Config map[string]*string `json:"config"`
+		} `json:"info"`
+	}
+	if err := json.Unmarshal(b, &again); err != nil {
+		return err
+	}
+	i.Info.Config, i.Nulls = texts(again.Info.Config)
+	return nil
+}
+
+// texts are the properties that have one, and the names of the others.
+func texts(all map[string]*string) (m config.Map, nulls []string) {
+	m = make(config.Map, len(all))
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if v := all[key]; v != nil {
+			m[key] = *v
+		} else {
+			nulls = append(nulls, key)
+		}
+	}
+	return m, nulls
 }
 
 // Connectors reads all connectors by name. It asks twice: a worker that is asked for statuses leaves out connectors that have
@@ -116,10 +152,14 @@ func (c *Client) Connectors(ctx context.Context) (map[string]ConnectorInfo, erro
 	return all, err
 }
 
-// Config reads the configuration of one connector.
+// Config reads the configuration of one connector, without properties that are null.
 func (c *Client) Config(ctx context.Context, connector string) (config.Map, error) {
-	var m config.Map
-	return m, c.call(ctx, http.MethodGet, connectorPath(connector, "config"), nil, &m)
+	var all map[string]*string
+	if err := c.call(ctx, http.MethodGet, connectorPath(connector, "config"), nil, &all); err != nil {
+		return nil, err
+	}
+	m, _ := texts(all)
+	return m, nil
 }
 
 // Condition is what must hold for a write, and the mark that it carries.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +84,32 @@ func TestClientReads(t *testing.T) {
 	}
 	if said, err := c.ResetOffsets(t.Context(), "c"); err != nil || !strings.Contains(said, "reset successfully") {
 		t.Errorf("got %q and %v", said, err)
+	}
+}
+
+// TestAPropertyThatIsNullIsNotAnEmptyOne reads what the config topic of an old cluster may hold, as a worker tells it.
+func TestAPropertyThatIsNullIsNotAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	const m = `{"name":"c","a":null,"b":"","c":null,"d":"x"}`
+	c := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		answer := `{"c":{"info":{"name":"c","config":` + m + `,"tasks":[],"type":"source"}}}`
+		if strings.HasSuffix(r.URL.Path, "/config") {
+			answer = m
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	want := config.Map{"name": "c", "b": "", "d": "x"}
+	all, err := c.Connectors(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, all["c"].Info.Config); diff != "" || !slices.Equal(all["c"].Nulls, []string{"a", "c"}) || all["c"].Info.Type != "source" {
+		t.Errorf("the connectors (-want +got):\n%s\nand nulls %q", diff, all["c"].Nulls)
+	}
+	one, err := c.Config(t.Context(), "c")
+	if diff := cmp.Diff(want, one); err != nil || diff != "" {
+		t.Errorf("the configuration: %v (-want +got):\n%s", err, diff)
 	}
 }
 

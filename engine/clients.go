@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -96,14 +97,19 @@ func wrongClient(d *config.Declared, prefix string, e *plugin.ConfigError) diag.
 const reachWithin = 10 * time.Second
 
 // Reach asks the worker's cluster for a sign of life. Its error is a [diag.Diagnostic] that says what is wrong and what to
-// do: one of [diag.KafkaDown] may pass by itself, the others do not.
-func Reach(ctx context.Context, w *config.Worker, l *slog.Logger) error {
+// do: one of [diag.KafkaDown] may pass by itself, the others do not. declared is where the worker's settings were written,
+// for places.
+func Reach(ctx context.Context, w *config.Worker, declared *config.Declared) error {
 	here, err := w.Resolved()
 	if err != nil {
-		return (*config.Declared)(nil).Missing("", err).Err()
+		return declared.Missing("", err).Err()
 	}
-	clients := clientsOf(here, l)
+	clients := clientsOf(here, slog.New(slog.DiscardHandler)) // the error says it all
 	client, err := clients.AdminClient(map[string]string{"metadata.max.age.ms": "1000"}, "connect-adminclient")
+	if c, ok := errors.AsType[*plugin.ConfigError](err); ok {
+		d := wrongClient(declared, "admin.", c)
+		return &d
+	}
 	if err != nil {
 		return diag.Of(err, diag.InvalidValue).Err()
 	}
@@ -115,8 +121,25 @@ func Reach(ctx context.Context, w *config.Worker, l *slog.Logger) error {
 		return ctx.Err()
 	}
 	if d := kafka.Explain(err); d != nil {
+		d.Place = writtenAt(declared, d.Code)
 		return d
 	}
-	d := diag.New(diag.KafkaDown, diag.Place{}, "The cluster does not answer as Kafka does: %v.\n\nCompare bootstrap.servers and security.protocol with the cluster's listeners.", err)
+	d := diag.New(diag.KafkaDown, writtenAt(declared, diag.KafkaDown), "The cluster does not answer as Kafka does: %v.\n\nCompare bootstrap.servers and security.protocol with the cluster's listeners.", err)
 	return &d
+}
+
+// writtenAt is the place of what a cluster that cannot be worked with is about: how one logs in, or the address.
+func writtenAt(d *config.Declared, code diag.Code) diag.Place {
+	keys := []string{"bootstrap.servers"}
+	if code == diag.LoginRefused {
+		keys = []string{"sasl.jaas.config", "sasl.mechanism", "security.protocol", "bootstrap.servers"}
+	}
+	for _, key := range keys {
+		if _, ok := d.Map[key]; ok {
+			at := d.At(key)
+			at.Hidden = at.Hidden || d.IsSecret(key)
+			return at
+		}
+	}
+	return d.Place
 }

@@ -60,6 +60,7 @@
 //	Engine.Run      member, leader and worker           ends with its context, or the first failure   joined by Run
 //	leader          one loop that decides               leadership lost, context done                 Run
 //	worker          one loop that reconciles            context done                                  Run
+//	status          one a thing, to write what it said  nothing is left to say, worker ends           the worker
 //	instance        one each, while it is placed here   told to stop                                  the worker
 //	source task     its loop and a committer            told to stop, or a failure                    the worker; itself
 //	sink task       its loop                            told to stop, or a failure                    the worker

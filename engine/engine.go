@@ -132,11 +132,12 @@ func (e *Engine) Run(ctx context.Context, prepare func(context.Context) error) e
 
 func (e *Engine) newWorker() *worker.Worker {
 	var lease func() member.Lease // nil: nobody to hand anything over to
+	var views *member.Watch
 	if e.Worker.Distributed != nil {
-		lease = e.member.Lease
+		lease, views = e.member.Lease, &e.views
 	}
 	return worker.New(worker.Settings{
-		Lease:  lease,
+		Lease: lease, Views: views,
 		Member: e.member.ID(), Configs: e.Store, Statuses: &maskedStatuses{e.Store.Statuses(), e.Worker.Providers()}, Logger: e.Logger,
 		StopBudget: e.Worker.StopTimeout,
 		Compile: func(name string, m config.Map) (*graph.Instance, error) {

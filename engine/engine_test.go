@@ -95,7 +95,7 @@ func (r *running) await(what string, holds func(engine.View) bool) {
 	r.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(time.Minute)
+	late := time.After(2 * time.Minute)
 	for {
 		v, err := r.View(r.t.Context())
 		if err != nil {
@@ -107,7 +107,7 @@ func (r *running) await(what string, holds func(engine.View) bool) {
 		select {
 		case <-tick.C:
 		case <-late:
-			r.t.Fatalf("%s: not after a minute; the view is %+v", what, v)
+			r.t.Fatalf("%s: not in time; the view is %+v", what, v)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (s *scope) evaluation(e hclsyntax.Expression, d *hcl2.Diagnostic) {
 	if call, ok := hcl2.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok {
 		calling = call.CalledFunctionName()
 		if errors.Is(call.FunctionCallError(), errNotAvailable) {
-			s.fail(diag.NotAvailable, at, "%s() is not available in this version.", calling)
+			s.fail(diag.NotAvailable, at, "%s() has no value: Kafka Connect takes no property that is null. To leave the property out, write null.", calling)
 			return
 		}
 	}
@@ -232,5 +232,5 @@ func objectOf(values map[string]cty.Value) cty.Value {
 	return cty.ObjectVal(values)
 }
 
-// errNotAvailable is given by functions that the language has and this version does not carry out.
+// errNotAvailable is given by functions that have a name and no value.
 var errNotAvailable = errors.New("not available in this version")

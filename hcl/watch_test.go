@@ -68,7 +68,7 @@ func next(t *testing.T, loads <-chan saw, want string) saw {
 			t.Fatalf("loaded %q, want %q", got.state, want)
 		}
 		return got
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("%q was not loaded", want)
 		return saw{}
 	}

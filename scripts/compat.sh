@@ -57,8 +57,8 @@ echo "compat: ${packages[*]}"
 echo "compat: on Kafka at $ENGINE_TEST_KAFKA, beside Kafka Connect at $ENGINE_TEST_CONNECT"
 seed=${ENGINE_TEST_SEED:-$(date +%s)} # of everything random below
 failed=0
-go test -v -count=1 -p 1 -shuffle=on -timeout 3m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1
-go test -v -count=1 -timeout 3m -run '^(TestRecordedCasesOfACluster|TestThreeWorkersShareTheirWork|TestTopicsThatAWorkerMustNotUse)$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
+go test -v -count=1 -p 1 -shuffle=on -timeout 15m "${packages[@]}" >"$work/suites.log" 2>&1 || failed=1
+go test -v -count=1 -timeout 15m -run '^(TestRecordedCasesOfACluster|TestThreeWorkersShareTheirWork|TestTopicsThatAWorkerMustNotUse)$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
 if [ $failed = 1 ]; then
 	grep -v '^=== \|^ *--- \(PASS\|SKIP\)\|needs a fake Kafka\|\[rapid\]' "$work/suites.log" || true
 	for log in broker worker; do

@@ -119,6 +119,7 @@ type Op struct {
 	Tasks   *PutTasks
 	Task    *SetTaskTarget
 	Hold    *HoldConnector
+	Part    *PartMember
 }
 
 // PutConnector creates or updates a connector. Equal configurations change nothing.
@@ -156,6 +157,13 @@ type HoldConnector struct {
 	Name string
 	By   string
 	For  time.Duration
+}
+
+// PartMember says of a member that it runs nothing and never will, whatever a plan says: it is about to leave, and nobody has
+// to wait for it (rule 8 of D2). Only the member itself says so, once all that ran there has ended, with its offsets stored.
+// It counts whenever it is read, so that such a request has no deadline.
+type PartMember struct {
+	Member string
 }
 
 // Restart asks for the instance, some tasks, or both to be started anew.

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -91,21 +90,21 @@ func TestDocumentedACLsSuffice(t *testing.T) {
 	create("orders-source", map[string]string{
 		"connector.class": "FileStreamSource", "file": in, "topic": "orders", "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
 	})
-	eventually(t, 30*time.Second, func() (bool, string) { return w.running(t, "orders-source") })
+	eventually(t, patience, func() (bool, string) { return w.running(t, "orders-source") })
 	create("orders-sink", map[string]string{
 		"connector.class": "FileStreamSink", "file": out, "topics": "orders", "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
 		"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "orders-dlq", "errors.deadletterqueue.topic.replication.factor": "1",
 	})
 	lines := func(n int) {
 		t.Helper()
-		eventually(t, 30*time.Second, func() (bool, string) {
+		eventually(t, patience, func() (bool, string) {
 			text, _ := os.ReadFile(out) // which the sink makes
 			got := w.call(t, http.MethodGet, "/connectors/orders-sink/status", "")
 			return strings.Count(string(text), "\n") == n, fmt.Sprintf("%s\n%s", text, got)
 		})
 	}
 	lines(2)
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		info := k.TopicInfo("orders-dlq")
 		if info == nil {
 			return false, "there is no dead letter"
@@ -116,7 +115,7 @@ func TestDocumentedACLsSuffice(t *testing.T) {
 	if got := w.call(t, http.MethodPut, "/connectors/orders-sink/stop", ""); got.status != http.StatusNoContent {
 		t.Fatalf("stop: %s", got)
 	}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		got := w.call(t, http.MethodDelete, "/connectors/orders-sink/offsets", "")
 		return got.status == http.StatusOK, got.String()
 	})

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/penstock/penstock/api"
 	"github.com/penstock/penstock/engine/plugin"
@@ -178,7 +177,7 @@ func TestAMarkAloneRestartsNothing(t *testing.T) {
 	if got := w.call(t, http.MethodPost, "/connectors/p/restart?includeTasks=true", ""); got.status != http.StatusAccepted {
 		t.Fatal(got)
 	}
-	eventually(t, 20*time.Second, func() (bool, string) { return starts() > before, "no restart is seen" })
+	eventually(t, patience, func() (bool, string) { return starts() > before, "no restart is seen" })
 }
 
 // TestOffsetsAndStateChangeOneAfterTheOther: while one worker changes the offsets of a stopped connector, which may take as long
@@ -197,7 +196,7 @@ func TestOffsetsAndStateChangeOneAfterTheOther(t *testing.T) {
 	if got := ws[0].call(t, http.MethodPost, "/connectors", body); got.status != http.StatusCreated {
 		t.Fatal(got)
 	}
-	eventually(t, 30*time.Second, func() (bool, string) { return ws[1].running(t, "p") })
+	eventually(t, patience, func() (bool, string) { return ws[1].running(t, "p") })
 	offsets := `{"offsets":[{"partition":{"p":"1"},"offset":{"o":7}}]}`
 	if got := ws[1].call(t, http.MethodPatch, "/connectors/p/offsets", offsets); got.status != http.StatusBadRequest || !strings.Contains(got.body, "STOPPED") {
 		t.Errorf("while it runs: got %s", got)
@@ -256,7 +255,7 @@ func workerProcess(t *testing.T, servers testKafka) (*exec.Cmd, *restWorker) {
 		}
 	})
 	w := &restWorker{shared: true}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		_, address, found := strings.Cut(out.String(), "REST API at http://")
 		w.address, _, _ = strings.Cut(address, "\n")
 		return found && strings.Contains(address, "\n"), out.String()
@@ -278,7 +277,7 @@ func TestTheLeaderIsKilledDuringApply(t *testing.T) {
 		p, w := workerProcess(t, servers)
 		processes, ws = append(processes, p), append(ws, w)
 	}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		is := plan(t, ws[0])
 		return len(is.Members) == 3 && is.Leader != "", fmt.Sprintf("%+v", is)
 	})
@@ -298,7 +297,7 @@ func TestTheLeaderIsKilledDuringApply(t *testing.T) {
 		_, said := engineIn(t, "", "apply", "-auto-approve", "-no-canary", "-wait", "40s", "-url", "http://"+asked.address, dir)
 		applied <- said
 	}()
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		var names []string
 		got := asked.call(t, http.MethodGet, "/connectors", "")
 		return json.Unmarshal([]byte(got.body), &names) == nil && len(names) >= 3, got.String()
@@ -308,7 +307,7 @@ func TestTheLeaderIsKilledDuringApply(t *testing.T) {
 	}
 	said := <-applied
 	other := ws[(leader+2)%3]
-	eventually(t, 40*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		is := plan(t, other)
 		return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
 	})

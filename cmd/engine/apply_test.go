@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -375,6 +376,24 @@ func TestImportRefusesWhatAConfigurationCannotHold(t *testing.T) {
 				t.Errorf("got %d, %q and\n%.2000s", status, out, said)
 			}
 		})
+	}
+}
+
+// TestImportRefusesANullOfAWorker, which is not the same as an empty text.
+func TestImportRefusesANullOfAWorker(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := `{"version":"4.3.1","commit":"x","kafka_cluster_id":"k"}`
+		if r.URL.Path == "/connectors" {
+			answer = `{"old":{"info":{"name":"old","config":{"name":"old","connector.class":"FileStreamSource","topic":"t","batch.size":null},"tasks":[],"type":"source"}}}`
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	out, said := &output{}, &output{}
+	status := execute(t.Context(), process{args: []string{"import", "-url", server.URL}, in: strings.NewReader(""), out: out, err: said, env: func(string) (string, bool) { return "", false }})
+	if status != 1 || out.String() != "" || !strings.Contains(said.String(), `batch.size of "old" is null`) {
+		t.Errorf("got %d, %q and\n%s", status, out, said)
 	}
 }
 

@@ -107,7 +107,7 @@ func TestHealingIsTold(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "later", "out.txt")
 	if err := w.declare(t, "snk", map[string]any{
-		"connector.class": "FileStreamSink", "topics": "t", "file": out, "errors.restart.delay.ms": "300", "errors.restart.delay.max.ms": "300",
+		"connector.class": "FileStreamSink", "topics": "t", "file": out, "errors.restart.delay.ms": "300", "errors.restart.delay.max.ms": "300", "errors.restart.max.attempts": "1000000",
 	}, ""); err != nil {
 		t.Fatal(err)
 	}

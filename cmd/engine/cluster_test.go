@@ -76,7 +76,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	for range 3 {
 		ws = append(ws, startShared(t, k, settings))
 	}
-	eventually(t, 20*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		is := plan(t, ws[0])
 		return len(is.Members) == 3, fmt.Sprintf("%+v", is)
 	})
@@ -95,7 +95,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 			t.Errorf("worker %d does not know what worker %d has created: %s", (i+1)%3, i%3, got)
 		}
 	}
-	eventually(t, 30*time.Second, func() (bool, string) { return ws[1].running(t, names...) })
+	eventually(t, patience, func() (bool, string) { return ws[1].running(t, names...) })
 	owners := map[string]int{}
 	for _, p := range plan(t, ws[2]).Placements {
 		owners[p.Member]++
@@ -117,7 +117,7 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 	for _, name := range names {
 		writeLines(t, dir, name, 10, 20)
 	}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		is := plan(t, ws[0])
 		if len(is.Members) != 2 || is.Leader == "" {
 			return false, fmt.Sprintf("%+v", is)
@@ -133,14 +133,14 @@ func TestThreeWorkersShareTheirWork(t *testing.T) {
 			t.Fatalf("create after the leader has gone: %s", got)
 		}
 	}
-	eventually(t, 30*time.Second, func() (bool, string) { return ws[1].running(t, names...) })
+	eventually(t, patience, func() (bool, string) { return ws[1].running(t, names...) })
 	want := map[string]bool{}
 	for _, name := range names {
 		for i := range 20 {
 			want[fmt.Sprintf("%s line %d", name, i)] = true
 		}
 	}
-	eventually(t, 30*time.Second, func() (bool, string) {
+	eventually(t, patience, func() (bool, string) {
 		missing := missingFrom(t, k.servers, topic, want)
 		return len(missing) == 0, fmt.Sprintf("%d lines are missing, such as %v", len(missing), missing[:min(3, len(missing))])
 	})

@@ -20,7 +20,7 @@ import (
 	"github.com/penstock/penstock/store/file"
 )
 
-const crashProject = `
+const crashProject = patientStop + `
 pipeline "in" {
   source "file" {
     file  = "${path.project}/in.txt"
@@ -222,7 +222,7 @@ func consumeTopic(t *testing.T, dir, topic string) []string {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var values []string
 	for {
@@ -306,12 +306,12 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(time.Minute)
+	late := time.After(patience)
 	for !holds() {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%s: not after a minute", what)
+			t.Fatalf("%s: not in time", what)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (i *importing) file(name string) ([]hcl.Imported, error) {
 	var answer map[string]api.ConnectorInfo
 	if json.Unmarshal(text, &answer) == nil && len(answer) > 0 {
 		if list, ok := fromAnswer(answer); ok {
-			return list, noNulls(name, text)
+			return list, noNulls(answer, diag.Place{File: name})
 		}
 	}
 	d, found := config.ReadConnector(name, text)
@@ -114,22 +114,11 @@ func (i *importing) file(name string) ([]hcl.Imported, error) {
 }
 
 // noNulls refuses properties of an answer that have no text, for which HCL has no word.
-func noNulls(name string, text []byte) error {
-	var answer map[string]struct {
-		Info struct {
-			Config map[string]*string `json:"config"`
-		} `json:"info"`
-	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return refusal(diag.New(diag.Syntax, diag.Place{File: name}, "%s.", err))
-	}
+func noNulls(answer map[string]api.ConnectorInfo, from diag.Place) error {
 	var found diag.List
 	for _, connector := range slices.Sorted(maps.Keys(answer)) {
-		m := answer[connector].Info.Config
-		for _, key := range slices.Sorted(maps.Keys(m)) {
-			if m[key] == nil {
-				found = append(found, diag.New(diag.InvalidValue, diag.Place{File: name}, "%s of %q is null. A property has a text, or is left out.", key, connector))
-			}
+		for _, key := range answer[connector].Nulls {
+			found = append(found, diag.New(diag.InvalidValue, from, "%s of %q is null. A property has a text, or is left out.", key, connector))
 		}
 	}
 	return found.Err()
@@ -191,7 +180,7 @@ func (i *importing) live(ctx context.Context, r *plugin.Registry, names []string
 	if !ok {
 		return nil, c.tellsNothing()
 	}
-	return list, nil
+	return list, noNulls(answer, diag.Place{})
 }
 
 // print prints everything or nothing.

@@ -111,7 +111,7 @@ func (v *previewer) cluster(ctx context.Context, pr *project, i *graph.Instance)
 	}
 	loggers := newLoggers(v.process, newScreen(v.process))
 	if len(pr.worker.Bootstrap) > 0 {
-		return engine.Reach(ctx, pr.worker, loggers.Logger(engineLogger))
+		return engine.Reach(ctx, pr.worker, pr.declaredWorker())
 	}
 	if v.data == "" {
 		v.data = filepath.Join(pr.Folder, ".engine")

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -110,7 +109,7 @@ func TestRunServesTheRegistry(t *testing.T) {
 		t.Errorf("got %v and\n%s\nwant the address of the registry", err, text)
 	}
 	r := &run{process: process{out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}}
-	write(t, dir, "worker.hcl", "worker {\n  bootstrap_servers = [\"127.0.0.1:1\"]\n}\n")
+	write(t, dir, "p.hcl", strings.Replace(crashProject, patientStop, "worker {\n  bootstrap_servers = [\"127.0.0.1:1\"]\n}\n", 1))
 	pr, err := r.load([]string{dir}, variables{})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +165,7 @@ func firstValues(t *testing.T, dir, topic string, n int) (values []string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for len(values) < n {
 		fetches := client.PollFetches(ctx)

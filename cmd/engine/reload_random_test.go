@@ -44,7 +44,7 @@ func TestRandomEditsUnderLoad(t *testing.T) {
 	t.Logf("seed %d", seed)
 	out := filepath.Join(t.TempDir(), "out.txt")
 	e := &editor{random: rand.New(rand.NewPCG(seed, 0)), files: map[string]string{}, good: map[string]bool{}}
-	texts := map[string]string{"defaults.hcl": "defaults {\n  errors {\n    log_enable = false\n  }\n}\n"}
+	texts := map[string]string{"worker.hcl": patientStop, "defaults.hcl": "defaults {\n  errors {\n    log_enable = false\n  }\n}\n"}
 	for _, name := range sources() {
 		e.files[name] = name + ".hcl"
 		texts[name+".hcl"] = e.source(name)

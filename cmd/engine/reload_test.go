@@ -21,6 +21,12 @@ import (
 	"github.com/penstock/penstock/store/memory"
 )
 
+// patience is how long a test waits for what comes about in a moment on a machine of its own.
+const patience = 2 * time.Minute
+
+// patientStop is a stop budget that no loaded machine uses up: a task that is given up repeats what it had not stored.
+const patientStop = "worker {\n  task_shutdown_graceful_timeout_ms = 120000\n}\n"
+
 // running is `engine run` inside of the test, on a store in memory that the test can look into.
 type running struct {
 	t     testing.TB
@@ -84,6 +90,9 @@ func (r *running) stop() {
 	err := <-r.ended
 	r.ended = nil
 	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("it said:\n%s", r.out)
+		}
 		if r.run.broker != nil {
 			if err := r.run.broker.Close(); err != nil {
 				r.t.Error(err)
@@ -96,16 +105,13 @@ func (r *running) stop() {
 	if err != nil {
 		r.t.Errorf("the run ended with %v", err)
 	}
-	if r.t.Failed() {
-		r.t.Logf("it said:\n%s", r.out)
-	}
 }
 
 func (r *running) await(what string, holds func() bool) {
 	r.t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(30 * time.Second); !holds(); {
+	for late := time.After(patience); !holds(); {
 		select {
 		case <-tick.C:
 		case <-late:

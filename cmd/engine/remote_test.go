@@ -105,9 +105,13 @@ func TestSteering(t *testing.T) {
 		"resume tells of failures":      {"resume c", []string{"RUNNING", "RUNNING", "FAILED"}, nil, 1, "PUT /connectors/c/resume", []string{"1/2 running", "[E009]", "c is not running: task 1 FAILED: why it did."}},
 		"not in time":                   {"pause c -wait 60ms", []string{"RUNNING", "RUNNING"}, nil, 1, "PUT /connectors/c/pause", []string{"[E912]", "c is not paused after 60ms: it is RUNNING, tasks 1/1 running"}},
 		"without waiting":               {"pause c -wait 0", []string{"RUNNING", "RUNNING"}, nil, 0, "PUT /connectors/c/pause", []string{"RUNNING  1/1 running"}},
-		"says what it waits for":        {"pause c -wait 1100ms", []string{"RUNNING", "PAUSED"}, nil, 1, "PUT /connectors/c/pause", []string{"waiting for c to be paused: it is RUNNING, tasks 0/1 running\n"}},
-		"restart of the connector":      {"restart c", []string{"RESTARTING", "FAILED"}, becomes("RUNNING", "FAILED"), 0, "POST /connectors/c/restart?includeTasks=false&onlyFailed=false", []string{"RUNNING  0/1 running"}},
-		"restart with tasks":            {"restart -include-tasks c", []string{"RUNNING", "UNASSIGNED"}, becomes("RUNNING", "FAILED"), 1, "POST /connectors/c/restart?includeTasks=true&onlyFailed=false", []string{"c is not restarted: task 0 FAILED: why it did."}},
+		"says what it waits for": {"pause c -wait 10m", []string{"RUNNING", "PAUSED"}, func(w *worker, n int) {
+			if n > 40 { // of looks that are 50 ms apart
+				w.states = []string{"PAUSED", "PAUSED"}
+			}
+		}, 0, "PUT /connectors/c/pause", []string{"waiting for c to be paused: it is RUNNING, tasks 0/1 running\n"}},
+		"restart of the connector": {"restart c", []string{"RESTARTING", "FAILED"}, becomes("RUNNING", "FAILED"), 0, "POST /connectors/c/restart?includeTasks=false&onlyFailed=false", []string{"RUNNING  0/1 running"}},
+		"restart with tasks":       {"restart -include-tasks c", []string{"RUNNING", "UNASSIGNED"}, becomes("RUNNING", "FAILED"), 1, "POST /connectors/c/restart?includeTasks=true&onlyFailed=false", []string{"c is not restarted: task 0 FAILED: why it did."}},
 		"a restart that begins late": {"restart -include-tasks c", []string{"RUNNING", "RUNNING"}, func(w *worker, n int) {
 			w.states = []string{"RUNNING", "RUNNING"}
 			if n == 3 {
@@ -168,7 +172,7 @@ func TestWatchOutlivesTheWorker(t *testing.T) {
 		t.Helper()
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
-		for late := time.After(30 * time.Second); !strings.Contains(said.String(), what); {
+		for late := time.After(patience); !strings.Contains(said.String(), what); {
 			select {
 			case <-tick.C:
 			case <-late:

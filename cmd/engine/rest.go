@@ -43,9 +43,9 @@ func newLoggers(p process, s *screen) *api.Loggers {
 // sockets are what the REST API listens on.
 type sockets struct{ public, admin []net.Listener }
 
-// openSockets listens where the worker's settings say. Without settings it tries the default address, and gives it up, nil,
-// when somebody else has it.
-func openSockets(ctx context.Context, w *config.Worker) (*sockets, error) {
+// openSockets listens where the worker's settings say, which are written in declared. Without settings it tries the default
+// address, and gives it up, nil, when somebody else has it.
+func openSockets(ctx context.Context, w *config.Worker, declared *config.Declared) (*sockets, error) {
 	s := &sockets{}
 	if len(w.Listeners) == 0 {
 		l, err := listen(ctx, defaultListener)
@@ -62,22 +62,32 @@ func openSockets(ctx context.Context, w *config.Worker) (*sockets, error) {
 		admin = config.List(*w.AdminListeners)
 	}
 	for _, group := range []struct {
+		key  string
 		urls []string
 		into *[]net.Listener
-	}{{w.Listeners, &s.public}, {admin, &s.admin}} {
+	}{{"listeners", w.Listeners, &s.public}, {"admin.listeners", admin, &s.admin}} {
 		for _, url := range group.urls {
 			l, err := listen(ctx, url)
-			if errors.Is(err, syscall.EADDRINUSE) {
-				err = refusal(diag.New(diag.AddressInUse, diag.Place{}, "The REST API cannot listen on %s: another process does. Stop it, or name another address in listeners; port 0 takes any free one.", url))
-			}
 			if err != nil {
 				s.close()
-				return nil, err
+				return nil, noSocket(err, url, group.key, declared)
 			}
 			*group.into = append(*group.into, l)
 		}
 	}
 	return s, nil
+}
+
+// noSocket says why the REST API cannot listen where a setting says.
+func noSocket(err error, url, key string, declared *config.Declared) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return refusal(diag.New(diag.AddressInUse, declared.At(key), "The REST API cannot listen on %s: another process does. Stop it, or name another address in %s; port 0 takes any free one.", url, key))
+	}
+	why := err
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		why = op.Err
+	}
+	return refusal(diag.New(diag.InvalidValue, declared.At(key), "The REST API cannot listen on %s: %s. Name an address of this machine, and a port that may be used, in %s.", url, why, key))
 }
 
 func listen(ctx context.Context, url string) (net.Listener, error) {
@@ -105,7 +115,7 @@ func (r *run) listen(ctx context.Context) (err error) {
 	if r.untilIdle && len(r.project().worker.Listeners) == 0 {
 		return nil
 	}
-	if r.sockets, err = openSockets(ctx, r.project().worker); err == nil && r.sockets == nil {
+	if r.sockets, err = openSockets(ctx, r.project().worker, r.project().declaredWorker()); err == nil && r.sockets == nil {
 		r.log.Info("the REST API is not served: another process has its default address", "address", defaultListener)
 	}
 	return err

@@ -32,7 +32,7 @@ func (w *restWorker) call(t *testing.T, method, path, body string) reply {
 // waitFor asks until the body has a text.
 func (w *restWorker) waitFor(t *testing.T, path, text string) string {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -164,7 +164,7 @@ func TestTheDefaultAddressIsGivenUpWhenTaken(t *testing.T) {
 		defer func() { _ = l.Close() }()
 	}
 	w := config.WorkerDefaults()
-	s, err := openSockets(t.Context(), &w)
+	s, err := openSockets(t.Context(), &w, &config.Declared{})
 	if s != nil || err != nil {
 		s.close()
 		t.Errorf("got %v and %v, want neither", s, err)
@@ -176,7 +176,7 @@ func TestTheWorkerIDIsTheAdvertisedAddress(t *testing.T) {
 	port := 9
 	w := config.WorkerDefaults()
 	w.Listeners = []string{"http://127.0.0.1:0"}
-	s, err := openSockets(t.Context(), &w)
+	s, err := openSockets(t.Context(), &w, &config.Declared{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -229,7 +229,7 @@ func ask(address string, r restRequest, fill func(string) string) (reply, error)
 		return reply{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return reply{}, err
 	}
 	headers := map[string]string{"Host": address, "Accept": "*/*"}
@@ -528,10 +528,15 @@ func newCaseRunner(t *testing.T, profile, mode string, beside ...plugin.Descript
 		}
 		if profile == "cluster" {
 			other = startShared(t, k, settings)
-			eventually(t, time.Minute, func() (bool, string) {
+			eventually(t, patience, func() (bool, string) {
 				is := plan(t, w)
 				return len(is.Members) == 2 && is.Leader != "", fmt.Sprintf("%+v", is)
 			})
+		}
+	}
+	for _, x := range []*restWorker{w, other} {
+		if x != nil && x.engine != nil && profile != "joining" { // the others cannot work with their Kafka
+			eventually(t, patience, func() (bool, string) { return x.engine.ClusterID(t.Context()) != "", "the cluster's id is not known" })
 		}
 	}
 	tmp := t.TempDir()
@@ -613,7 +618,10 @@ func (r *caseRunner) request(s restStep) error {
 	if err != nil {
 		return err
 	}
-	until := time.Now().Add(min(time.Duration(s.Retry*float64(time.Second)), r.patience))
+	until := time.Now()
+	if s.Retry > 0 { // for how long it was when it was recorded, on another machine
+		until = until.Add(r.patience)
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for good := 0; ; <-tick.C {
@@ -874,7 +882,7 @@ func recordedCases(t *testing.T, mode string) {
 			_, fileDriven := files[c.ID]
 			fileDriven = fileDriven && mode == "standalone"
 			// What differs on purpose does not become as recorded by waiting.
-			if r.patience = time.Minute; otherwise {
+			if r.patience = patience; otherwise {
 				r.patience = time.Second
 			}
 			err := r.run(t, c, fileDriven)

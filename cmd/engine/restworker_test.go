@@ -128,9 +128,6 @@ func sharedSettings(k testKafka, settings map[string]string) string {
 		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
 	}
 	maps.Copy(all, settings)
-	if all["scheduled.rebalance.max.delay.ms"] == "0" { // of a Java cluster that a test does not want to wait for
-		all["scheduled.rebalance.max.delay.ms"] = "6000"
-	}
 	var file strings.Builder
 	for key, v := range all {
 		fmt.Fprintf(&file, "%s=%s\n", key, v)
@@ -209,7 +206,7 @@ func startWorker(t *testing.T, settings map[string]string, beside ...plugin.Desc
 	t.Cleanup(func() { _ = st.Close() })
 	loggers := api.NewLoggers(slog.DiscardHandler, slog.LevelInfo)
 	e := engine.New(engine.Settings{Registry: registry, Worker: worker, Store: st, Logger: loggers.Logger(engineLogger), CreateTopics: true})
-	sockets, err := openSockets(t.Context(), worker)
+	sockets, err := openSockets(t.Context(), worker, &config.Declared{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +278,7 @@ func (w *restWorker) apply(t *testing.T) error {
 // settle waits until every connector has said how it is, with its tasks, and nothing of others is left.
 func (w *restWorker) settle(t *testing.T) error {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -319,8 +316,10 @@ func settled(s *store.Snapshot, all []store.Status) bool {
 		if is == store.StateRunning && (len(c.Tasks) == 0 || c.TasksFor != c.Revision) {
 			return false
 		}
+		// Tasks of an older configuration have ended; while the connector rests, nothing makes others (invariant 4).
+		old := c.TasksFor != c.Revision
 		for n := range c.Tasks {
-			if is := state(name, n); is == "" || is == store.StateUnassigned {
+			if is := state(name, n); (is == "" || is == store.StateUnassigned) != old {
 				return false
 			}
 		}

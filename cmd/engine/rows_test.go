@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestRows goes through the table of calls that this project promises, one subtest a row, in both modes. Standalone, what
@@ -52,7 +51,7 @@ func rows(t *testing.T, mode string) {
 			t.Fatal(got)
 		}
 	}
-	eventually(t, 30*time.Second, func() (bool, string) { return w.running(t, "c") })
+	eventually(t, patience, func() (bool, string) { return w.running(t, "c") })
 
 	state := func(is string) string { return fmt.Sprintf(`"state":%q`, is) }
 	for _, r := range []row{
@@ -88,7 +87,7 @@ func rows(t *testing.T, mode string) {
 				t.Fatalf("%s %s: got %s, want %d and %q", r.method, r.path, got, want, r.has)
 			}
 			if r.after != "" {
-				eventually(t, 20*time.Second, func() (bool, string) {
+				eventually(t, patience, func() (bool, string) {
 					is := w.call(t, http.MethodGet, r.after, "")
 					return strings.Contains(is.body, r.is), is.String()
 				})

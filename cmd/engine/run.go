@@ -249,7 +249,7 @@ func (r *run) reach(ctx context.Context) error {
 		return nil
 	}
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, r.project().worker, r.log)
+		err := engine.Reach(ctx, r.project().worker, r.project().declaredWorker())
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -261,7 +261,8 @@ func (r *run) reach(ctx context.Context) error {
 		}
 		found := diag.Of(err, diag.KafkaDown)
 		if r.untilIdle || found[0].Code != diag.KafkaDown {
-			return err
+			r.tellAbove(found, r.project().Source)
+			return errTold
 		}
 		if !told {
 			found[0].Severity = diag.Warning

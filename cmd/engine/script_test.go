@@ -89,11 +89,11 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 func until(ts *testscript.TestScript, what func() string, holds func() bool) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(time.Minute); !holds(); {
+	for late := time.After(patience); !holds(); {
 		select {
 		case <-tick.C:
 		case <-late:
-			ts.Fatalf("not so after a minute: %s", what())
+			ts.Fatalf("not so in time: %s", what())
 		}
 	}
 }

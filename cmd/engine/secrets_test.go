@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,7 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/penstock/penstock/api"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/penstock/penstock/store/memory"
 )
 
@@ -138,9 +143,10 @@ func TestNoSecretOverREST(t *testing.T) {
 	w.waitFor(t, "/connectors/in/offsets", "position")
 	w.waitFor(t, "/connectors/out/offsets", "kafka_offset")
 	s := &search{t: t, secret: password}
-	s.routes(r, w)
+	s.routes(w)
 	s.requests(w)
 	for _, args := range [][]string{
+		{"plan", dir}, {"plan", "-full", dir}, {"plan", "-json", dir}, {"import"}, {"import", "-inline-secrets"},
 		{"status"}, {"status", "-trace"}, {"status", "-json"}, {"offsets", "in"}, {"offsets", "-json", "out"}, {"plugins"}, {"plugins", "-json"},
 		{"logs"}, {"reload"}, {"reload", "-json"}, {"pause", "out"}, {"resume", "out"},
 	} {
@@ -171,6 +177,90 @@ func TestNoSecretOverREST(t *testing.T) {
 	}
 }
 
+// TestNoSecretInACluster greps everything that a worker of a cluster answers, tells commands and keeps in its topics, where
+// configurations are written and tasks stored by calls.
+func TestNoSecretInACluster(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	vault := write(t, dir, "vault.properties", "db="+password+"-db\nkafka="+password+"\nmissing=/no/such/folder/"+password+"\n")
+	k := startTestKafka(t, "lines")
+	w := startShared(t, k, textConverters("config.providers", "vault", "config.providers.vault.class", "org.apache.kafka.common.config.provider.FileConfigProvider"))
+	for name, m := range map[string]map[string]string{
+		"in":    {"connector.class": "FileStreamSource", "file": write(t, dir, "in.txt", "one\n"), "topic": "lines", "connection.password": "${vault:" + vault + ":db}"},
+		"out":   {"connector.class": "FileStreamSink", "file": filepath.Join(dir, "out.txt"), "topics": "lines", "connection.password": "${vault:" + vault + ":db}"},
+		"fails": {"connector.class": "FileStreamSink", "file": "${vault:" + vault + ":missing}/out.txt", "topics": "lines"},
+	} {
+		body, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.call(t, http.MethodPut, "/connectors/"+name+"/config", string(body)); got.status != http.StatusCreated {
+			t.Fatal(got)
+		}
+	}
+	w.waitFor(t, "/connectors/fails/tasks/0/status", "[hidden]")
+	w.waitFor(t, "/connectors/in/offsets", "position")
+	w.waitFor(t, "/connectors/out/offsets", "kafka_offset")
+	s := &search{t: t, secret: password}
+	s.routes(w)
+	s.requests(w)
+	for _, args := range [][]string{{"import"}, {"import", "-inline-secrets"}, {"status", "-trace"}, {"status", "-json"}, {"offsets", "in"}, {"plugins", "-json"}, {"logs"}} {
+		s.grep(strings.Join(args, " "), tell(t, w, args...))
+	}
+	w.end(t)
+	references := 0
+	for _, r := range recordsOf(t, k.servers, k.name("connect-configs"), k.name("connect-offsets"), k.name("connect-status")) {
+		text := fmt.Sprintf("%s %s %s", r.Key, r.Value, r.Headers)
+		s.grep("a record of "+r.Topic, text)
+		references += strings.Count(text, "${vault:")
+	}
+	if s.seen < 100 || references == 0 {
+		t.Errorf("%d texts were looked at and %d references seen, so most are missing", s.seen, references)
+	}
+}
+
+// recordsOf is every record of topics, as they are now.
+func recordsOf(t *testing.T, servers string, topics ...string) []*kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(servers, ",")...), kgo.ConsumeTopics(topics...), kgo.KeepControlRecords())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]map[int32]int64{}
+	open := 0
+	ends.Each(func(o kadm.ListedOffset) {
+		if left[o.Topic] == nil {
+			left[o.Topic] = map[int32]int64{}
+		}
+		if left[o.Topic][o.Partition] = o.Offset; o.Offset > 0 {
+			open++
+		}
+	})
+	var all []*kgo.Record
+	for open > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if all = append(all, r); r.Offset+1 == left[r.Topic][r.Partition] {
+				open--
+			}
+		})
+	}
+	return all
+}
+
 // search looks for a secret.
 type search struct {
 	t      *testing.T
@@ -186,21 +276,23 @@ func (s *search) grep(where, text string) {
 	}
 }
 
-// routes asks for everything that can be read.
-func (s *search) routes(r *running, w *restWorker) {
+// routes asks for everything that the worker says can be read.
+func (s *search) routes(w *restWorker) {
 	s.t.Helper()
-	server, err := api.New(r.run.apiOf(r.run.reloads.engine, func() bool { return true }))
-	if err != nil {
+	var described struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	if err := json.Unmarshal([]byte(w.call(s.t, http.MethodGet, "/openapi.json", "").body), &described); err != nil {
 		s.t.Fatal(err)
 	}
 	values := map[string][]string{"{n}": {"in", "out", "fails", "nothing"}, "{i}": {"0", "7"}, "{p}": {"FileStreamSink", "InsertField$Value", "FileConfigProvider"}, "{l}": {"root", restLogger}}
 	queries := map[string][]string{
-		"/connectors": {"", "?expand=info", "?expand=status&expand=info&expand=engine"}, "/connectors/{n}/status": {"", "?expand=engine"},
-		"/connector-plugins": {"", "?connectorsOnly=false"}, "/graph": {"", "?format=dot", "?format=mermaid", "?format=json"},
+		"/": {"?expand=engine"}, "/connectors": {"?expand=info", "?expand=engine", "?expand=status&expand=info&expand=engine"},
+		"/connectors/{n}": {"?expand=engine"}, "/connectors/{n}/status": {"?expand=engine"},
+		"/connector-plugins": {"?connectorsOnly=false"}, "/graph": {"?format=dot", "?format=mermaid", "?format=json"},
 	}
-	for _, route := range server.Routes() {
-		path, read := strings.CutPrefix(route, "GET ")
-		if !read {
+	for _, path := range slices.Sorted(maps.Keys(described.Paths)) {
+		if described.Paths[path]["get"] == nil {
 			continue
 		}
 		paths := []string{path}
@@ -217,7 +309,7 @@ func (s *search) routes(r *running, w *restWorker) {
 		found := false
 		for _, p := range paths {
 			if strings.Contains(p, "{") {
-				s.t.Errorf("the test has no value for what stands in braces in %s", route)
+				s.t.Errorf("the test has no value for what stands in braces in %s", path)
 			}
 			for _, q := range append([]string{""}, queries[path]...) {
 				got := w.call(s.t, http.MethodGet, p+q, "")
@@ -226,7 +318,7 @@ func (s *search) routes(r *running, w *restWorker) {
 			}
 		}
 		if !found {
-			s.t.Errorf("%s: none of its answers was one that tells anything", route)
+			s.t.Errorf("%s: none of its answers was one that tells anything", path)
 		}
 	}
 }
@@ -327,7 +419,7 @@ func TestRotatedSecret(t *testing.T) {
 	dir := t.TempDir()
 	secrets := write(t, dir, "secrets/path", filepath.Join(dir, "first.txt"))
 	write(t, dir, "in.txt", "one\n")
-	write(t, dir, "w.properties", "config.providers=dir\nconfig.providers.dir.class=org.apache.kafka.common.config.provider.DirectoryConfigProvider\n"+
+	write(t, dir, "w.properties", "task.shutdown.graceful.timeout.ms=120000\nconfig.providers=dir\nconfig.providers.dir.class=org.apache.kafka.common.config.provider.DirectoryConfigProvider\n"+
 		"key.converter=org.apache.kafka.connect.storage.StringConverter\nvalue.converter=org.apache.kafka.connect.storage.StringConverter\n")
 	write(t, dir, "in.properties", "name=in\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\n")
 	write(t, dir, "out.properties", "name=out\nconnector.class=FileStreamSink\ntopics=lines\nfile=${dir:"+filepath.Dir(secrets)+":path}\n")

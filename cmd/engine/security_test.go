@@ -154,11 +154,11 @@ func TestKafkaSaysNo(t *testing.T) {
 		name, dir string
 		says      []string
 	}{
-		{"wrong password", securedProject(t, refusing, its, ""), []string{"Kafka refused the log-in [E016]", "sasl.jaas.config"}},
-		{"wrong authority", securedProject(t, good, its, ""), []string{"No secure connection to Kafka [E017]", "ssl.truststore.location"}},
-		{"nobody there", securedProject(t, "127.0.0.1:1", its, ""), []string{"Kafka cannot be reached [E008]", "Nothing listens at 127.0.0.1:1"}},
-		{"expired certificate", securedProject(t, expired, past, ""), []string{"No secure connection to Kafka [E017]", "expired on"}},
-		{"no trust store", gone, []string{"there is no file", "ca.pem"}},
+		{"wrong password", securedProject(t, refusing, its, ""), []string{"Kafka refused the log-in [E016]\n  on p.hcl:12:17, in worker", "sasl.jaas.config"}},
+		{"wrong authority", securedProject(t, good, its, ""), []string{"No secure connection to Kafka [E017]\n  on p.hcl:3:23, in worker", "ssl.truststore.location"}},
+		{"nobody there", securedProject(t, "127.0.0.1:1", its, ""), []string{"Kafka cannot be reached [E008]\n  on p.hcl:3:23, in worker", "Nothing listens at 127.0.0.1:1"}},
+		{"expired certificate", securedProject(t, expired, past, ""), []string{"No secure connection to Kafka [E017]\n  on p.hcl:3:23, in worker", "expired on"}},
+		{"no trust store", gone, []string{"Invalid value [E705]\n  on p.hcl:7:27, in worker", "there is no file", "ca.pem"}},
 		{"topic without permission", securedProject(t, guarded, theirs, ""), []string{"Refused by the broker [E013]", `in pipeline "in"`, "topic `lines`", "Grant its user the right"}},
 		{"a connector's own password", securedProject(t, good, authority, override), []string{"Kafka refused the log-in [E016]", `on p.hcl:15:1, in pipeline "in"`}},
 	} {

@@ -119,6 +119,7 @@ type goal struct {
 type sight struct {
 	parts  []api.State
 	waited time.Duration // since it was asked for
+	looks  int           // this one included
 	moved  bool          // a part was on its way at an earlier look
 }
 
@@ -154,12 +155,16 @@ func onItsWay(p api.State) bool {
 	return p.State == store.StateRestarting || p.State == store.StateUnassigned
 }
 
-// restartShows is by when a restart shows in the status: Kafka Connect, distributed, begins with it after it has answered.
-const restartShows = time.Second
+// By when, and within how many looks, a restart shows in the status: Kafka Connect, distributed, begins with it after it has
+// answered, and where the machine is slow a moment is no more than a look.
+const (
+	restartShows = time.Second
+	restartLooks = 5
+)
 
 // rests waits until nothing is on its way, having been so.
 func rests(s sight) bool {
-	return (s.moved || s.waited >= restartShows) && !slices.ContainsFunc(s.parts, onItsWay)
+	return (s.moved || s.waited >= restartShows && s.looks >= restartLooks) && !slices.ContainsFunc(s.parts, onItsWay)
 }
 
 // noTasksAfter is when a connector that runs without tasks is taken to have none, rather than not to have made them yet.
@@ -219,12 +224,12 @@ func (s *steering) await(ctx context.Context, c *api.Client, name string, g goal
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	start, told, moved := time.Now(), false, false
-	for {
+	for looks := 1; ; looks++ {
 		is, err := c.Status(ctx, name)
 		if err != nil {
 			return nil, aboutConnector(ctx, c, name, err)
 		}
-		seen := sight{parts(is), time.Since(start), moved}
+		seen := sight{parts(is), time.Since(start), looks, moved}
 		moved = moved || slices.ContainsFunc(seen.parts, onItsWay)
 		switch {
 		case s.wait <= 0:

@@ -132,13 +132,14 @@ func (w *clustered) clients() diag.List {
 // reach waits until the cluster answers, or refuses for good.
 func (w *clustered) reach(ctx context.Context) error {
 	for told := false; ; told = true {
-		err := engine.Reach(ctx, w.settings, w.log)
+		err := engine.Reach(ctx, w.settings, w.project.declaredWorker())
 		if ctx.Err() != nil || err == nil {
 			return nil
 		}
 		found := diag.Of(err, diag.KafkaDown)
 		if found[0].Code != diag.KafkaDown {
-			return err
+			w.tell(found, w.project.Source)
+			return errTold
 		}
 		if !told {
 			found[0].Severity = diag.Warning
@@ -155,7 +156,7 @@ func (w *clustered) reach(ctx context.Context) error {
 
 // listen opens the sockets of the REST API, without which nobody could work with a cluster.
 func (w *clustered) listen(ctx context.Context) (err error) {
-	w.sockets, err = openSockets(ctx, w.settings)
+	w.sockets, err = openSockets(ctx, w.settings, w.project.declaredWorker())
 	if err == nil && w.sockets == nil {
 		return refusal(diag.New(diag.AddressInUse, diag.Place{}, "The REST API cannot listen on %s: another process does. Stop it, or name another address in listeners; port 0 takes any free one.", defaultListener))
 	}

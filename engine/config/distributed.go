@@ -11,7 +11,8 @@ import (
 )
 
 // Distributed is what a worker needs that shares its work with others (Kafka Connect: DistributedConfig). Of the defaults
-// one differs: the tasks of a worker that has gone wait 10 seconds for it, not five minutes (decision D2).
+// one differs: the tasks of a worker that has gone wait 10 seconds for it, or a second longer than a task may take to stop, not five
+// minutes (decision D2).
 type Distributed struct {
 	Group string `cfg:"group.id,required,nonempty" importance:"high" doc:"Name of the cluster of workers; all that have it share their work."`
 
@@ -98,11 +99,25 @@ func (w *Distributed) agree(c *checker, stop time.Duration) {
 		c.fail(diag.InvalidValue, "rebalance.timeout.ms", "%s (%s) must not be less than %s (%s).",
 			c.Spelling("rebalance.timeout.ms"), w.Rebalance, c.Spelling("session.timeout.ms"), w.Session)
 	}
-	// Rule 7 of D2: who is out must have stopped before others take over.
-	if least := stop + time.Second; w.Delay < least {
-		c.fail(diag.InvalidValue, "scheduled.rebalance.max.delay.ms", "%s is %s, and %s is %s. A worker that the cluster has given up stops what it runs by itself, which may take that long, so its tasks must wait for at least %s.",
-			c.Spelling("scheduled.rebalance.max.delay.ms"), w.Delay, c.Spelling("task.shutdown.graceful.timeout.ms"), stop, least)
+	w.agreeDelay(c, stop)
+}
+
+// agreeDelay keeps rule 7 of D2: who is out must have stopped before others take over. Kafka Connect gives tasks to others sooner,
+// with a delay of 0 at once; a file that was written for it is taken, with the shortest delay that is safe.
+func (w *Distributed) agreeDelay(c *checker, stop time.Duration) {
+	const key = "scheduled.rebalance.max.delay.ms"
+	least := stop + time.Second
+	switch {
+	case w.Delay >= least:
+		return
+	case c.set(key) && c.Spelling(key) != key:
+		c.fail(diag.InvalidValue, key, "%s is %s, and %s is %s. A worker that the cluster has given up stops what it runs by itself, which may take that long, so its tasks must wait for at least %s.",
+			c.Spelling(key), w.Delay, c.Spelling("task.shutdown.graceful.timeout.ms"), stop, least)
+	case c.set(key):
+		c.warn(diag.InvalidValue, key, "%s is %s, and %s is %s. A worker that the cluster has given up stops what it runs by itself, which may take that long, so its tasks wait for %s.",
+			key, w.Delay, c.Spelling("task.shutdown.graceful.timeout.ms"), stop, least)
 	}
+	w.Delay = least
 }
 
 // topicSettings is what a prefix holds beyond the settings of the struct.

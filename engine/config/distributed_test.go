@@ -51,6 +51,43 @@ func TestDistributedWorkerReadsItsProperties(t *testing.T) {
 	}
 }
 
+// TestTheDelayIsLongEnoughToStop, also where a file of Kafka Connect says otherwise; in HCL that is refused.
+func TestTheDelayIsLongEnoughToStop(t *testing.T) {
+	t.Parallel()
+	const delay, stop = "scheduled.rebalance.max.delay.ms", "task.shutdown.graceful.timeout.ms"
+	for _, c := range []struct {
+		name    string
+		lines   []string
+		hcl     bool
+		want    time.Duration // 0: refused
+		warning bool
+	}{
+		{name: "the default", want: 10 * time.Second},
+		{name: "a long stop", lines: []string{stop + "=60000"}, want: 61 * time.Second},
+		{name: "none, as in Kafka Connect", lines: []string{delay + "=0"}, want: 6 * time.Second, warning: true},
+		{name: "less than a stop", lines: []string{stop + "=20000", delay + "=20000"}, want: 21 * time.Second, warning: true},
+		{name: "enough", lines: []string{stop + "=20000", delay + "=21000"}, want: 21 * time.Second},
+		{name: "none, in HCL", lines: []string{delay + "=0"}, hcl: true},
+		{name: "a long stop, in HCL", lines: []string{stop + "=60000"}, hcl: true, want: 61 * time.Second},
+	} {
+		d, _ := flat(append(shared[:5:5], c.lines...)...)
+		if c.hcl {
+			for _, key := range []string{delay, stop} {
+				o := d.Origins[key]
+				o.Written = strings.ReplaceAll(key, ".", "_")
+				d.Origins[key] = o
+			}
+		}
+		w, found := config.ReadDistributed(d, registry(t))
+		switch {
+		case found.HasErrors() != (c.want == 0), (len(found) > 0) != (c.warning || c.want == 0):
+			t.Errorf("%s: got\n%s", c.name, render(t, found))
+		case c.want != 0 && w.Distributed.Delay != c.want:
+			t.Errorf("%s: got %s, want %s", c.name, w.Distributed.Delay, c.want)
+		}
+	}
+}
+
 func TestDistributedWorkerMessages(t *testing.T) {
 	t.Parallel()
 	r := registry(t)
@@ -61,7 +98,6 @@ func TestDistributedWorkerMessages(t *testing.T) {
 		append(shared[:5:5], "status.storage.partitions=0", "config.storage.replication.factor=-2", "session.timeout.ms=soon"),
 		append(shared[:5:5], "session.timeout.ms=9000", "heartbeat.interval.ms=9000", "rebalance.timeout.ms=8000"),
 		append(shared[:5:5], "scheduled.rebalance.max.delay.ms=0"),
-		append(shared[:5:5], "task.shutdown.graceful.timeout.ms=60000"),
 		append(shared[:5:5], "offset.storage.file.filename=/x", "exactly.once.source.support=enabled", "connect.protocol=eager", "internal.topics.automatic.creation.enable=false"),
 		append(shared[:5:5], "sesion.timeout.ms=1"),
 	} {

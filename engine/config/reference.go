@@ -40,11 +40,13 @@ func (f *finder) secrets() {
 	if !f.arguments() {
 		return
 	}
+	told := map[diag.Place]bool{} // what a worker says of security is a property of each kind of client
 	for _, key := range f.keys {
 		o := f.Origins[key]
-		if o.Sensitive || o.Place.IsZero() || !f.set(key) || !f.isSecret(key) || reference.MatchString(f.Map[key]) {
+		if told[o.Place] || o.Sensitive || o.Place.IsZero() || !f.set(key) || !f.isSecret(key) || reference.MatchString(f.Map[key]) {
 			continue
 		}
+		told[o.Place] = true
 		f.warn(diag.SensitiveInFile, key, "%s is a secret and stands in the file as plain text. Take it from secret(\"…\"), env(\"…\") or a sensitive variable.", f.Spelling(key))
 	}
 }

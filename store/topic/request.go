@@ -24,6 +24,7 @@ type op struct {
 	Tasks   *putTasks        `json:"tasks,omitempty"`
 	Task    *setTaskTarget   `json:"task,omitempty"`
 	Hold    *holdConnector   `json:"hold,omitempty"`
+	Part    *partMember      `json:"part,omitempty"`
 }
 
 type putConnector struct {
@@ -57,6 +58,10 @@ type holdConnector struct {
 	For  time.Duration `json:"for"` // nanoseconds
 }
 
+type partMember struct {
+	Member string `json:"member"`
+}
+
 type restart struct {
 	Name     string `json:"name"`
 	Instance bool   `json:"instance,omitempty"`
@@ -82,7 +87,7 @@ func encodeRequest(r store.Request) ([]byte, error) {
 	for i, o := range r.Ops {
 		a.Ops[i] = op{
 			(*putConnector)(o.Put), (*deleteConnector)(o.Delete), (*setTarget)(o.Target),
-			(*restart)(o.Restart), (*putTasks)(o.Tasks), (*setTaskTarget)(o.Task), (*holdConnector)(o.Hold),
+			(*restart)(o.Restart), (*putTasks)(o.Tasks), (*setTaskTarget)(o.Task), (*holdConnector)(o.Hold), (*partMember)(o.Part),
 		}
 	}
 	return marshal(a)
@@ -98,6 +103,7 @@ func decodeRequest(id string, value []byte) (store.Request, error) {
 		r.Ops[i] = store.Op{
 			Put: (*store.PutConnector)(o.Put), Delete: (*store.DeleteConnector)(o.Delete), Target: (*store.SetTarget)(o.Target),
 			Restart: (*store.Restart)(o.Restart), Tasks: (*store.PutTasks)(o.Tasks), Task: (*store.SetTaskTarget)(o.Task), Hold: (*store.HoldConnector)(o.Hold),
+			Part: (*store.PartMember)(o.Part),
 		}
 	}
 	return r, nil

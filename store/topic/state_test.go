@@ -355,6 +355,7 @@ func TestRequestsAreReadAsWritten(t *testing.T) {
 		{Tasks: &store.PutTasks{Name: "a", Incarnation: 1, For: 2, Tasks: []config.Map{{}}}},
 		{Task: &store.SetTaskTarget{Name: "a", Task: 1, Target: config.Paused}},
 		{Hold: &store.HoldConnector{Name: "a", By: "b", For: time.Second}},
+		{Part: &store.PartMember{Member: "a:8083/x"}},
 		{Put: &store.PutConnector{Name: "a", Config: config.Map{}, Mark: store.Mark{Project: "p", Source: "s", Digest: "d"}}},
 	}}
 	value, err := encodeRequest(want)

@@ -29,7 +29,7 @@ const (
 )
 
 // patience is how long either side may take.
-const patience = 45 * time.Second
+const patience = 2 * time.Minute
 
 // genuine is a worker of Kafka Connect.
 type genuine struct{ url string }

@@ -160,7 +160,7 @@ func (s *settings) connection(dial dialer) ([]kgo.Opt, error) {
 	return append(secured,
 		kgo.SeedBrokers(s.servers...),
 		kgo.ClientID(s.clientID),
-		kgo.WithLogger(logger{s.log}),
+		kgo.WithLogger(&logger{to: s.log}),
 		kgo.Dialer(dialWithin(dial, s.dialTimeout)),
 		kgo.ConnIdleTimeout(min(max(idle, 100*time.Millisecond), 15*time.Minute)),
 		kgo.MetadataMaxAge(age),

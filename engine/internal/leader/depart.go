@@ -35,7 +35,7 @@ func (l *leader) newDepartures(ctx context.Context) (*departures, error) {
 		return nil, nil //nolint:nilnil // nothing to know
 	}
 	d := &departures{
-		hands:    hands{said: map[slot]store.Status{}, lost: map[string]bool{}},
+		hands:    hands{said: map[slot]store.Status{}, lost: map[string]bool{}, parted: map[string]bool{}},
 		statuses: l.Statuses, delay: l.Delay, since: map[string]time.Time{}, refused: map[string]bool{},
 	}
 	if err := d.refresh(ctx, l); err != nil {
@@ -55,7 +55,7 @@ func (d *departures) known() *hands {
 // refresh reads the present view and all statuses: who left in peace has released everything before.
 func (d *departures) refresh(ctx context.Context, l *leader) error {
 	d.here = map[string]bool{}
-	for _, m := range l.view.Members {
+	for _, m := range d.present(l.view.Members) {
 		d.here[m.ID] = true
 		delete(d.since, m.ID)
 		delete(d.lost, m.ID)
@@ -66,6 +66,29 @@ func (d *departures) refresh(ctx context.Context, l *leader) error {
 	}
 	d.hear(all)
 	return nil
+}
+
+// part takes over who says that it parts, and reports whether anybody does. It is true whatever becomes of the request.
+func (d *departures) part(l *leader, requests []store.Request) (any bool) {
+	if d == nil {
+		return false
+	}
+	for _, q := range requests {
+		for _, op := range q.Ops {
+			if op.Part == nil || op.Part.Member == "" {
+				continue
+			}
+			any = true
+			id := op.Part.Member
+			if !d.parted[id] {
+				l.Logger.Info("a worker leaves; others run what it ran", "member", id)
+			}
+			d.parted[id] = true
+			delete(d.here, id)
+			delete(d.since, id)
+		}
+	}
+	return any
 }
 
 func (d *departures) hear(statuses []store.Status) {
@@ -134,7 +157,7 @@ func (d *departures) refuse(ctx context.Context, l *leader) {
 	if err != nil {
 		return // the next call to the store tells
 	}
-	_, refused := admitted(snapshot.Plan, l.view.Members)
+	_, refused := admitted(snapshot.Plan, d.present(l.view.Members))
 	told := map[string]bool{}
 	for _, m := range refused {
 		if told[m.ID] = true; !d.refused[m.ID] {

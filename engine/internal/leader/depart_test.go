@@ -18,7 +18,13 @@ func clustered(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, journal: &journal{}, views: &member.Watch{}, group: &group{}}
 	b.store = store.NewLocal(nil, nil, b.journal)
-	ctx, cancel := context.WithCancel(t.Context())
+	b.cluster()
+	return b
+}
+
+// cluster runs the leader of a cluster.
+func (b *bench) cluster() {
+	ctx, cancel := context.WithCancel(b.t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		b.err = leader.Run(ctx, leader.Settings{
@@ -27,8 +33,7 @@ func clustered(t *testing.T) *bench {
 		})
 	})
 	b.stop = func() { cancel(); wg.Wait() }
-	t.Cleanup(b.stop)
-	return b
+	b.t.Cleanup(b.stop)
 }
 
 func (b *bench) at(generation int64, members ...string) {
@@ -137,5 +142,82 @@ func TestWhatIsNoMoreIsForgottenOnceItIsReleased(t *testing.T) {
 		say(store.Status{State: store.StateUnassigned, Epoch: leaving[0].Epoch, Released: true})
 		equal(t, "placements", len(b.snapshot().Plan.Placements), 0)
 		equal(t, "statuses", known(), 0)
+	})
+}
+
+func parts(id string) store.Op { return store.Op{Part: &store.PartMember{Member: id}} }
+
+// TestWhoPartsIsNotWaitedFor: what it had is given to others in the answer to its own word, also while the group still has it.
+func TestWhoPartsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, who := range []string{"n", "m"} { // a follower, and the one who leads
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := clustered(t)
+				b.at(1, "m", "n", "o")
+				b.submit("1", create("a"), create("b"), create("c"))
+				equal(t, "placed", b.members(), map[string]int{"m": 1, "n": 1, "o": 1})
+				equal(t, "refusal", b.submit("2", parts(who)).Refusal, "")
+				s := b.snapshot()
+				if _, still := b.members()[who]; still || len(b.members()) != 2 {
+					t.Errorf("%s has parted, and the plan is %v", who, b.members())
+				}
+				for _, p := range s.Plan.Placements {
+					equal(t, "follows", p.Follows, "")
+				}
+				b.submit("3", create("d"), create("e"))
+				if _, again := b.members()[who]; again {
+					t.Errorf("%s has parted, and is given something: %v", who, b.members())
+				}
+				b.at(2, "m", "n", "o") // the group has not noticed
+				pass(time.Minute)
+				if _, again := b.members()[who]; again {
+					t.Errorf("%s has parted, and is given something in a later view: %v", who, b.members())
+				}
+			})
+		})
+	}
+}
+
+// TestTheLastOneParts: nothing has a place any more, and whoever comes next is given everything at once.
+func TestTheLastOneParts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := clustered(t)
+		b.at(1, "m")
+		b.submit("1", create("a"), create("b"))
+		b.submit("2", parts("m"))
+		equal(t, "placed", b.members(), map[string]int{})
+		b.stop()
+		b2 := &bench{t: t, store: b.store, journal: b.journal, views: &member.Watch{}, group: &group{}}
+		b2.cluster()
+		v := view("x", "x", "x")
+		b2.views.Set(v)
+		synctest.Wait()
+		equal(t, "placed with the next one", b2.members(), map[string]int{"x": 2})
+	})
+}
+
+// TestAWordThatNobodyReadIsReadByTheNextLeader: all leave at a time, so that nobody leads when the last ones say so.
+func TestAWordThatNobodyReadIsReadByTheNextLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := clustered(t)
+		b.at(1, "m", "n")
+		b.submit("1", create("a"), create("b"))
+		b.stop()
+		for i, id := range []string{"m", "n"} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := b.store.Submit(ctx, store.Request{ID: string(rune('p' + i)), Ops: []store.Op{parts(id)}}); err == nil {
+				t.Error("nobody leads, and there is an answer")
+			}
+		}
+		b2 := &bench{t: t, store: b.store, journal: b.journal, views: &member.Watch{}, group: &group{}}
+		b2.cluster()
+		b2.views.Set(view("x", "x", "x"))
+		synctest.Wait() // and no time passes
+		equal(t, "placed", b2.members(), map[string]int{"x": 2})
 	})
 }

@@ -21,13 +21,22 @@ func slotOf(p store.Placement) slot { return slot{p.Connector, p.Task} }
 // hands is what is known of things that pass from one member to another (rules 6 and 8 of D2). What is not known yet makes
 // a plan more careful, never less. nil: there is one member for ever, and nothing passes.
 type hands struct {
-	said map[slot]store.Status // the newest status
-	here map[string]bool       // who is in the group
-	lost map[string]bool       // who has departed, as was stated, and whose delay has passed
+	said   map[slot]store.Status // the newest status
+	here   map[string]bool       // who is in the group and has not parted
+	lost   map[string]bool       // who has departed, as was stated, and whose delay has passed
+	parted map[string]bool       // who has said that it runs nothing and never will
 }
 
 // gone reports whether a member runs nothing any more, whatever it had.
-func (h *hands) gone(id string) bool { return h.lost[id] && !h.here[id] }
+func (h *hands) gone(id string) bool { return h.parted[id] || h.lost[id] && !h.here[id] }
+
+// present are those of some members who have not parted.
+func (h *hands) present(all []member.Member) []member.Member {
+	if h == nil || len(h.parted) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m member.Member) bool { return h.parted[m.ID] })
+}
 
 // settled reports whether nobody but the placement's member can be running it: who had it before has released it, or the
 // member itself has said something since, or there is nobody to wait for.
@@ -124,7 +133,7 @@ func (h *hands) pending(p store.Plan) bool {
 func (h *hands) departed(p store.Plan) []string {
 	missing := map[string]bool{}
 	waits := func(id string) {
-		if id != "" && !h.here[id] && !h.lost[id] {
+		if id != "" && !h.here[id] && !h.gone(id) {
 			missing[id] = true
 		}
 	}

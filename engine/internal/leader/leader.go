@@ -131,6 +131,7 @@ func (l *leader) term(ctx context.Context) error {
 	}
 	var requests []store.Request
 	for replan := true; l.view.Leads(); {
+		replan = l.watch.part(l, requests) || replan
 		if err := l.decide(ctx, fence, requests, replan); err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (l *leader) decide(ctx context.Context, fence store.Fence, requests []store
 		return fmt.Errorf("read the configurations: %w", err)
 	}
 	r := round{
-		snapshot: snapshot, requests: requests, members: l.view.Members, hands: l.watch.known(),
+		snapshot: snapshot, requests: requests, members: l.watch.known().present(l.view.Members), hands: l.watch.known(),
 		needs: l.needs.of, replan: replan, now: time.Now(), tooLarge: map[string]string{},
 	}
 	c, err := l.commit(ctx, fence, r)

@@ -26,7 +26,7 @@ type round struct {
 
 // decide answers requests in their order, each seeing what those before it have done, and makes the plan that follows.
 func decide(r round) store.Commit {
-	d := draft{snapshot: r.snapshot, connectors: map[string]*store.Connector{}, tooLarge: r.tooLarge}
+	d := draft{snapshot: r.snapshot, connectors: map[string]*store.Connector{}, tooLarge: r.tooLarge, alone: r.hands == nil}
 	var answers []store.Answer
 	for _, q := range r.requests {
 		a := store.Answer{ID: q.ID}
@@ -62,6 +62,7 @@ type draft struct {
 	request    map[string]*store.Connector // what the request under way changes besides
 	tooLarge   map[string]string
 	now        time.Time
+	alone      bool // there is one member for ever
 }
 
 // carryOut carries out all operations of a request or none.
@@ -86,7 +87,7 @@ func (d *draft) carryOut(q store.Request, now time.Time) *refusal {
 
 func (d *draft) operation(op store.Op) *refusal {
 	set := 0
-	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil, op.Task != nil, op.Hold != nil} {
+	for _, is := range []bool{op.Put != nil, op.Delete != nil, op.Target != nil, op.Restart != nil, op.Tasks != nil, op.Task != nil, op.Hold != nil, op.Part != nil} {
 		if is {
 			set++
 		}
@@ -106,6 +107,8 @@ func (d *draft) operation(op store.Op) *refusal {
 		return d.taskTarget(op.Task)
 	case op.Hold != nil:
 		return d.hold(op.Hold)
+	case op.Part != nil:
+		return d.part(op.Part)
 	default:
 		return d.tasks(op.Tasks)
 	}
@@ -273,6 +276,14 @@ func (d *draft) hold(p *store.HoldConnector) *refusal {
 		c.Hold = store.Hold{By: p.By, Until: d.now.Add(p.For).UTC().Truncate(time.Millisecond)}
 	}
 	d.set(c)
+	return nil
+}
+
+// part takes a member's word for it that it runs nothing any more; what follows from that is in the plan.
+func (d *draft) part(p *store.PartMember) *refusal {
+	if p.Member == "" || d.alone {
+		return refuse(store.Invalid, "Nobody is there who could part.")
+	}
 	return nil
 }
 

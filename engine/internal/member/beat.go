@@ -95,8 +95,9 @@ func (g *Group) answered(sent Instant, was standing, whole bool) {
 		g.mu.Unlock()
 		return
 	}
+	lapsed := g.state.out || !g.lease.Holds(g.Now()) // also when nobody here has noticed: others look at the lease, too
 	g.renew(sent, whole)
-	back := g.state.out && g.lease.Holds(g.Now()) && g.view.Self != ""
+	back := lapsed && g.lease.Holds(g.Now()) && g.view.Self != ""
 	if back {
 		g.state.out = false
 	}

@@ -327,6 +327,29 @@ func TestASuspendedMachineHasNoLease(t *testing.T) {
 	})
 }
 
+// TestALapseThatTheMemberDidNotNoticeIsTold when it ends: whoever looked at the lease meanwhile waits for that.
+func TestALapseThatTheMemberDidNotNoticeIsTold(t *testing.T) {
+	t.Parallel()
+	virtual(t, 1, func(t *testing.T, k *kafkatest.Cluster) {
+		a := start(t, k, "a", timing)
+		together(t, 5*time.Second, a)
+		term := a.Lease().Term()
+		_, seen := a.watch.View()
+		a.clock.mu.Lock()
+		a.clock.jump = time.Hour
+		a.clock.mu.Unlock()
+		began := time.Now()
+		if err := a.Confirm(t.Context()); err != nil || a.Lease().Term() == term || !a.Lease().Holds(a.clock.now()) {
+			t.Fatalf("the heartbeat of a confirmation: %v, and a lease of term %d, %d before", err, a.Lease().Term(), term)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, _, err := a.watch.Wait(ctx, seen); err != nil || time.Since(began) > time.Second {
+			t.Errorf("a new term was not told at once: %v after %s", err, time.Since(began))
+		}
+	})
+}
+
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	virtual(t, 1, func(t *testing.T, k *kafkatest.Cluster) {

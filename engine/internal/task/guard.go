@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"sync"
 
 	"github.com/penstock/penstock/engine/diag"
 )
@@ -13,6 +15,42 @@ import (
 type Guard struct {
 	Plugin string // as people know it
 	Logger *slog.Logger
+	calls  *calls // nil: nobody asks
+}
+
+// calls are those into a plugin that have not returned, the oldest first.
+type calls struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (c *calls) begin(what string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.names = append(c.names, what)
+}
+
+func (c *calls) end(what string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.names, what)
+	c.names = slices.Delete(c.names, i, i+1)
+}
+
+// oldest is the name of a call that has not returned for the longest time; "": there is none.
+func (c *calls) oldest() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.names) == 0 {
+		return ""
+	}
+	return c.names[0]
 }
 
 // Call runs f; what is the name of the plugin's method.
@@ -24,6 +62,8 @@ func (g Guard) Call(what string, f func() error) (err error) {
 			err = &d
 		}
 	}()
+	g.calls.begin(what)
+	defer g.calls.end(what)
 	return f()
 }
 

@@ -50,7 +50,7 @@ func (s *sink) lookAround(l *lives) {
 func (s *sink) look(ctx context.Context, topics ...string) (kadm.TopicDetails, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	return kadm.NewClient(s.client).ListTopics(ctx, topics...)
+	return kadm.NewClient(s.client.Client).ListTopics(ctx, topics...)
 }
 
 // gone deals with a topic that the broker does not know under the identity that the consumer has of it. While it is not
@@ -73,7 +73,7 @@ func (s *sink) gone(ctx context.Context, topic string) error {
 func (s *sink) findEnds(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	admin := kadm.NewClient(s.client)
+	admin := kadm.NewClient(s.client.Client)
 	var topics []string
 	for _, p := range s.group.parts {
 		topics = append(topics, p.Topic)

@@ -29,12 +29,12 @@ type sink struct {
 	chain   *chain
 	decoder *decoder
 
-	client *kgo.Client
+	client *consumer
 	queue  *deadLetters // nil: none
 	asks   *sinkHost
 	group  *group
 	polls  kafka.Poll
-	quit   func() // closes the client, once
+	quit   func() error // leaves the group and closes the client, once
 	ended  chan struct{}
 	joined sync.WaitGroup
 
@@ -103,18 +103,23 @@ func (s *sink) open(l *lives) error {
 		return fmt.Errorf("start the task: %w", err)
 	}
 	// The client joins the group as soon as it is made, so the plugin is ready before.
-	if s.client, err = t.Clients.ConsumerClient(task.Consumer, "connector-consumer-"+t.name(), "connect-"+t.Instance.Name, opts...); err != nil {
-		return fmt.Errorf("make the consumer: %w", err)
+	if s.client, err = t.newConsumer(l.life, opts...); err != nil {
+		return err
 	}
-	s.quit = sync.OnceFunc(s.client.CloseAllowingRebalance)
+	s.quit = sync.OnceValue(func() error { return s.part(l) })
 	s.joined.Go(func() {
 		select {
 		case <-t.abandoned:
-			s.quit() // the plugin hangs; the partitions go to others
+			if err := s.quit(); err != nil { // the plugin hangs; the partitions go to others
+				t.Logger.Warn("the consumer of an abandoned task stays in its group until its session ends", "error", err)
+			}
 		case <-s.ended:
 		}
 	})
-	s.joined.Go(admitted(l, s.client, task.Consumer))
+	if t.Holds != nil {
+		s.joined.Go(func() { s.succeed(l) })
+	}
+	s.joined.Go(admitted(l, s.client.Client, task.Consumer))
 	now := time.Now()
 	s.pace = pace{interval: cmp.Or(s.t.Instance.Task.FlushInterval, flushInterval)}
 	s.commitAt, s.lookAt = now.Add(s.pace.next()), now.Add(s.t.patience)
@@ -146,7 +151,7 @@ func (s *sink) step(l *lives) error {
 		s.commitAt = time.Now().Add(s.pace.next())
 	}
 	s.rewind()
-	s.applyHolds(s.client)
+	s.applyHolds(s.client.Client)
 	fetches := s.poll(l, seq)
 	if s.group.err != nil {
 		return s.group.err
@@ -539,13 +544,30 @@ func (s *sink) close(l *lives) error {
 	}
 	s.joined.Wait()
 	if s.client != nil {
-		if !s.t.gone() {
-			if err := s.client.LeaveGroupContext(l.last); err != nil {
-				errs = append(errs, fmt.Errorf("leave the group: %w", err))
-			}
+		if err := s.quit(); err != nil {
+			errs = append(errs, fmt.Errorf("leave the group: %w", err))
 		}
-		s.quit()
 	}
 	s.queue.close()
 	return errors.Join(errs...)
+}
+
+// succeed takes the place, in the group, of who had the task before and died with its worker. Only where workers have leases is
+// it known that nobody else runs the task (invariant 5); two that run alone may well share a group.
+func (s *sink) succeed(l *lives) {
+	if err := s.client.succeed(l.life, "connector-consumer-"+s.t.name()); err != nil && l.life.Err() == nil {
+		s.t.Logger.Debug("whether a dead worker's consumer is in the group is not known; its session ends by itself", "error", err)
+	}
+}
+
+// part takes the task out of its group and closes the client. It does so also after the stop budget, for a task that was
+// abandoned.
+func (s *sink) part(l *lives) error {
+	ctx, cancel := l.leave, context.CancelFunc(func() {})
+	if s.t.gone() {
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(l.life), s.t.StopBudget)
+	}
+	defer cancel()
+	defer s.client.close()
+	return s.client.leave(ctx, s.t.StopBudget/16)
 }

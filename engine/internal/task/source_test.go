@@ -577,8 +577,8 @@ func TestHangingPluginIsAbandonedWithinTheBudget(t *testing.T) {
 	r := start(t, s)
 	src.AwaitCalls(t, "task.poll", 1)
 	r.await("the hang", func() bool { return src.Pending() == 0 })
-	if err := r.halt(); !errors.Is(err, task.ErrAbandoned) {
-		t.Errorf("got %v, want %v", err, task.ErrAbandoned)
+	if err := r.halt(); !errors.Is(err, task.ErrAbandoned) || !strings.Contains(err.Error(), "Poll of "+s.Instance.Plugin.Class+" hangs") {
+		t.Errorf("got %v, want %v, and which call hangs", err, task.ErrAbandoned)
 	}
 	before := len(r.states())
 	close(release)
@@ -590,6 +590,26 @@ func TestHangingPluginIsAbandonedWithinTheBudget(t *testing.T) {
 	if got := len(r.states()); got != before {
 		t.Errorf("an abandoned task reported %v", r.states()[before:])
 	}
+}
+
+// TestWhatIsNoFaultOfThePluginIsNotCalledSo: the offsets' store does not come back.
+func TestWhatIsNoFaultOfThePluginIsNotCalledSo(t *testing.T) {
+	t.Parallel()
+	c := kafkatest.Start(t, "scripted")
+	src, o := &plugintest.ScriptedSource{}, newOffsets()
+	storing, release := make(chan struct{}, 8), make(chan struct{})
+	o.heard = func([]store.Offset) { storing <- struct{}{}; <-release }
+	src.Push(plugintest.Numbered("a", 0, 3))
+	s := source(t, c, src, o, fast)
+	s.StopBudget = 200 * time.Millisecond
+	r := start(t, s)
+	<-storing
+	err := r.halt()
+	close(release)
+	if !errors.Is(err, task.ErrAbandoned) || strings.Contains(err.Error(), "hangs") || !strings.Contains(err.Error(), "Kafka has not answered") {
+		t.Errorf("got %v, want %v, and no word of the plugin", err, task.ErrAbandoned)
+	}
+	src.AwaitCalls(t, "task.stop", 1)
 }
 
 func TestFailureCountsWhenThePluginHangsAfterwards(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 // nothing more is sent, and no offset is stored.
 var ErrLease = errors.New("the worker's lease has ended")
 
-// ErrAbandoned is what Run returns for a task that did not end within its stop budget: its plugin hangs. It sends and
-// stores nothing any more, but its goroutine, and what the plugin holds, stay until the plugin returns.
+// ErrAbandoned is what Run returns for a task that did not end within its stop budget: its plugin hangs, as a rule. It sends
+// and stores nothing any more, but its goroutine, and what the plugin holds, stay until the plugin returns.
 var ErrAbandoned = errors.New("the task did not stop in time and was abandoned")
 
 // Settings is what a task needs to run.
@@ -58,6 +58,7 @@ type Task struct {
 	Settings
 	machine machine
 	control control
+	calls   calls
 
 	abandoned chan struct{}
 	abandon   func()
@@ -116,6 +117,7 @@ type lives struct {
 	send  context.Context         //nolint:containedctx // of what is sent, put and flushed
 	store context.Context         //nolint:containedctx // of offsets
 	last  context.Context         //nolint:containedctx // of the plugin's Stop
+	leave context.Context         //nolint:containedctx // of the consumer group
 }
 
 // Run runs the task until ctx is done, which is a stop and returns nil, or until it fails, which returns why. An error
@@ -131,7 +133,9 @@ func (t *Task) Run(ctx context.Context) error {
 	defer endStore()
 	last, endLast := outlive(life, t.StopBudget*7/8)
 	defer endLast()
-	l := &lives{life, fail, send, store, last}
+	leave, endLeave := outlive(life, t.StopBudget*15/16)
+	defer endLeave()
+	l := &lives{life, fail, send, store, last, leave}
 	finished := make(chan error, 1)
 	go func() { finished <- t.run(ctx, l) }() // joined below, unless the plugin hangs
 
@@ -159,11 +163,16 @@ func ownFailure(ctx, life context.Context) error {
 	return nil
 }
 
-// leave gives a hanging task up. Its goroutine finds its contexts done and its lease ended when the plugin returns.
+// leave gives a task up that has not ended in time. Its goroutine finds its contexts done and its lease ended when what it
+// waits for returns.
 func (t *Task) leave(ctx, life context.Context) error {
 	t.abandon()
-	d := diag.New(diag.TaskFailed, diag.Place{}, "Task %s did not stop within %s: a call into %s hangs. It was abandoned; what it has not stored comes again.", t.name(), t.StopBudget, t.Instance.Plugin.Class)
-	t.Logger.Error("the task was abandoned: a call into its plugin hangs", "code", d.Code, "task", t.name(), "plugin", t.Instance.Plugin.Class, "budget", t.StopBudget)
+	why := fmt.Sprintf("%s of %s hangs", t.calls.oldest(), t.Instance.Plugin.Class)
+	if t.calls.oldest() == "" {
+		why = "its plugin has returned, and Kafka has not answered"
+	}
+	d := diag.New(diag.TaskFailed, diag.Place{}, "Task %s did not stop within %s: %s. It was abandoned; what it has not stored comes again.", t.name(), t.StopBudget, why)
+	t.Logger.Error("the task was abandoned, since it did not stop in time", "code", d.Code, "task", t.name(), "why", why, "budget", t.StopBudget)
 	err := fmt.Errorf("%w: %w", ErrAbandoned, &d)
 	if cause := ownFailure(ctx, life); cause != nil { // it failed first
 		err = errors.Join(incurable(cause), err)
@@ -258,7 +267,7 @@ func (t *Task) newBody() (body, error) {
 // name is what Kafka Connect calls a task in log lines and client ids.
 func (t *Task) name() string { return fmt.Sprintf("%s-%d", t.Instance.Name, t.Number) }
 
-func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger} }
+func (t *Task) guard() Guard { return Guard{t.Instance.Plugin.Class, t.Logger, &t.calls} }
 
 // holds reports whether the task may still act: its worker's lease lasts and it was not abandoned.
 func (t *Task) holds() bool {

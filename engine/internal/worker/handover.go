@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/penstock/penstock/engine/internal/member"
@@ -14,57 +13,74 @@ import (
 // hands is what is known of things that pass from one worker to another (rules 6 and 7 of D2).
 type hands struct {
 	term    int64                // of the lease in which the log was last read to its end; lapsed: none
+	reading int64                // the term in which it is being read; lapsed: none
 	said    map[key]store.Status // the newest statuses that were heard of
 	let     map[key]int64        // the epoch that was released here last
 	owed    map[key]store.Placement
 	given   []store.Placement // by the newest plan
 	waiting bool              // something here waits for a status
-	last    map[key]bool      // what leave is going to release
 }
 
 // lapsed is the term of no lease.
 const lapsed = -1
 
 // leaseEvery is how often the lease is looked at before its end. Go's timers stand still while the machine is suspended,
-// the lease does not, so one timer for its end would be late.
+// the lease does not, so one timer for its end would be late. That it holds again a view tells.
 const leaseEvery = time.Second
 
 func newHands() hands {
-	return hands{term: lapsed, said: map[key]store.Status{}, let: map[key]int64{}}
+	return hands{term: lapsed, reading: lapsed, said: map[key]store.Status{}, let: map[key]int64{}}
+}
+
+// read is the end of reading the log to its end in a term of the lease.
+type read struct {
+	term int64
+	err  error
 }
 
 // held reports whether this worker may run anything: its lease holds, and it has read the log to its end since the lease
-// began to hold, so that it cannot have missed the statement of its own departure. An error is one of the store.
-func (w *Worker) held(ctx context.Context) (bool, error) {
+// began to hold, so that it cannot have missed the statement of its own departure. It begins to read when that is missing.
+func (w *Worker) held(ctx context.Context) bool {
 	lease := w.lease()
 	if !lease.Holds(w.now()) {
 		if w.hands.term != lapsed {
 			w.Logger.Debug("the lease has run out: everything stops until it holds again") // why, the membership tells
 		}
 		w.hands.term = lapsed
-		return false, nil
+		return false
 	}
 	if lease.Term() == w.hands.term {
-		return true, nil
+		return true
 	}
 	if w.hands.term != lapsed { // it ran out and nobody noticed
 		w.reconcile(ctx, nil)
 	}
 	w.hands.term = lapsed
-	bounded, cancel := context.WithTimeout(ctx, leaseEvery)
-	defer cancel()
-	switch err := w.Configs.Sync(bounded); {
-	case err == nil:
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return false, nil // at the next look
-	default:
-		return false, err
+	if w.hands.reading == lapsed {
+		w.hands.reading = lease.Term()
+		w.beside.Go(func() { w.reads <- read{lease.Term(), w.Configs.Sync(ctx)} })
 	}
-	if now := w.lease(); now.Term() != lease.Term() || !now.Holds(w.now()) {
-		return false, nil
+	return false
+}
+
+// caughtUp takes over that the log was read; a term that has ended meanwhile is read in anew. An error is one of the store.
+func (w *Worker) caughtUp(r read) error {
+	w.hands.reading = lapsed
+	if lease := w.lease(); r.err == nil && lease.Term() == r.term && lease.Holds(w.now()) {
+		w.hands.term = r.term
 	}
-	w.hands.term = lease.Term()
-	return true, nil
+	return r.err
+}
+
+// watchLease makes the loop look at the lease whenever the membership has changed, until ctx is done.
+func (w *Worker) watchLease(ctx context.Context) {
+	for seen := 0; ; {
+		var err error
+		if _, seen, err = w.Views.Wait(ctx, seen); err != nil {
+			return
+		}
+		w.nudge()
+	}
 }
 
 func (w *Worker) lease() member.Lease {
@@ -131,14 +147,15 @@ func (h *hands) owes(me string, p store.Plan) {
 // release says of everything that others wait for, and that does not run here, that it never will again by a placement
 // that is older: also of what was never started. It says so once, since whoever waited says next that it runs.
 func (w *Worker) release(ctx context.Context) {
-	var all []store.Placement
 	for k, pl := range w.hands.owed {
 		if _, runs := w.units[k]; runs || w.hands.let[k] >= pl.Epoch || pl.Member == w.Member && !w.hands.clear(w.Member, pl) {
 			continue
 		}
-		all = append(all, pl)
+		w.hands.let[k] = pl.Epoch
+		w.tell.say(ctx, store.Status{
+			Connector: pl.Connector, Task: pl.Task, State: store.StateUnassigned, Member: w.Member, Epoch: pl.Epoch, Released: true,
+		})
 	}
-	w.letGo(ctx, all)
 	for k := range w.hands.let {
 		if _, owed := w.hands.owed[k]; !owed {
 			delete(w.hands.let, k)
@@ -146,57 +163,22 @@ func (w *Worker) release(ctx context.Context) {
 	}
 }
 
-// mostReleases are written at a time; each waits for the brokers.
-const mostReleases = 64
+// leaveWithin bounds, at the end, the wait for the leader and for the brokers.
+const leaveWithin = 2 * time.Second
 
-// letGo writes releases. One that could not be written is tried again at the next look at the lease.
-func (w *Worker) letGo(ctx context.Context, all []store.Placement) {
-	written := make([]bool, len(all))
-	var writing sync.WaitGroup
-	free := make(chan struct{}, mostReleases)
-	for i, p := range all {
-		free <- struct{}{}
-		writing.Go(func() {
-			written[i] = w.releaseOne(ctx, p)
-			<-free
-		})
-	}
-	writing.Wait()
-	for i, p := range all {
-		if written[i] {
-			w.hands.let[key{p.Connector, p.Task}] = p.Epoch
-		}
-	}
-}
-
-func (w *Worker) releaseOne(ctx context.Context, p store.Placement) (written bool) {
-	err := w.Statuses.Put(ctx, store.Status{
-		Connector: p.Connector, Task: p.Task, State: store.StateUnassigned, Member: w.Member, Epoch: p.Epoch, Released: true,
-	})
-	if err != nil && !errors.Is(err, store.ErrClosed) {
-		w.Logger.Warn("a release could not be stored", "connector", p.Connector, "task", p.Task, "epoch", p.Epoch, "error", err)
-	}
-	return err == nil
-}
-
-// willLeave notes what leave is going to release.
-func (w *Worker) willLeave() {
-	w.hands.last = map[key]bool{}
-	for _, p := range w.hands.given {
-		if w.Lease != nil && w.hands.clear(w.Member, p) {
-			w.hands.last[key{p.Connector, p.Task}] = true
-		}
-	}
-}
-
-// leave releases, once nothing runs here any more and nothing will, what the last plan gave, so that others need not wait
-// for the end of a delay.
+// leave says, once nothing runs here any more, that nothing ever will, so that nobody waits for the end of a delay. Whoever
+// leads, now or later, takes that from the log; the answer shows that it is there.
 func (w *Worker) leave(ctx context.Context) {
-	if w.Lease == nil {
-		return
+	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
+	defer cancel()
+	if w.Lease != nil {
+		w.release(ctx)
+		_, err := w.Configs.Submit(ctx, store.Request{ID: store.NewID(), Ops: []store.Op{{Part: &store.PartMember{Member: w.Member}}}})
+		if err != nil && !errors.Is(err, store.ErrClosed) {
+			w.Logger.Debug("nobody has heard yet that this worker leaves", "error", err)
+		}
 	}
-	w.letGo(ctx, slices.DeleteFunc(w.hands.given, func(p store.Placement) bool { return !w.hands.last[key{p.Connector, p.Task}] }))
-	w.release(ctx)
+	w.tell.close(ctx)
 }
 
 // ears hear of statuses while something waits for one. The zero ears of a worker that is alone hear nothing.
@@ -232,15 +214,14 @@ func (w *Worker) listen(ctx context.Context) *ears {
 	return e
 }
 
-// ask waits for a status if anything needs one, and for the next look at the lease.
+// ask waits for a status if anything needs one, and for the next look at a lease that holds.
 func (e *ears) ask(h hands, left time.Duration) {
 	if e.asks == nil {
 		return
 	}
-	if left <= 0 {
-		left = leaseEvery // it has run out: until it holds again
+	if e.timer.Stop(); left > 0 {
+		e.timer.Reset(min(left, leaseEvery))
 	}
-	e.timer.Reset(min(left, leaseEvery))
 	if h.waiting && !e.busy {
 		e.busy = true
 		e.asks <- e.after

@@ -248,6 +248,14 @@ func completed(c plugin.Config, inst *graph.Instance) config.Map {
 	return m
 }
 
+// tellFirst waits a little for what was said of a connector to be known: that the tasks of an older configuration run no more, before
+// there are others.
+func (i *instance) tellFirst(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	i.w.tell.written(ctx, name)
+}
+
 // tasks asks the connector for its tasks and submits them when they differ from what is stored.
 func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance) error {
 	if !i.mayAct() {
@@ -278,6 +286,7 @@ func (i *instance) tasks(ctx context.Context, c connector, inst *graph.Instance)
 	}
 	submit, cancel := context.WithTimeout(ctx, submitWithin)
 	defer cancel()
+	i.tellFirst(submit, conn.Name)
 	answer, err := i.w.Configs.Submit(submit, store.Request{
 		ID: store.NewID(), Deadline: time.Now().Add(submitWithin),
 		Ops: []store.Op{{Tasks: &store.PutTasks{Name: conn.Name, Incarnation: conn.Incarnation, For: conn.Revision, Tasks: stored}}},

@@ -186,6 +186,12 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 			continue
 		}
 		if want, ok := wishes[k]; !ok || want.identity != u.identity {
+			if u.stopping {
+				continue
+			}
+			if wishes != nil && w.outdated(u) {
+				u.replace(ctx, w)
+			}
 			u.stop()
 		} else {
 			u.aim(want)
@@ -201,6 +207,12 @@ func (w *Worker) reconcile(ctx context.Context, wishes map[key]wish) {
 	}
 }
 
+// outdated reports whether a task was made of another configuration than the one that is stored.
+func (w *Worker) outdated(u *unit) bool {
+	k, ok := w.compiled[u.connector]
+	return ok && u.task != store.Instance && (k.instance == nil || k.instance.Fingerprint != u.fingerprint)
+}
+
 // settle takes what has ended out of the books: it is forgotten unless it failed and is still wanted as it is, in which
 // case it stays failed until it is time to heal it, or until something about it changes.
 func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
@@ -213,11 +225,12 @@ func (w *Worker) settle(ctx context.Context, u *unit, wishes map[key]wish) {
 	_, owed := w.hands.owed[u.key]
 	switch _, stored := w.stored[u.connector]; {
 	case wanted:
-	case owed, w.hands.last[u.key]: // its release says all, and the leader forgets what is no more
+	case owed: // its release says all, and the leader forgets what is no more
 	case stored:
 		// An older word of this unit must not outlive it; whoever runs it next writes with a newer epoch.
-		w.report(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})
+		w.tell.say(ctx, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member, Epoch: u.placed()})
 	case w.Lease == nil && !w.runs(u.connector):
+		w.tell.written(ctx, u.connector) // there are no brokers to wait for
 		if err := w.Statuses.Forget(ctx, u.connector); err != nil {
 			w.Logger.Warn("the statuses of a deleted connector could not be dropped", "connector", u.connector, "error", err)
 		}

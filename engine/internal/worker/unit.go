@@ -24,17 +24,30 @@ type unit struct {
 	renew    func(store.Connector) // of an instance: tells it of another revision; never waits
 	heal     heal
 
-	mu    sync.Mutex
-	epoch int64        // of its placement
-	last  store.Status // what it said of itself last
+	mu       sync.Mutex
+	epoch    int64        // of its placement
+	last     store.Status // what it said of itself last
+	replaced bool         // see replace
 }
 
-// say writes a status of the unit, for the placement that it has now.
+// say tells a status of the unit, for the placement that it has now. It does not wait.
 func (u *unit) say(ctx context.Context, w *Worker, s store.Status) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.replaced && s.State != store.StateFailed {
+		return
+	}
 	s.Epoch, u.last = u.epoch, s
-	w.report(ctx, s)
+	w.tell.say(ctx, s)
+}
+
+// replace says of a task of an older configuration, before it is told to stop, that it runs no more: whoever reads that it does
+// takes it for the task of the present one, which may be stored before this one has ended.
+func (u *unit) replace(ctx context.Context, w *Worker) {
+	u.say(ctx, w, store.Status{Connector: u.connector, Task: u.task, State: store.StateUnassigned, Member: w.Member})
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.replaced = true
 }
 
 // adopt makes the unit speak for another placement of the same thing: one that was taken away and came back before
@@ -48,7 +61,7 @@ func (u *unit) adopt(ctx context.Context, w *Worker, epoch int64) {
 	u.epoch = epoch
 	if u.last.State != "" {
 		u.last.Epoch = epoch
-		w.report(ctx, u.last)
+		w.tell.say(ctx, u.last)
 	}
 }
 
@@ -94,7 +107,6 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 	if want.instance != nil {
 		u.heal = heal{policy: want.instance.Healing, attempt: attempt, began: time.Now()}
 	}
-	// Statuses are written for as long as the unit ends, so their context outlives the stop.
 	report := func(state store.State, err error) {
 		if errors.Is(err, task.ErrLease) {
 			return // no failure of its own; what it is from now on is for the next who runs it to say
@@ -103,7 +115,7 @@ func (w *Worker) start(ctx context.Context, want wish, attempt int) *unit {
 		if err != nil {
 			s.Trace = err.Error()
 		}
-		u.say(context.WithoutCancel(ctx), w, s)
+		u.say(ctx, w, s)
 	}
 	var run func(context.Context) error
 	switch {

@@ -12,8 +12,8 @@ package worker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/penstock/penstock/engine/config"
@@ -40,6 +40,8 @@ type Settings struct {
 	// Lease says until when this worker may run what it has (rule 7 of D2); it must not wait. nil: for ever, and there is no
 	// other worker to hand anything over to.
 	Lease func() member.Lease
+	// Views tells of each change of the membership; after one that makes a lease hold again, Lease says so. nil without Lease.
+	Views *member.Watch
 	// StopBudget bounds what a connector's Stop may take; tasks bound themselves.
 	StopBudget time.Duration
 	// Failed hears of each instance and task that fails, from its own goroutine; it must not wait. May be nil.
@@ -74,6 +76,9 @@ type Worker struct {
 	stored   map[string]store.Connector // of the newest snapshot
 	wake     chan struct{}              // has room for one: something here changed
 	hands    hands
+	tell     *teller
+	reads    chan read      // of the log, to its end
+	beside   sync.WaitGroup // of what goes on beside the loop
 }
 
 // key names an instance (task is store.Instance) or a task.
@@ -101,6 +106,8 @@ func New(s Settings) *Worker {
 		compiled: map[string]compiled{},
 		wake:     make(chan struct{}, 1),
 		hands:    newHands(),
+		tell:     newTeller(s.Statuses, s.Logger),
+		reads:    make(chan read, 1),
 	}
 }
 
@@ -108,7 +115,6 @@ func New(s Settings) *Worker {
 // failures of instances and tasks are statuses.
 func (w *Worker) Run(ctx context.Context) error {
 	err := w.loop(ctx)
-	w.willLeave()
 	// The shutdown is a reconciliation with nothing wanted.
 	w.reconcile(context.WithoutCancel(ctx), nil)
 	for len(w.units) > 0 {
@@ -124,6 +130,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 func (w *Worker) loop(ctx context.Context) error {
 	watch, cancel := context.WithCancel(ctx)
+	defer w.beside.Wait()
 	defer cancel()
 	var revision store.Revision
 	changed, watched := make(chan error, 1), make(chan struct{})
@@ -139,15 +146,15 @@ func (w *Worker) loop(ctx context.Context) error {
 	defer func() { cancel(); close(look); <-watched }()
 	ears := w.listen(watch)
 	defer func() { cancel(); ears.close() }()
+	if w.Views != nil {
+		w.beside.Go(func() { w.watchLease(watch) })
+	}
 
 	waiting := false
 	secrets := time.NewTicker(cmp.Or(w.SecretsEvery, secretsEvery))
 	defer secrets.Stop()
 	for {
-		held, err := w.held(ctx)
-		if err != nil {
-			return err
-		}
+		held := w.held(watch)
 		s, err := w.Configs.Snapshot(ctx) // no older than the lease
 		if err != nil {
 			return err
@@ -175,6 +182,10 @@ func (w *Worker) loop(ctx context.Context) error {
 					return err
 				}
 			case <-w.wake:
+			case r := <-w.reads:
+				if err := w.caughtUp(r); err != nil {
+					return err
+				}
 			case <-ears.tick:
 			case heard := <-ears.heard:
 				if heard.err != nil {
@@ -193,12 +204,5 @@ func (w *Worker) nudge() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
-	}
-}
-
-// report writes a status. A store that cannot take one is told to the log only: what runs goes on running.
-func (w *Worker) report(ctx context.Context, s store.Status) {
-	if err := w.Statuses.Put(ctx, s); err != nil && !errors.Is(err, store.ErrClosed) {
-		w.Logger.Warn("the status could not be stored", "connector", s.Connector, "task", s.Task, "state", s.State, "error", err)
 	}
 }

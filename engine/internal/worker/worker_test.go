@@ -41,36 +41,44 @@ type bench struct {
 	hosts   map[string]plugin.Host
 	secrets map[string]string
 	healing graph.Healing
-	failing map[string]int // how often a task fails before it runs
+	failing map[string]int           // how often a task fails before it runs
+	stops   map[string]chan struct{} // a connector's Stop waits for this
 	wake    chan struct{}
+	stop    func() // ends the worker and waits for it
 }
 
-func start(t *testing.T) *bench {
+func start(t *testing.T, change ...func(*Settings)) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, store: memory.Open(), running: map[string]int{}, fail: map[string]error{},
-		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, secrets: map[string]string{}, failing: map[string]int{}, wake: make(chan struct{}),
+		slow: map[string]chan struct{}{}, tasks: map[string]int{}, hosts: map[string]plugin.Host{}, secrets: map[string]string{}, failing: map[string]int{}, stops: map[string]chan struct{}{}, wake: make(chan struct{}),
 	}
 	fence, err := b.store.Claim(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.fence = fence
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	w := New(Settings{
+	s := Settings{
 		Member: me, Configs: b.store, Statuses: b.store.Statuses(), StopBudget: time.Second, Logger: discard(),
 		Compile: b.compile, NewTask: b.newTask, Secrets: b.secretsOf, SecretsEvery: 5 * time.Millisecond,
-	})
-	wg.Go(func() {
-		if err := w.Run(ctx); err != nil {
+	}
+	for _, c := range change {
+		c(&s)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	leading, end := context.WithCancel(context.Background())
+	var working, led sync.WaitGroup
+	working.Go(func() {
+		if err := New(s).Run(ctx); err != nil {
 			t.Errorf("the worker: %v", err)
 		}
 	})
-	wg.Go(func() { b.lead(ctx) })
+	led.Go(func() { b.lead(leading) })
+	b.stop = func() { cancel(); working.Wait() }
 	t.Cleanup(func() {
-		cancel()
-		wg.Wait()
+		b.stop()
+		end()
+		led.Wait()
 		if err := b.store.Close(); err != nil {
 			t.Error(err)
 		}
@@ -89,9 +97,36 @@ func (b *bench) lead(ctx context.Context) {
 		}
 		for _, r := range requests {
 			for _, op := range r.Ops {
+				if op.Part != nil {
+					b.note("part %s", op.Part.Member)
+					b.answer(r.ID)
+					continue
+				}
 				b.write(op.Tasks.Name, func(c *store.Connector) { c.Tasks, c.TasksFor = op.Tasks.Tasks, op.Tasks.For }, store.Answer{ID: r.ID})
 			}
 		}
+	}
+}
+
+func (b *bench) answer(id string) {
+	if _, err := b.store.Commit(context.Background(), b.fence, store.Commit{Answers: []store.Answer{{ID: id}}}); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// plan commits a plan.
+func (b *bench) plan(change func(*store.Plan)) {
+	b.t.Helper()
+	s, err := b.store.Snapshot(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p := s.Plan
+	p.Epoch++
+	p.Placements = slices.Clone(p.Placements)
+	change(&p)
+	if _, err := b.store.Commit(b.t.Context(), b.fence, store.Commit{Plan: &p}); err != nil {
+		b.t.Fatal(err)
 	}
 }
 
@@ -256,8 +291,15 @@ func (s *fakeSource) Tasks(_ context.Context, limit int) ([]plugin.Config, error
 func (s *fakeSource) NewTask() plugin.SourceTask { return nil }
 
 func (s *fakeSource) Stop(context.Context) error {
-	if s.started {
-		s.bench.note("stop %s", s.name)
+	if !s.started {
+		return nil
+	}
+	s.bench.note("stop %s", s.name)
+	s.bench.mu.Lock()
+	wait := s.bench.stops[s.name]
+	s.bench.mu.Unlock()
+	if wait != nil {
+		<-wait
 	}
 	return nil
 }
@@ -498,4 +540,35 @@ func TestTasksAreStoredAsByKafkaConnect(t *testing.T) {
 	if len(from) != 1 {
 		t.Error("what the connector returned was changed")
 	}
+}
+
+// TestTasksOfAnOlderConfigurationAreNotTakenForThoseOfTheNewer: whoever sees that the tasks of a new configuration are stored does not
+// see that they run while the old ones are still stopping.
+func TestTasksOfAnOlderConfigurationAreNotTakenForThoseOfTheNewer(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	hold := make(chan struct{})
+	b.slow["a/0"] = hold
+	b.put("a", "1")
+	b.awaitState("a", 0, store.StateRunning)
+	b.put("a", "2")
+	b.await("the tasks of the new configuration", func() bool {
+		s, err := b.store.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.Connectors["a"]
+		return c.TasksFor == c.Revision && c.Config["v"] == "2"
+	})
+	all, err := b.store.Statuses().All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Task == 0 && s.State != store.StateUnassigned {
+			t.Errorf("the former task has not ended, and the status is %+v", s)
+		}
+	}
+	close(hold)
+	b.awaitState("a", 0, store.StateRunning)
 }

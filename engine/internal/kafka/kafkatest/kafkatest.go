@@ -30,7 +30,7 @@ import (
 const Environment = "ENGINE_TEST_KAFKA"
 
 // patience is how long a helper waits for a broker before the test fails.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Cluster is a Kafka of one test. Its helpers fail the test themselves, so they are called on the test's goroutine;
 // [Cluster.Name] and [Cluster.Clients] may be called from any.

@@ -97,3 +97,9 @@ func TestRule6NeedsHandOversToEnd(t *testing.T) {
 	t.Parallel()
 	without(func(r *rules) { r.pinned = false }).breaks(t, bounds{members: 3, plans: 3})
 }
+
+// TestRule8NeedsSilenceBeforeParting says that a worker parts while what it ran is still stopping.
+func TestRule8NeedsSilenceBeforeParting(t *testing.T) {
+	t.Parallel()
+	without(func(r *rules) { r.silent = false }).breaks(t, bounds{members: 2, plans: 3, leaves: 1})
+}

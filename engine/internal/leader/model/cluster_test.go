@@ -12,9 +12,12 @@ type rules struct {
 	barrier bool // 7, mended: after a lapse a worker reads the log to its end before it starts anything
 	pinned  bool // 6, mended: what is being handed over is not moved again
 	terms   bool // 7, mended: what a lapse of the lease has ended does not go on when the lease holds again
+	silent  bool // 8, mended: who parts says so once nothing runs there, and starts nothing afterwards
 }
 
-var all = rules{epoch: true, claim: true, handOff: true, lease: true, confirm: true, views: true, barrier: true, pinned: true, terms: true}
+var all = rules{
+	epoch: true, claim: true, handOff: true, lease: true, confirm: true, views: true, barrier: true, pinned: true, terms: true, silent: true,
+}
 
 // bounds are how often things happen that nobody in the cluster decides.
 type bounds struct{ members, plans, freezes, lapses, crashes, leaves, claims, deletes int8 }
@@ -62,6 +65,9 @@ type process struct {
 	stage        int8
 	passed       uint8 // departures that were stated and whose delay has passed, as it knows
 	final        uint8 // those of them that a heartbeat has confirmed
+	heard        uint8 // who parts, as it has read while it leads
+	ending       bool  // was told to stop: it starts nothing more
+	parted       bool  // has said that it parts
 }
 
 // cluster is a state.
@@ -73,6 +79,7 @@ type cluster struct {
 		released  bool
 	}
 	in    uint8 // the group, as the coordinator has it; the first of them leads
+	parts uint8 // who has said in the log that it parts, and no plan has answered
 	gen   int8
 	owner int8 // who claimed the log last
 	left  bounds
@@ -194,7 +201,8 @@ func (r rules) world(c cluster, m int8, tell func(cluster, move) bool) {
 			if c.in&bit(m) == 0 {
 				c.in |= bit(m)
 				c.gen++
-				p.view, p.gen, p.stage, p.passed, p.final = c.in, c.gen, follower, 0, 0
+				p.view, p.gen = c.in, c.gen
+				p.follow()
 			}
 			p.lease, p.synced = true, !r.barrier
 			switch {
@@ -214,11 +222,14 @@ func (r rules) world(c cluster, m int8, tell func(cluster, move) bool) {
 			p.passed &^= c.in
 			p.final &^= c.in
 			if leaderOf(c.in) != m {
-				p.stage, p.passed, p.final = follower, 0, 0
+				p.follow()
 			}
 		})
 	}
 }
+
+// follow forgets what a leader knows.
+func (p *process) follow() { p.stage, p.passed, p.final, p.heard = follower, 0, 0, 0 }
 
 // work is what a worker does.
 func (r rules) work(c cluster, m int8, tell func(cluster, move) bool) string {
@@ -249,7 +260,7 @@ func (r rules) work(c cluster, m int8, tell func(cluster, move) bool) string {
 	}
 	seen := c.log[is.pos-1]
 	here := seen.at == m && !seen.leaving && seen.members&bit(m) != 0
-	if here && is.run == off && is.synced && (is.lease || !r.lease) && (!r.handOff || c.clear(seen)) {
+	if here && is.run == off && !is.ending && is.synced && (is.lease || !r.lease) && (!r.handOff || c.clear(seen)) {
 		next := do("%s starts the task", func(c *cluster, p *process) {
 			p.run = running
 			c.put(m, seen.epoch, false)
@@ -263,20 +274,33 @@ func (r rules) work(c cluster, m int8, tell func(cluster, move) bool) string {
 	if is.run == off && !c.released(m, seen.epoch) && (seen.follows == m || seen.at == m && seen.leaving && c.clear(seen)) {
 		do("%s releases the task for the epoch of the plan that it has read", func(c *cluster, _ *process) { c.put(m, seen.epoch, true) })
 	}
-	if is.run == running && c.left.leaves > 0 {
-		do("%s stops, releases what it had, and leaves the group", func(c *cluster, p *process) {
-			if here {
-				c.put(m, seen.epoch, true)
-			}
-			*p = process{dead: true}
+	r.leave(c, m, do)
+	return ""
+}
+
+// leave is the end of a worker in peace. It leads on until it has left the group.
+func (r rules) leave(c cluster, m int8, do func(string, func(*cluster, *process)) cluster) {
+	is := c.p[m]
+	switch {
+	case !is.ending && c.left.leaves > 0:
+		do("%s is told to end", func(c *cluster, p *process) {
+			p.ending = true
 			c.left.leaves--
+			if p.run == running {
+				p.run = stopping
+			}
+		})
+	case is.ending && !is.parted && (is.run == off || !r.silent):
+		do("%s says that it parts", func(c *cluster, p *process) { p.parted = true; c.parts |= bit(m) })
+	case is.parted && is.run == off:
+		do("%s leaves the group", func(c *cluster, p *process) {
+			*p = process{dead: true}
 			if c.in&bit(m) != 0 {
 				c.in &^= bit(m)
 				c.gen++
 			}
 		})
 	}
-	return ""
 }
 
 // obey stops what a plan that was read does not give any more.
@@ -308,7 +332,7 @@ func (r rules) lead(c cluster, m int8, tell func(cluster, move) bool) {
 	case is.stage == claimed && still:
 		do("a heartbeat confirms after the claim that %s leads", 0, func(_ *cluster, p *process) { p.stage = leading })
 	case is.stage == leading && c.owner != m:
-		do("%s finds that another has claimed since", 0, func(_ *cluster, p *process) { p.stage, p.passed, p.final = follower, 0, 0 })
+		do("%s finds that another has claimed since", 0, func(_ *cluster, p *process) { p.follow() })
 	}
 	if is.stage != leading || c.owner != m {
 		return
@@ -316,6 +340,9 @@ func (r rules) lead(c cluster, m int8, tell func(cluster, move) bool) {
 	last := c.newest()
 	for x := range c.left.members {
 		o := c.p[x]
+		if c.parts&bit(x) != 0 && is.heard&bit(x) == 0 {
+			do("%s reads that %s parts", x, func(_ *cluster, p *process) { p.heard |= bit(x) })
+		}
 		gone := is.view&bit(x) == 0 && last.members&bit(x) == 0 && x != m
 		// The delay is longer than a stop takes, so who could stop by itself has done so.
 		stopped := !r.lease || o.dead || o.frozen || o.late || !o.lapsed
@@ -338,26 +365,28 @@ func (r rules) publish(c cluster, m int8, tell func(cluster, move) bool) {
 	if !r.epoch {
 		epoch = is.gen
 	}
+	present := is.view &^ is.heard
 	write := func(what string, p plan, b int8) {
-		p.members, p.head = is.view, epoch
+		p.members, p.head = present, epoch
 		next := c
+		next.parts &^= is.heard
 		next.log[next.plans] = p
 		next.plans++
 		tell(next, move{what, m, b})
 	}
 	gone := func(x int8) bool {
-		return is.final&bit(x) != 0 || is.view&bit(x) == 0 && c.released(x, last.epoch)
+		return (is.final|is.heard)&bit(x) != 0 || present&bit(x) == 0 && c.released(x, last.epoch)
 	}
 	stays := last
 	if last.follows != none && gone(last.follows) {
 		stays.follows = none
 	}
-	if stays != last || last.members != is.view {
+	if stays != last || last.members != present {
 		write("%s publishes who is here and leaves the task where it is", stays, 0)
 	}
 	if last.at == none {
 		for to := range c.left.members {
-			if is.view&bit(to) != 0 {
+			if present&bit(to) != 0 {
 				write("%s publishes a plan that gives the task to %s", plan{at: to, follows: none, epoch: epoch}, to)
 			}
 		}
@@ -380,13 +409,13 @@ func (r rules) publish(c cluster, m int8, tell func(cluster, move) bool) {
 	for to := range c.left.members {
 		p := plan{at: to, follows: last.at, epoch: epoch}
 		switch {
-		case is.view&bit(to) == 0:
+		case present&bit(to) == 0:
 			continue
 		case gone(last.at):
 			p.follows = before
 		case to == last.at && last.leaving:
 			p.follows = before
-		case to == last.at, r.pinned && (!settled || is.view&bit(last.at) == 0):
+		case to == last.at, r.pinned && (!settled || present&bit(last.at) == 0):
 			continue
 		case last.leaving && c.released(last.at, last.epoch):
 			p.follows = none

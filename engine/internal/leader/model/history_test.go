@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -60,7 +61,8 @@ type node struct {
 	views   member.Watch
 	seen    int64 // the generation of the newest view; guarded by scene.mu
 	lease   member.Lease
-	dead    bool // killed: what it still does counts for nothing
+	dead    bool   // killed: what it still does counts for nothing
+	rest    func() // ends the worker; the group does not hear of it
 	end     func()
 	ended   chan struct{} // the worker has
 }
@@ -119,16 +121,19 @@ func (s *scene) join(address string) *node {
 	wg.Go(func() {
 		defer close(n.ended)
 		w := worker.New(worker.Settings{
-			Member: n.id, Configs: &lagging{Store: s.store, n: n}, Statuses: statuses{s.store.Statuses(), n}, Lease: n.held,
+			Member: n.id, Configs: &lagging{Store: s.store, n: n}, Statuses: statuses{s.store.Statuses(), n}, Lease: n.held, Views: &n.views,
 			StopBudget: stopBudget, Logger: slog.New(slog.DiscardHandler), Compile: s.compile, NewTask: n.newTask,
 		})
 		if err := w.Run(ctx); err != nil {
 			s.t.Errorf("worker %s: %v", n.id, err)
 		}
 	})
-	n.end = func() {
+	n.rest = func() {
 		cancel()
 		<-n.ended
+	}
+	n.end = func() {
+		n.rest()
 		s.expel(n)
 		stop()
 		wg.Wait()
@@ -204,6 +209,8 @@ func (s *scene) lapse(n *node, expelled, away time.Duration) {
 		back()
 		s.note("the lease of %s holds again", n.id)
 		s.mu.Unlock()
+		same, _ := n.views.View()
+		n.views.Set(same) // as a membership does
 		return
 	}
 	s.regroup("%s joins again", func() {
@@ -302,6 +309,17 @@ func (l *lagging) Wait(ctx context.Context, after store.Revision) (store.Revisio
 		return 0, err
 	}
 	return s.Revision, nil
+}
+
+// Submit of a killed node comes to nothing.
+func (l *lagging) Submit(ctx context.Context, r store.Request) (store.Answer, error) {
+	l.n.s.mu.Lock()
+	dead := l.n.dead
+	l.n.s.mu.Unlock()
+	if dead {
+		return store.Answer{}, errors.New("killed")
+	}
+	return l.Store.Submit(ctx, r)
 }
 
 func (l *lagging) Sync(ctx context.Context) error {
@@ -486,11 +504,13 @@ func (s *scene) settled() {
 // close ends everybody.
 func (s *scene) close() {
 	s.clients.Wait()
+	var leaving sync.WaitGroup
 	for _, n := range s.nodes {
 		if !n.dead {
-			n.end()
+			leaving.Go(n.end)
 		}
 	}
+	leaving.Wait()
 	s.clients.Wait()
 	if err := s.store.Close(); err != nil {
 		s.t.Error(err)
@@ -515,7 +535,7 @@ func (s *scene) happen() {
 	pick := living[s.upTo(time.Duration(len(living)-1))]
 	name := fmt.Sprint("c", int(s.upTo(3)))
 	few := len(living) < 2
-	switch what := s.upTo(12); {
+	switch what := s.upTo(13); {
 	case what <= 1 && len(living) < 4:
 		s.join(fmt.Sprint("address", int(s.upTo(5))))
 	case what == 2 && !few:
@@ -535,6 +555,17 @@ func (s *scene) happen() {
 		s.ask("stop "+name, store.Op{Target: &store.SetTarget{Name: name, Target: config.Stopped}})
 	case what == 8:
 		s.ask("start "+name, store.Op{Target: &store.SetTarget{Name: name, Target: config.Started}})
+	case what == 9:
+		s.mu.Lock()
+		s.note("all are told to stop")
+		s.mu.Unlock()
+		var leaving sync.WaitGroup
+		for _, n := range living {
+			leaving.Go(n.end)
+		}
+		leaving.Wait()
+		s.join("address0")
+		s.join("another")
 	default:
 		s.put(name, int(s.upTo(4)))
 	}
@@ -544,7 +575,7 @@ func (s *scene) happen() {
 // everything runs where it should.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	histories := 1000
+	histories := 3000
 	if testing.Short() {
 		histories = 60
 	}

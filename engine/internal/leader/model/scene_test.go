@@ -1,8 +1,10 @@
 package model
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +95,38 @@ func TestWhoLeavesInPeaceIsNotWaitedFor(t *testing.T) {
 	})
 }
 
+// TestWhoLeavesIsNotWaitedForByTheGroup: others have its tasks before the group has noticed, follower or leader.
+func TestWhoLeavesIsNotWaitedForByTheGroup(t *testing.T) {
+	for who, other := range map[string]string{"w1": "w2", "w2": "w1"} {
+		t.Run(map[string]string{"w1": "leader", "w2": "follower"}[who], func(t *testing.T) {
+			play(t, func(t *testing.T, s *scene) {
+				s.nodes[who].rest()
+				pass(10 * time.Millisecond)
+				if got := s.of(s.nodes[other]); len(got) != 8 {
+					t.Errorf("%s runs %v, want all eight tasks", other, got)
+				}
+			})
+		})
+	}
+}
+
+// TestAllLeaveAtATimeAndOthersCome: what the last plan of those who left says is waited for by nobody.
+func TestAllLeaveAtATimeAndOthersCome(t *testing.T) {
+	play(t, func(t *testing.T, s *scene) {
+		var leaving sync.WaitGroup
+		for _, n := range []*node{s.nodes["w1"], s.nodes["w2"]} {
+			leaving.Go(n.end)
+		}
+		leaving.Wait()
+		c, d := s.join("c"), s.join("d")
+		pass(time.Second)
+		s.settled()
+		if got := len(s.of(c)) + len(s.of(d)); got != 8 {
+			t.Errorf("%d tasks run, want 8", got)
+		}
+	})
+}
+
 // TestWhoHasHandedOverSaysNoMoreOfIt: neither when it leaves.
 func TestWhoHasHandedOverSaysNoMoreOfIt(t *testing.T) {
 	play(t, func(t *testing.T, s *scene) {
@@ -176,5 +210,48 @@ func TestAShortLapseStopsAndGoesOn(t *testing.T) {
 		pass(3 * time.Second)
 		same(t, "tasks", s.of(n), had)
 		same(t, "plan", s.plan(), plan)
+	})
+}
+
+// TestAHundredWorkers run twenty thousand tasks; one leaves, one is killed, one comes.
+func TestAHundredWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred workers")
+	}
+	each := 200
+	if raced {
+		each = 20 // what it costs with the detector grows with the square
+	}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 1)
+		s.prompt = true
+		defer s.close()
+		for n := range 100 {
+			s.join(fmt.Sprint("w", n))
+		}
+		pass(time.Second)
+		for n := range 100 {
+			s.put(fmt.Sprint("c", n), each)
+		}
+		pass(time.Minute)
+		s.settled()
+		before := s.started()
+		if len(before) != 100*each {
+			t.Fatalf("%d tasks run, want %d", len(before), 100*each)
+		}
+		leaves, dies := s.nodes["w50"], s.nodes["w60"]
+		moved := append(s.of(leaves), s.of(dies)...)
+		leaves.end()
+		s.kill(dies, 3*time.Second)
+		pass(20 * time.Second)
+		s.settled()
+		slices.Sort(moved)
+		same(t, "started again", s.again(before), moved)
+		before = s.started()
+		n := s.join("another")
+		pass(20 * time.Second)
+		s.settled()
+		same(t, "moved to the one that came", s.again(before), s.of(n))
 	})
 }

@@ -27,7 +27,10 @@ var rooms = map[string][]string{
 	"engine/diff":  {"engine/config", "engine/diag", "engine/plugin"},
 	"engine/graph": {"engine/config", "engine/diag", "engine/plugin"},
 
-	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin"},
+	// Kafka's properties of TLS, which clients of Kafka and of a schema registry have: below both.
+	"engine/ssl": {"engine/plugin"},
+
+	"engine/internal/kafka":  {"engine/config", "engine/diag", "engine/plugin", "engine/ssl"},
 	"engine/internal/member": {"engine/diag", "engine/internal/kafka", "store"},
 	"engine/internal/leader": {"engine/config", "engine/internal/member", "store"},
 	"engine/internal/task":   {"engine/config", "engine/diag", "engine/graph", "engine/internal/kafka", "engine/plugin", "engine/record", "store"},
@@ -38,9 +41,10 @@ var rooms = map[string][]string{
 	},
 	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
 	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
-	"engine/registry": {"engine/diag", "engine/internal/kafka", "engine/jsonschema"},
-	// What both sides of a schema registry need, and nobody else.
-	"engine/jsonschema": {},
+	"engine/registry": {"engine/diag", "engine/internal/kafka", "engine/registry/schema"},
+	// What a registry and converters alike ask of schemas; neither knows who asks.
+	"engine/registry/schema": {"engine/jsonschema"},
+	"engine/jsonschema":      {},
 
 	"store/memory": {"store"},
 	"store/file":   {"engine/config", "store"},
@@ -61,9 +65,9 @@ var rooms = map[string][]string{
 	"plugins/condition":          {"engine/diag", "engine/plugin", "engine/record"},
 
 	// What every converter with a schema registry shares.
-	"plugins/registry": pluginRoom,
+	"plugins/registry": append([]string{"engine/registry/schema", "engine/ssl"}, pluginRoom...),
 	"plugins/avro":     append([]string{"plugins/registry"}, pluginRoom...),
-	"plugins/protobuf": append([]string{"plugins/registry"}, pluginRoom...),
+	"plugins/protobuf": append([]string{"engine/registry/schema", "plugins/registry"}, pluginRoom...),
 
 	"plugins/jsonschema": append([]string{"engine/jsonschema", "plugins/jackson", "plugins/registry"}, pluginRoom...),
 

@@ -16,8 +16,9 @@
 //	engine/internal/worker    makes what runs here equal to the plan
 //	engine/internal/task      source and sink loops, chain, tolerance, tracker of spans
 //	engine/internal/kafka     client settings
+//	engine/ssl                Kafka's properties of TLS, for clients of Kafka and of a schema registry
 //	engine/broker             the development broker; a room of its own, so that nobody links it who embeds the engine
-//	engine/registry           the embedded Schema Registry beside it, likewise
+//	engine/registry           the embedded Schema Registry beside it, likewise; its schema is what converters ask too
 //	engine/jsonschema         JSON checked by JSON Schemas, for the registry and its converter
 //	store                     contract and suite (storetest); store/memory, store/file, store/topic
 //	plugins                   one folder a system; plugins/transform, plugins/convert, plugins/condition; plugins.go lists them

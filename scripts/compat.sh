@@ -5,11 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The registry's own broker is the one in the process, so this needs no Java.
+# These bring their own broker and registry, so they need no Java.
 if ENGINE_TEST_PYTHON=$(scripts/python.sh); then
 	export ENGINE_TEST_PYTHON
-	echo "compat: Confluent's Python client against the embedded Schema Registry"
-	go test -count=1 -run '^TestPythonClient$' ./engine/registry
+	echo "compat: clients of others, Python's among them, against the embedded Schema Registry"
+	make -s build
+	go test -count=1 -run "^(TestPythonClient|TestKnownFilesAreGenuine)\$" ./engine/registry/...
+	ENGINE_TEST_BINARY=$PWD/bin/engine go test -count=1 -run "^(TestPythonToSink|TestSourceToPython|TestFranzGoExchange)\$" ./engine/internal/compat
 fi
 
 # So does what import promises; `make check` tries a hundred configurations.

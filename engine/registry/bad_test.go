@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstock/penstock/engine/diag"
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // TestBadInput: what is too long, too deep, of a wrong shape or from a wrong place is refused with a code, and the registry
@@ -21,7 +22,7 @@ import (
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	schema := func(format, text string) []byte {
+	written := func(format, text string) []byte {
 		b, err := json.Marshal(map[string]string{"schemaType": format, "schema": text})
 		if err != nil {
 			t.Fatal(err)
@@ -37,20 +38,20 @@ func TestBadInput(t *testing.T) {
 		code   int
 	}{
 		{"a body of 9 MB", "/subjects/s/versions", bytes.Repeat([]byte(" "), 9<<20), 413, 413},
-		{"a schema beyond a record", "/subjects/s/versions", schema(jsonFormat, `{"title":"`+strings.Repeat("x", 2<<20)+`"}`), 422, 42209},
-		{"a schema beyond all", "/subjects/s/versions", schema(jsonFormat, `{"title":"`+strings.Repeat("x", 5<<20)+`"}`), 422, 42201},
-		{"10,000 levels of Avro", "/subjects/s/versions", schema(avroFormat, strings.Repeat(`{"type":"array","items":`, 10_000)+`"int"`+strings.Repeat("}", 10_000)), 422, 42201},
-		{"10,000 levels of JSON", "/subjects/s/versions", schema(jsonFormat, strings.Repeat(`{"not":`, 10_000)+"true"+strings.Repeat("}", 10_000)), 422, 42201},
-		{"5,000 levels of Protobuf", "/subjects/s/versions", schema(protobufFormat, "syntax = \"proto3\";"+deepProto), 422, 42201},
+		{"a schema beyond a record", "/subjects/s/versions", written(schema.JSON, `{"title":"`+strings.Repeat("x", 2<<20)+`"}`), 422, 42209},
+		{"a schema beyond all", "/subjects/s/versions", written(schema.JSON, `{"title":"`+strings.Repeat("x", 5<<20)+`"}`), 422, 42201},
+		{"10,000 levels of Avro", "/subjects/s/versions", written(schema.Avro, strings.Repeat(`{"type":"array","items":`, 10_000)+`"int"`+strings.Repeat("}", 10_000)), 422, 42201},
+		{"10,000 levels of JSON", "/subjects/s/versions", written(schema.JSON, strings.Repeat(`{"not":`, 10_000)+"true"+strings.Repeat("}", 10_000)), 422, 42201},
+		{"5,000 levels of Protobuf", "/subjects/s/versions", written(schema.Protobuf, "syntax = \"proto3\";"+deepProto), 422, 42201},
 		{"10,000 levels of a body", "/subjects/s/versions", []byte(strings.Repeat(`{"metadata":`, 10_000)), 400, 400},
 		{"invalid UTF-8", "/subjects/s/versions", []byte("{\"schema\":\"\xff\"}"), 400, 400},
-		{"a field twice", "/subjects/s/versions", schema(avroFormat, `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}`), 422, 42201},
-		{"a type that holds only itself", "/subjects/s/versions", schema(jsonFormat, `{"$ref":"http://127.0.0.1:1/x"}`), 422, 42201},
-		{"an import of itself", "/subjects/s/versions", schema(protobufFormat, `syntax = "proto3"; import "default";`), 422, 42201},
-		{"a descriptor that is none", "/subjects/s/versions", schema(protobufFormat, "AAAA"), 422, 42201},
+		{"a field twice", "/subjects/s/versions", written(schema.Avro, `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}`), 422, 42201},
+		{"a type that holds only itself", "/subjects/s/versions", written(schema.JSON, `{"$ref":"http://127.0.0.1:1/x"}`), 422, 42201},
+		{"an import of itself", "/subjects/s/versions", written(schema.Protobuf, `syntax = "proto3"; import "default";`), 422, 42201},
+		{"a descriptor that is none", "/subjects/s/versions", written(schema.Protobuf, "AAAA"), 422, 42201},
 		{"no name of a reference", "/subjects/s/versions", []byte(`{"schema":"\"int\"","references":[{}]}`), 422, 42201},
 		{"tags", "/subjects/s/versions", []byte(`{"schema":"\"int\"","schemaTagsToAdd":[{}]}`), 422, 422},
-		{"a control character in a name", "/subjects/a%07b/versions", schema(avroFormat, `"int"`), 422, 42208},
+		{"a control character in a name", "/subjects/a%07b/versions", written(schema.Avro, `"int"`), 422, 42208},
 		{"a version out of turn", "/subjects/s/versions", []byte(`{"schema":"\"int\"","version":7}`), 422, 42201},
 		{"a number as id", "/subjects/s/versions", []byte(`{"schema":"\"int\"","id":"x"}`), 400, 400},
 	}
@@ -184,7 +185,7 @@ func TestStartRefuses(t *testing.T) {
 func TestManyReferences(t *testing.T) {
 	t.Parallel()
 	s := newState()
-	for i := range maxDepth + 10 {
+	for i := range maxSteps + 10 {
 		value := fmt.Sprintf(`{"subject":"r%d","version":1,"id":%d,"schema":"x"`, i, i+1)
 		if i > 0 {
 			value += fmt.Sprintf(`,"references":[{"name":"n%d","subject":"r%d","version":1},{"name":"n0","subject":"r0","version":1}]`, i-1, i-1)
@@ -194,10 +195,10 @@ func TestManyReferences(t *testing.T) {
 		}
 	}
 	deps, err := s.resolve(defaultContext, []reference{{"last", "r20", 1}}, false)
-	if err != nil || len(deps) != 21 || deps[0].name != "n0" || deps[20].name != "last" {
+	if err != nil || len(deps) != 21 || deps[0].Name != "n0" || deps[20].Name != "last" {
 		t.Errorf("got %d dependencies and %v, want 21, the deepest first", len(deps), err)
 	}
-	if _, err := s.resolve(defaultContext, []reference{{"last", fmt.Sprintf("r%d", maxDepth+9), 1}}, false); err == nil {
+	if _, err := s.resolve(defaultContext, []reference{{"last", fmt.Sprintf("r%d", maxSteps+9), 1}}, false); err == nil {
 		t.Error("a chain that is too long was resolved")
 	}
 }

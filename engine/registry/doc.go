@@ -8,7 +8,7 @@
 //	registry.go                      what the calls do: register, look up, delete, modes, levels
 //	state.go                         the image of the topic in memory
 //	log.go, record.go                the topic, in the format of Confluent's KafkaStore
-//	schema.go                        a parsed schema; avro.go, protobuf.go and jsonschema.go make them
+//	level.go                         what has to fit what; package schema parses, prints and compares
 //
 // Every write is a record on the disk of the broker before it is answered, and the image is nothing but the records applied
 // in their order, so that a restart, or a genuine registry on the same records, sees the same.

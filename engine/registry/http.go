@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/diag"
 )
@@ -332,17 +334,19 @@ func (c call) body(v any, members ...string) error {
 	if len(raw) == 0 {
 		return nil
 	}
-	n, err := parseDocument(string(raw))
-	if err != nil {
+	var given map[string]json.RawMessage
+	switch err := json.Unmarshal(raw, &given); {
+	case !utf8.Valid(raw):
+		return fail(http.StatusBadRequest, "Malformed JSON: it is not valid UTF-8")
+	case !json.Valid(raw):
 		return fail(http.StatusBadRequest, "Malformed JSON: %s", err)
-	}
-	if n.kind != '{' {
+	case err != nil || given == nil:
 		return fail(http.StatusBadRequest, "Cannot deserialize the body: it is not a JSON object")
 	}
 	if !strings.EqualFold(c.Header.Get("Confluent-Accept-Unknown-Properties"), "true") {
-		for _, m := range n.members {
-			if !slices.Contains(members, m.name) {
-				return fail(http.StatusUnprocessableEntity, "Unrecognized field: %s", m.name)
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if !slices.Contains(members, name) {
+				return fail(http.StatusUnprocessableEntity, "Unrecognized field: %s", name)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // level is how a new version must fit the ones before it. "" is not set.
@@ -61,23 +63,23 @@ func (m mode) readOnly() bool { return m == modeReadOnly || m == modeReadOnlyOve
 // older is a version to compare a new schema with.
 type older struct {
 	version *version
-	schema  schema
+	schema  schema.Schema
 }
 
 // fits compares a schema with the versions before it, oldest first, and says in Confluent's words what does not fit; nothing
 // when all does.
-func fits(s schema, format string, before []older, l level) []string {
+func fits(s schema.Schema, format string, before []older, l level) []string {
 	if l == levelNone || len(before) == 0 {
 		return nil
 	}
 	if !l.transitive() {
 		before = before[len(before)-1:]
 	}
-	b := &budget{left: compareBudget}
+	b := schema.NewBudget()
 	for _, old := range slices.Backward(before) { // the newest has the most to say
 		found := mismatches(s, format, old, l, b)
-		if b.left <= 0 {
-			found = append(found, errTooComplex.Error())
+		if b.Spent() {
+			found = append(found, schema.ErrTooComplex.Error())
 		}
 		if len(found) > 0 {
 			return append(found,
@@ -89,19 +91,19 @@ func fits(s schema, format string, before []older, l level) []string {
 	return nil
 }
 
-func mismatches(s schema, format string, old older, l level, b *budget) []string {
+func mismatches(s schema.Schema, format string, old older, l level, b *schema.Budget) []string {
 	if was := formatOf(old.version.Type); was != format {
 		return []string{fmt.Sprintf("Incompatible because of different schema type: %s and %s", was, format)}
 	}
 	var found []string
 	if l.backward() {
-		for _, d := range s.reads(old.schema, b) {
-			found = append(found, d.describe("new", "old"))
+		for _, d := range s.Reads(old.schema, b) {
+			found = append(found, d.Describe("new", "old"))
 		}
 	}
 	if l.forward() {
-		for _, d := range old.schema.reads(s, b) {
-			found = append(found, d.describe("old", "new"))
+		for _, d := range old.schema.Reads(s, b) {
+			found = append(found, d.Describe("old", "new"))
 		}
 	}
 	return found
@@ -110,7 +112,7 @@ func mismatches(s schema, format string, old older, l level, b *budget) []string
 // formatOf is a format's name; none is Avro.
 func formatOf(name string) string {
 	if name == "" {
-		return avroFormat
+		return schema.Avro
 	}
 	return name
 }

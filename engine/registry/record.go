@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // The types of records in the topic (Confluent: SchemaRegistryKeyType). Others are of parts that this registry does not have.
@@ -34,15 +36,15 @@ func (k key) marshal() []byte {
 	b = append(b, '"')
 	switch k.Type {
 	case contextRecord:
-		b = appendString(append(b, `,"tenant":`...), tenant)
-		b = appendString(append(b, `,"context":`...), k.Context)
+		b = schema.AppendString(append(b, `,"tenant":`...), tenant)
+		b = schema.AppendString(append(b, `,"context":`...), k.Context)
 	case noopRecord:
 	default:
 		b = append(b, `,"subject":`...)
 		if k.Subject == "" {
 			b = append(b, "null"...)
 		} else {
-			b = appendString(b, k.Subject)
+			b = schema.AppendString(b, k.Subject)
 		}
 	}
 	if k.Type == schemaRecord {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // books are the registry's state and what may be done to it. Readers share, and one writer at a time decides on what is
@@ -22,7 +24,7 @@ type books struct {
 	state *state
 
 	parsing sync.Mutex
-	parsed  map[digest]schema // by digest; emptied when it is full
+	parsed  map[digest]schema.Schema // by digest; emptied when it is full
 }
 
 // journal is where changes are written down.
@@ -36,7 +38,7 @@ type journal interface {
 
 // openBooks reads what the topic holds.
 func openBooks(ctx context.Context, s Settings) (*books, error) {
-	b := &books{state: newState(), parsed: map[digest]schema{}}
+	b := &books{state: newState(), parsed: map[digest]schema.Schema{}}
 	log, err := openLog(ctx, s, b.apply)
 	b.log = log
 	return b, err
@@ -84,9 +86,9 @@ type draft struct {
 }
 
 // value is a draft in the form in which it would be stored, and the schema that it is.
-func (b *books) value(s *state, subject string, d draft, normalize bool) (schemaValue, schema, error) {
+func (b *books) value(s *state, subject string, d draft, normalize bool) (schemaValue, schema.Schema, error) {
 	v := schemaValue{Subject: subject, Schema: d.Schema, Type: d.Type, Metadata: compact(d.Metadata), RuleSet: compact(d.RuleSet)}
-	if v.Type == avroFormat {
+	if v.Type == schema.Avro {
 		v.Type = ""
 	}
 	if strings.TrimSpace(d.Schema) == "" {
@@ -104,13 +106,13 @@ func (b *books) value(s *state, subject string, d draft, normalize bool) (schema
 	if err != nil {
 		return v, nil, invalidSchema(err)
 	}
-	parsed, err := parse(formatOf(v.Type), v.Schema, deps)
+	parsed, err := schema.Parse(formatOf(v.Type), v.Schema, deps)
 	if err != nil {
 		return v, nil, invalidSchema(err)
 	}
-	v.Schema = parsed.canonical()
+	v.Schema = parsed.Canonical()
 	if normalize || s.normalizes(subject) {
-		v.Schema = parsed.normalized()
+		v.Schema = parsed.Normalized()
 		slices.SortFunc(v.References, func(a, b reference) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return v, parsed, nil
@@ -125,12 +127,15 @@ func compact(raw json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
-// maxDependencies bounds what one schema may refer to, over any number of steps.
-const maxDependencies = 1000
+// Bounds on what one schema may refer to: in all, and how many steps away.
+const (
+	maxDependencies = 1000
+	maxSteps        = 200
+)
 
 // resolve finds what references stand for, what they refer to before them.
-func (s *state) resolve(context string, refs []reference, deleted bool) ([]dependency, error) {
-	var found []dependency
+func (s *state) resolve(context string, refs []reference, deleted bool) ([]schema.Dependency, error) {
+	var found []schema.Dependency
 	seen := map[string]bool{}
 	var visit func(refs []reference, depth int) error
 	visit = func(refs []reference, depth int) error {
@@ -145,13 +150,13 @@ func (s *state) resolve(context string, refs []reference, deleted bool) ([]depen
 			if seen[r.Name] {
 				continue
 			}
-			if seen[r.Name] = true; len(seen) > maxDependencies || depth > maxDepth {
+			if seen[r.Name] = true; len(seen) > maxDependencies || depth > maxSteps {
 				return fmt.Errorf("more than %d references", maxDependencies)
 			}
 			if err := visit(v.References, depth+1); err != nil {
 				return err
 			}
-			found = append(found, dependency{r.Name, v.Schema})
+			found = append(found, schema.Dependency{Name: r.Name, Text: v.Schema})
 		}
 		return nil
 	}
@@ -159,7 +164,7 @@ func (s *state) resolve(context string, refs []reference, deleted bool) ([]depen
 }
 
 // schema is the parsed schema of a stored version.
-func (b *books) schema(s *state, v *version) (schema, error) {
+func (b *books) schema(s *state, v *version) (schema.Schema, error) {
 	key := v.digest
 	if len(v.References) == 0 { // what references stand for may be another thing in another context
 		b.parsing.Lock()
@@ -173,7 +178,7 @@ func (b *books) schema(s *state, v *version) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := parse(formatOf(v.Type), v.Schema, deps)
+	parsed, err := schema.Parse(formatOf(v.Type), v.Schema, deps)
 	if err != nil || len(v.References) > 0 {
 		return parsed, err
 	}
@@ -270,7 +275,7 @@ func (s *state) mayRegister(subject string, d draft) error {
 }
 
 // newVersion fills in number and id of a value and returns the records that store it.
-func (b *books) newVersion(s *state, v *schemaValue, parsed schema, d draft) ([]record, error) {
+func (b *books) newVersion(s *state, v *schemaValue, parsed schema.Schema, d draft) ([]record, error) {
 	all := s.versions(v.Subject, true)
 	live := slices.DeleteFunc(slices.Clone(all), func(o *version) bool { return o.Deleted })
 	next := 1
@@ -347,7 +352,7 @@ func (s *state) assignID(v *schemaValue, given *int) error {
 const maxInt = 1<<31 - 1
 
 // misfits compares a schema with versions of its subject, oldest first, at the level that holds for it.
-func (b *books) misfits(s *state, v *schemaValue, parsed schema, versions []*version) ([]string, error) {
+func (b *books) misfits(s *state, v *schemaValue, parsed schema.Schema, versions []*version) ([]string, error) {
 	c := s.configInScope(v.Subject)
 	if c.Level == levelNone {
 		return nil, nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // routes are the paths of Confluent's interface. What is not here answers 404.
@@ -37,7 +39,7 @@ func (r *Registry) subjectRoutes() map[string]func(c call) (any, error) {
 func (r *Registry) schemaRoutes() map[string]func(c call) (any, error) {
 	return map[string]func(c call) (any, error){
 		"GET /schemas":                   r.listSchemas,
-		"GET /schemas/types":             func(call) (any, error) { return []string{jsonFormat, protobufFormat, avroFormat}, nil },
+		"GET /schemas/types":             func(call) (any, error) { return []string{schema.JSON, schema.Protobuf, schema.Avro}, nil },
 		"GET /schemas/ids/{id}":          r.getID,
 		"GET /schemas/ids/{id}/schema":   r.getIDText,
 		"GET /schemas/ids/{id}/subjects": r.subjectsOfID,
@@ -155,7 +157,7 @@ func (b *books) printed(s *state, v *version, format string) (string, error) {
 	if err != nil {
 		return "", fail(50001, "The schema cannot be read any more: %s", err)
 	}
-	return parsed.formatted(format)
+	return parsed.Formatted(format)
 }
 
 // version finds the version that a path names.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // state is the image of the topic: the records applied in their order. It is not safe for concurrent use.
@@ -121,7 +123,7 @@ func (s *state) applySchema(k key, value []byte) error {
 	if v.Version != k.Version || v.Version < 1 || canonicalSubject(v.Subject) != k.Subject {
 		return fmt.Errorf("its value is of version %d of %q", v.Version, v.Subject)
 	}
-	if v.Type == avroFormat {
+	if v.Type == schema.Avro {
 		v.Type = ""
 	}
 	v.Subject = k.Subject

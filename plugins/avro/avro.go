@@ -63,8 +63,16 @@ func (c *converter) Configure(config plugin.Config, use plugin.Use) error {
 	if err := plugin.Decode(config, &no); err != nil {
 		return err
 	}
-	if no != (refused{}) {
-		return &plugin.ConfigError{Reason: "Of avro.reflection.allow.null, specific.avro.reader, avro.use.logical.type.converters and avro.remove.java.properties only false is built in."}
+	const noClasses = "there are no Java classes here"
+	switch {
+	case no.Reflection:
+		return plugin.Invalid("avro.reflection.allow.null", "true", noClasses)
+	case no.Specific:
+		return plugin.Invalid("specific.avro.reader", "true", noClasses)
+	case no.Logical:
+		return plugin.Invalid("avro.use.logical.type.converters", "true", "Connect converts logical types itself")
+	case no.Remove:
+		return plugin.Invalid("avro.remove.java.properties", "true", "schemas that are written here have none to remove")
 	}
 	return c.Setup(&f, config, use)
 }

@@ -132,8 +132,16 @@ func (c *connector) plain(s *shape) (*draft, error) {
 		return c.array(s)
 	case objectShape:
 		return c.object(s)
+	case anyShape:
+		return variantDraft(), nil
 	}
 	return nil, plugin.Data("Unsupported schema type %s", s.kind.everit())
+}
+
+// variantDraft is the schema of what takes anything.
+func variantDraft() *draft {
+	bytes := &draft{kind: record.Bytes}
+	return &draft{kind: record.Struct, name: variantName, fields: []draftField{{variantMetadata, bytes}, {variantValue, bytes}}}
 }
 
 func numberKind(s *shape) (record.Kind, error) {
@@ -252,6 +260,10 @@ func (c *connector) object(s *shape) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	extras := c.set.Preserve && !s.closed
+	if extras && slices.ContainsFunc(s.fields, func(p property) bool { return p.name == extrasField }) {
+		return nil, plugin.Data("JSON Schema property name '%s' collides with the reserved field name for preserve.additional.properties=true. Rename the property or disable the config.", extrasField)
+	}
 	for _, p := range fields {
 		optional := c.set.OptionalRest && !slices.Contains(s.required, p.name)
 		field, err := c.schema(p.shape, 0, optional)
@@ -259,6 +271,9 @@ func (c *connector) object(s *shape) (*draft, error) {
 			return nil, within(p.name, err)
 		}
 		d.fields = append(d.fields, draftField{p.name, field})
+	}
+	if extras {
+		d.fields = append(d.fields, draftField{extrasField, &draft{kind: record.Map, optional: true, key: &draft{kind: record.String}, elem: variantDraft()}})
 	}
 	return d, nil
 }

@@ -28,9 +28,6 @@ func (d *deriver) text(s *record.Schema) (string, error) {
 	return string(d.dst), nil
 }
 
-// variantName is the schema that later versions of Confluent's converter have for {}, which takes anything.
-const variantName = "org.apache.kafka.connect.data.Variant"
-
 // noIndex is the index of what is no field.
 const noIndex = -1
 
@@ -48,9 +45,6 @@ func (d *deriver) schema(s *record.Schema, index int, ofUnion bool) error {
 	id, hasID := s.Param(idParam)
 	if hasID {
 		d.ids[id] = true
-	}
-	if s.Name == variantName {
-		return plugin.Data("%s has no JSON Schema here", variantName)
 	}
 	union := s.Kind == record.Struct && isUnion(s)
 	optional := s.Optional && !ofUnion
@@ -121,6 +115,7 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 	add := []addition{}
 	d.raw("{")
 	switch {
+	case isVariant(s): // takes anything
 	case isEnum(s):
 		d.member("enum", d.symbols(s))
 	case s.Kind == record.Boolean: // says its type last
@@ -131,7 +126,7 @@ func (d *deriver) one(s *record.Schema, index int, identified bool) error {
 			add = append(add, addition{"connect.type", `"` + connectType + `"`})
 		}
 	}
-	if s.Kind == record.Struct && !d.set.Additional {
+	if s.Kind == record.Struct && !isVariant(s) && !d.set.Additional {
 		d.member("additionalProperties", "false")
 	}
 	if err := d.described(s); err != nil {
@@ -337,7 +332,7 @@ func (d *deriver) inside(s *record.Schema) error {
 			return err
 		}
 		d.raw("}}")
-	case s.Kind == record.Struct && len(s.Fields) > 0:
+	case s.Kind == record.Struct && len(s.Fields) > 0 && !isVariant(s):
 		return d.properties(s)
 	}
 	return nil
@@ -363,14 +358,17 @@ func (d *deriver) properties(s *record.Schema) error {
 		name string
 		text []byte
 	}
-	all := make([]made, len(s.Fields))
-	outer := d.dst
+	all := make([]made, 0, len(s.Fields))
+	outer, extras := d.dst, d.set.extrasOf(s)
 	for i, f := range s.Fields {
+		if i == extras {
+			continue
+		}
 		d.dst = nil
 		if err := d.place(f.Schema, i); err != nil {
 			return err
 		}
-		all[i] = made{f.Name, d.dst}
+		all = append(all, made{f.Name, d.dst})
 	}
 	d.dst = outer
 	d.comma()

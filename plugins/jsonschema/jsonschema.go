@@ -23,6 +23,7 @@ type settings struct {
 	Flatten       bool   `cfg:"flatten.singleton.unions" importance:"low" doc:"Read a union of one type as that type."`
 	General       bool   `cfg:"generalized.sum.type.support" doc:"Keep enums and unions in the form that all converters share."`
 	IgnoreDefault bool   `cfg:"ignore.default.for.nullables" doc:"Write null where a field is null, not its default."`
+	Preserve      bool   `cfg:"preserve.additional.properties" importance:"low" doc:"Keep properties that the schema does not name, in a field of their own, if it allows them."`
 	Cache         int    `cfg:"schemas.cache.config" importance:"low" min:"1" doc:"How many schemas to remember."`
 	Validate      bool   `cfg:"json.fail.invalid.schema" doc:"Validate every message by its schema. It costs several times what the conversion does."`
 }
@@ -45,8 +46,7 @@ type javas struct {
 
 // refused are settings that only their default does.
 type refused struct {
-	Indent   bool `cfg:"json.indent.output" importance:"low" doc:"Only false: messages have no white space."`
-	Preserve bool `cfg:"preserve.additional.properties" importance:"low" doc:"Only false: properties that the schema does not name are passed over."`
+	Indent bool `cfg:"json.indent.output" importance:"low" doc:"Only false: messages have no white space."`
 }
 
 // Descriptor describes the converter.
@@ -80,8 +80,8 @@ func (c *converter) Configure(config plugin.Config, use plugin.Use) error {
 	if err := plugin.Decode(config, &java); err != nil {
 		return err
 	}
-	if no != (refused{}) {
-		return &plugin.ConfigError{Reason: "Of json.indent.output and preserve.additional.properties only false is built in."}
+	if no.Indent {
+		return plugin.Invalid("json.indent.output", "true", "messages are written without white space here")
 	}
 	return c.Setup(&f, config, use)
 }

@@ -19,6 +19,7 @@ type readPlan struct {
 	elem   *readPlan   // of an array or map
 	scale  scale       // of a Decimal
 	ends   bool        // here unrolling ends: there can be no value
+	extras int         // of a struct: the field that keeps what the others do not, -1 without one
 
 	absent  record.Value // what a member that is not there means: the default or null
 	nullErr error        // why there can be no null
@@ -34,7 +35,7 @@ func (r *readPlanner) plan(s *record.Schema) *readPlan {
 	if p, ok := r.known[s]; ok {
 		return p
 	}
-	p := &readPlan{schema: s, form: formOf(s), ends: r.ends[s]}
+	p := &readPlan{schema: s, form: formOf(s), ends: r.ends[s], extras: r.set.extrasOf(s)}
 	r.known[s] = p
 	switch p.form {
 	case formArray:
@@ -430,17 +431,20 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 		fields[i] = f.absent
 	}
 	var failed failures
-	next := 0
+	next, base := 0, len(r.stack)
 	for more := !r.Empty('}'); more; {
-		i, err := r.field(p, next)
-		if err != nil {
-			return record.Value{}, err
-		}
-		if i < 0 {
-			err = r.Skip()
-		} else {
+		i, name, err := r.field(p, next)
+		switch {
+		case err != nil:
+		case i >= 0 && i == p.extras:
+			err = plugin.Data("JSON payload contains a property named '%s' which collides with the reserved field name for preserve.additional.properties=true. Rename the property in the source data or disable the config.", extrasField)
+		case i >= 0:
 			next = i + 1
 			fields[i], err = r.fieldValue(p, i, &failed)
+		case p.extras >= 0:
+			err = r.extra(p, name)
+		default:
+			err = r.Skip()
 		}
 		if err != nil {
 			return record.Value{}, err
@@ -452,7 +456,22 @@ func (r *reading) structure(p *readPlan, c byte) (record.Value, error) {
 	for i, f := range p.fields {
 		r.hollow = r.hollow || f.nullErr != nil && fields[i].IsNull()
 	}
+	if len(r.stack) > base {
+		if r.twice(base) {
+			r.unique(base)
+		}
+		fields[p.extras] = record.OfMap(r.pop(base))
+	}
 	return record.OfStruct(fields), failed.first()
+}
+
+// extra reads a member that the schema does not name, and puts it on the stack.
+func (r *reading) extra(p *readPlan, name []byte) error {
+	v, err := r.anyVariant(p.fields[p.extras].elem)
+	if err == nil {
+		r.stack = append(r.stack, record.OfText(name), v)
+	}
+	return err
 }
 
 // failures are the fields that could not be converted; Confluent's converter reports the first in the schema's order, and of
@@ -476,18 +495,18 @@ func (f failures) first() error {
 	return f[least]
 }
 
-// field reads a member's name with the colon: the index of the field, or -1. next is the one to try first.
-func (r *reading) field(p *readPlan, next int) (int, error) {
+// field reads a member's name with the colon: the index of the field, or -1 and the name. next is the one to try first.
+func (r *reading) field(p *readPlan, next int) (int, []byte, error) {
 	r.Blanks()
 	if next < len(p.quoted) && bytes.HasPrefix(r.Src[r.Pos:], p.quoted[next]) {
 		r.Pos += len(p.quoted[next])
-		return next, r.Colon()
+		return next, nil, r.Colon()
 	}
 	name, err := r.Name(r.arena)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return p.schema.Field(string(name)), nil
+	return p.schema.Field(string(name)), name, nil
 }
 
 // fieldValue reads the value of a field. What does not fit the schema is noted, so that the rest is still checked.
@@ -632,8 +651,11 @@ func (s *scanner) matching(a *record.Arena, p *readPlan) (count int, err error) 
 }
 
 func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
-	if p.form == formDecimal {
+	switch p.form {
+	case formDecimal:
 		return r.decimal(p, c)
+	case formVariant:
+		return r.variant(p)
 	}
 	var n jackson.Number
 	isNumber := r.StartsNumber(c)

@@ -344,17 +344,6 @@ func javaText(n *node) string {
 	return string(n.append(nil, asWritten))
 }
 
-// follow is what a reference leads to in the end.
-func (s *shape) follow() *shape {
-	for range mostShapes {
-		if s.kind != refShape {
-			return s
-		}
-		s = s.target
-	}
-	return s
-}
-
 // isModern says whether a dialect is of 2019-09 or later.
 func isModern(dialect string) bool {
 	return strings.Contains(dialect, "/draft/2019-09/") || strings.Contains(dialect, "/draft/2020-12/")

@@ -30,6 +30,7 @@ const (
 	formDate
 	formTime
 	formTimestamp
+	formVariant
 )
 
 // formOf gives the form of a schema. The logical types go by name alone, as in Confluent's converter.
@@ -43,6 +44,9 @@ func formOf(s *record.Schema) form {
 		return formTime
 	case record.TimestampName:
 		return formTimestamp
+	}
+	if isVariant(s) {
+		return formVariant
 	}
 	switch s.Kind {
 	case record.Array:
@@ -83,6 +87,7 @@ type writePlan struct {
 	elem   *writePlan   // of an array or map
 	scale  scale        // of a Decimal
 	number bool         // a Decimal is written as a number
+	extras int          // of a struct: the field whose members stand beside the others, -1 without one
 
 	initial bool   // null stands for the default
 	null    []byte // what is written for null; nothing means that the member is left out
@@ -102,7 +107,7 @@ func (w *writePlanner) plan(s *record.Schema) *writePlan {
 	if p, ok := w.known[s]; ok {
 		return p
 	}
-	p := &writePlan{schema: s, form: formOf(s), number: w.numeric}
+	p := &writePlan{schema: s, form: formOf(s), number: w.numeric, extras: w.set.extrasOf(s)}
 	w.known[s] = p
 	switch p.form {
 	case formArray, formObject, formPairs:
@@ -175,20 +180,29 @@ func (p *writePlan) appendScalar(dst []byte, v record.Value, k record.Kind) ([]b
 	}
 	switch p.form {
 	case formFloat32:
-		if f := v.Float32(); f-f == 0 {
-			return record.AppendFloat32(dst, f), nil
-		}
-		return append(record.AppendFloat32(append(dst, '"'), v.Float32()), '"'), nil
+		return appendFloat(dst, v.Float32()), nil
 	case formFloat64:
-		if f := v.Float(); !math.IsNaN(f - f) {
-			return record.AppendFloat64(dst, f), nil
-		}
-		return append(record.AppendFloat64(append(dst, '"'), v.Float()), '"'), nil
+		return appendDouble(dst, v.Float()), nil
 	case formBoolean:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	default:
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"'), nil
 	}
+}
+
+// appendFloat writes a number, or in quotes the word for what JSON has no number for.
+func appendFloat(dst []byte, f float32) []byte {
+	if f-f == 0 {
+		return record.AppendFloat32(dst, f)
+	}
+	return append(record.AppendFloat32(append(dst, '"'), f), '"')
+}
+
+func appendDouble(dst []byte, f float64) []byte {
+	if !math.IsNaN(f - f) {
+		return record.AppendFloat64(dst, f)
+	}
+	return append(record.AppendFloat64(append(dst, '"'), f), '"')
 }
 
 // fieldsOf checks that a value is a struct of this schema.
@@ -210,6 +224,9 @@ func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]b
 	}
 	start := len(dst)
 	for i, f := range p.fields {
+		if i == p.extras {
+			continue
+		}
 		before := len(dst)
 		dst = append(dst, p.names[i]...)
 		named := len(dst)
@@ -220,11 +237,39 @@ func (p *writePlan) appendStruct(dst []byte, v record.Value, k record.Kind) ([]b
 			dst = dst[:before]
 		}
 	}
+	if p.extras >= 0 {
+		if dst, err = p.appendExtras(dst, values[p.extras]); err != nil {
+			return nil, err
+		}
+	}
 	if len(dst) == start {
 		return append(dst, "{}"...), nil
 	}
 	dst[start] = '{' // in place of the first comma
 	return append(dst, '}'), nil
+}
+
+// appendExtras writes the members that the schema does not name, each behind a comma.
+func (p *writePlan) appendExtras(dst []byte, extras record.Value) ([]byte, error) {
+	if extras.IsNull() {
+		return dst, nil
+	}
+	f := p.fields[p.extras]
+	if extras.Kind() != record.Map {
+		return nil, f.mismatch(extras.Kind())
+	}
+	pairs := extras.Elements()
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i]
+		if name.Kind() != record.String || p.schema.Field(name.Text()) >= 0 {
+			return nil, plugin.Data("a name in %s is none, or that of a field", extrasField)
+		}
+		var err error
+		if dst, err = f.elem.appendElement(append(jackson.AppendString(append(dst, ','), name.Text()), ':'), pairs[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
 }
 
 // appendUnion writes the first field that is set.
@@ -318,8 +363,11 @@ func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error
 }
 
 func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if p.form == formDecimal {
+	switch p.form {
+	case formDecimal:
 		return p.appendDecimal(dst, v, k)
+	case formVariant:
+		return p.appendVariant(dst, v, k)
 	}
 	if k != record.Instant {
 		name := p.schema.Name[strings.LastIndexByte(p.schema.Name, '.')+1:]

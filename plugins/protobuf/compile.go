@@ -1,7 +1,6 @@
 package protobuf
 
 import (
-	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -29,14 +28,9 @@ import (
 	_ "google.golang.org/protobuf/types/known/typepb"          // type.proto
 	_ "google.golang.org/protobuf/types/known/wrapperspb"      // wrappers.proto
 
+	registryschema "github.com/penstock/penstock/engine/registry/schema" // this package has a schema of its own
 	"github.com/penstock/penstock/plugins/registry"
 )
-
-// known has the files that every schema may import without a reference, beside google/protobuf, which the library has.
-// They say what the types look like in a message and nothing else.
-//
-//go:embed known
-var known embed.FS
 
 // metaFile defines the options that Confluent's schemas carry; those use them without importing it.
 const metaFile = "confluent/meta.proto"
@@ -140,11 +134,9 @@ func (c *compiler) find(path string) (protoreflect.FileDescriptor, error) {
 		if desc, err := protoregistry.GlobalFiles.FindFileByPath(path); err == nil && strings.HasPrefix(path, "google/protobuf/") {
 			return desc, nil
 		}
-		raw, err := known.ReadFile("known/" + path)
-		if err != nil {
+		if text, ok = registryschema.Known(path); !ok {
 			return nil, fmt.Errorf("the import %s is none of the references", path)
 		}
-		text = string(raw)
 	}
 	f, err := c.file(path, text)
 	if err != nil {

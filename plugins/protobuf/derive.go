@@ -42,7 +42,7 @@ const (
 
 // wrappersText is the file of the wrappers as Confluent's library prints it: the schema of data that are no struct.
 //
-//go:embed known/wrappers.txt
+//go:embed wrappers.txt
 var wrappersText string
 
 // message is a message to be printed.

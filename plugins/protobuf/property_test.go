@@ -40,7 +40,7 @@ func compileStrictly(tb testing.TB, text string) (protoreflect.FileDescriptor, e
 		if path == "test.proto" {
 			return protocompile.SearchResult{Source: strings.NewReader(text)}, nil
 		}
-		raw, err := os.ReadFile(filepath.Join("known", path))
+		raw, err := os.ReadFile(filepath.Join("../../engine/registry/schema/known", path))
 		return protocompile.SearchResult{Source: strings.NewReader(string(raw))}, err
 	}))}
 	files, err := c.Compile(tb.Context(), "test.proto")

@@ -35,16 +35,16 @@ func defaults() settings {
 	return settings{Proto2: true, RawWrapper: true, UnionIndex: true, Cache: 1000}
 }
 
-// refused are settings of the serializer that only their default does. The schemas that are written here import nothing
-// but types that every reader knows, so there is nothing that could be registered as a reference.
-type refused struct {
+// references are settings of the serializer about what a schema imports. The schemas that are written here import nothing but
+// types that every reader knows, so two of them have nothing to work on, and the third only its default.
+type references struct {
 	SkipKnown  bool   `cfg:"skip.known.types" importance:"low" doc:"Only true; the types of google/protobuf, google/type and confluent are not registered."`
-	LookupOnly bool   `cfg:"reference.lookup.only" importance:"low" doc:"Only false; schemas that are written here refer to no subject."`
-	Naming     string `cfg:"reference.subject.name.strategy" importance:"low" doc:"Only the default; schemas that are written here refer to no subject."`
+	LookupOnly bool   `cfg:"reference.lookup.only" importance:"low" doc:"About references; schemas that are written here have none."`
+	Naming     string `cfg:"reference.subject.name.strategy" importance:"low" doc:"About references; schemas that are written here have none."`
 }
 
-func permitted() refused {
-	return refused{SkipKnown: true, Naming: "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy"}
+func permitted() references {
+	return references{SkipKnown: true, Naming: "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy"}
 }
 
 // Descriptor describes the converter.
@@ -73,8 +73,8 @@ func (c *converter) Configure(config plugin.Config, use plugin.Use) error {
 	if err := plugin.Decode(config, &only); err != nil {
 		return err
 	}
-	if only != permitted() {
-		return &plugin.ConfigError{Reason: "Of skip.known.types, reference.lookup.only and reference.subject.name.strategy only the defaults are built in."}
+	if !only.SkipKnown {
+		return plugin.Invalid("skip.known.types", "false", "types that every registry knows are not registered as references here")
 	}
 	return c.Setup(&f, config, use)
 }

@@ -2,20 +2,17 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/penstock/penstock/engine/plugin"
 )
 
 // authorizer says who asks. It is safe for concurrent use.
@@ -75,7 +72,7 @@ func (a *authorizer) current(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask for a token: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(url.QueryEscape(a.set.ClientID), url.QueryEscape(string(a.set.ClientSecret)))
+	r.SetBasicAuth(a.set.ClientID, string(a.set.ClientSecret)) // as they are, which is what Confluent's client sends
 	resp, err := a.http.Do(r)
 	if err != nil {
 		return "", fmt.Errorf("ask for a token: %w", err)
@@ -94,76 +91,44 @@ func (a *authorizer) current(ctx context.Context) (string, error) {
 	case json.Unmarshal(body, &got) != nil || got.Token == "":
 		return "", errors.New("ask for a token: the endpoint's answer has none")
 	}
-	a.token = got.Token
-	a.until = time.Now().Add(time.Duration(got.Seconds-a.set.TokenBuffer) * time.Second)
+	end, err := a.set.checkToken(got.Token)
+	if err != nil {
+		return "", fmt.Errorf("ask for a token: %w", err)
+	}
+	if end.IsZero() {
+		end = time.Now().Add(time.Duration(got.Seconds) * time.Second)
+	}
+	a.token, a.until = got.Token, end.Add(-time.Duration(a.set.TokenBuffer)*time.Second)
 	return a.token, nil
 }
 
-const pemOnly = "only PEM is read here; keytool and openssl turn the others into it"
-
-// checkTLS checks what needs no file.
-func (s *settings) checkTLS() error {
-	for key, kind := range map[string]string{"schema.registry.ssl.truststore.type": s.TrustType, "schema.registry.ssl.keystore.type": s.KeyType} {
-		if kind != "" && !strings.EqualFold(kind, "PEM") {
-			return plugin.Invalid(key, kind, pemOnly)
+// checkToken looks at the claims of a token that is a JWT (Kafka: ClientJwtValidator) and gives the time at which it ends.
+// Of any other token it knows nothing, and the time is zero. Errors do not show the token (invariant 6).
+func (s *settings) checkToken(token string) (end time.Time, err error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return end, nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	var claims map[string]any
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return end, nil
+	}
+	if subject, _ := claims[s.SubClaim].(string); strings.TrimSpace(subject) == "" {
+		return end, fmt.Errorf("the token has no subject under %s (bearer.auth.sub.claim.name)", s.SubClaim)
+	}
+	switch scope := claims[s.ScopeClaim].(type) {
+	case nil, string:
+	case []any:
+		if slices.ContainsFunc(scope, func(v any) bool { _, is := v.(string); return !is }) {
+			return end, fmt.Errorf("the token's scope under %s (bearer.auth.scope.claim.name) is no list of texts", s.ScopeClaim)
 		}
+	default:
+		return end, fmt.Errorf("the token's scope under %s (bearer.auth.scope.claim.name) is neither a text nor a list", s.ScopeClaim)
 	}
-	if s.HostCheck != nil && *s.HostCheck != "" && !strings.EqualFold(*s.HostCheck, "https") {
-		return plugin.Invalid("schema.registry.ssl.endpoint.identification.algorithm", *s.HostCheck, "it is https, or empty")
+	seconds, is := claims["exp"].(float64)
+	if !is || seconds < 0 || seconds > 1<<40 {
+		return end, errors.New("the token does not say when it ends (exp)")
 	}
-	return nil
-}
-
-// tls opens the stores.
-func (s *settings) tls() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	trusted, err := pemOf("schema.registry.ssl.truststore.location", s.TrustLocation, s.TrustCerts)
-	if err != nil {
-		return nil, err
-	}
-	if len(trusted) > 0 {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(trusted) {
-			return nil, &plugin.ConfigError{Key: "schema.registry.ssl.truststore.location", Reason: "The trust store has no certificate in PEM."}
-		}
-	}
-	own, err := pemOf("schema.registry.ssl.keystore.location", s.KeyLocation, string(s.Key)+"\n"+s.Chain)
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(string(own)) != "" {
-		cert, err := tls.X509KeyPair(own, own)
-		if err != nil {
-			return nil, &plugin.ConfigError{Key: "schema.registry.ssl.keystore.location", Reason: "The key store needs a private key, not encrypted, and its certificates, both in PEM."}
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	if s.HostCheck != nil && *s.HostCheck == "" {
-		anyHost(c)
-	}
-	return c, nil
-}
-
-// anyHost switches off the check of the host's name, and nothing else.
-func anyHost(c *tls.Config) {
-	c.InsecureSkipVerify = true // VerifyConnection does the rest of the check
-	c.VerifyConnection = func(state tls.ConnectionState) error {
-		between := x509.NewCertPool()
-		for _, cert := range state.PeerCertificates[1:] {
-			between.AddCert(cert)
-		}
-		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: c.RootCAs, Intermediates: between})
-		return err
-	}
-}
-
-func pemOf(key, location, inline string) ([]byte, error) {
-	if location == "" {
-		return []byte(inline), nil
-	}
-	b, err := os.ReadFile(location)
-	if err != nil {
-		return nil, &plugin.ConfigError{Key: key, Reason: fmt.Sprintf("%s: %v", key, err)}
-	}
-	return b, nil
+	return time.Unix(int64(seconds), 0), nil
 }

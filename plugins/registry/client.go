@@ -67,20 +67,21 @@ type rule struct {
 	Disabled bool `json:"disabled"`
 }
 
-// newClient makes a client; it opens nothing.
-func newClient(set settings, extra map[string]string) (*client, error) {
-	tlsConfig, err := set.tls()
-	if err != nil {
-		return nil, err
-	}
+// newClient makes a client; it opens nothing. Extra are headers of every request.
+func newClient(set settings, secured *tls.Config, extra map[string]string) (*client, error) {
 	c := &client{set: set}
 	c.registered.most, c.lookedUp.most, c.byID.most, c.byGUID.most, c.versions.most = set.Most, set.Most, set.Most, set.Most, set.Most
-	c.subjects.most, c.latest.most = set.Most, set.LatestSize
-	for _, ttl := range []*time.Duration{&c.registered.ttl, &c.lookedUp.ttl, &c.byID.ttl, &c.byGUID.ttl, &c.versions.ttl, &c.subjects.ttl} {
+	c.subjects.most, c.latest.most = set.SubjectMost, set.LatestSize
+	for _, ttl := range []*time.Duration{&c.registered.ttl, &c.lookedUp.ttl, &c.byID.ttl, &c.byGUID.ttl, &c.versions.ttl} {
 		*ttl = -1
 	}
-	c.latest.ttl = time.Duration(set.LatestTTL) * time.Second
-	transport := set.transport(tlsConfig)
+	c.latest.ttl, c.subjects.ttl = time.Duration(set.LatestTTL)*time.Second, time.Duration(set.SubjectTTL)*time.Second
+	for _, most := range []*int{&c.byID.mostMissing, &c.byGUID.mostMissing, &c.lookedUp.mostMissing, &c.versions.mostMissing} {
+		*most = set.MissingMost
+	}
+	c.byID.missingTTL, c.lookedUp.missingTTL = time.Duration(set.MissingID)*time.Second, time.Duration(set.MissingText)*time.Second
+	c.byGUID.missingTTL, c.versions.missingTTL = c.byID.missingTTL, time.Duration(set.MissingVersion)*time.Second
+	transport := set.transport(secured)
 	auth := &authorizer{set: set, http: &http.Client{Transport: transport, Timeout: set.timeout()}}
 	for _, text := range set.URLs {
 		s, err := newServer(text, set, transport, auth, extra)
@@ -196,11 +197,18 @@ func (c *client) askOne(ctx context.Context, s *sr.Client, method, path string, 
 	}
 }
 
+// registration is a schema to be registered.
+type registration struct {
+	sr.Schema
+	Tags bool `json:"propagateSchemaTags,omitempty"`
+}
+
 // register adds a schema to a subject, or finds it there.
 func (c *client) register(ctx context.Context, subject string, t Text, kind sr.SchemaType) (answer, error) {
 	return c.registered.get(ctx, keyOf(subject, t, false), func(ctx context.Context) (answer, error) {
 		return c.ask(ctx, http.MethodPost, "/subjects/"+url.PathEscape(subject)+"/versions",
-			url.Values{"normalize": {strconv.FormatBool(c.set.Normalize)}}, sr.Schema{Schema: t.Schema, Type: kind, References: t.References})
+			url.Values{"normalize": {strconv.FormatBool(c.set.Normalize)}},
+			registration{sr.Schema{Schema: t.Schema, Type: kind, References: t.References}, c.set.Tags})
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/engine/registry/schema"
 )
 
 // Converter is a converter whose schemas are in a registry. A format's converter embeds it, calls Setup from its
@@ -71,13 +72,11 @@ type reader struct {
 	until time.Time // zero: for ever
 }
 
-// Setup reads the settings that [Spec] lists; those of the format itself are left alone. It opens nothing.
+// Setup reads the settings that [Spec] lists; those of the format itself are left alone. Of what they name it opens the
+// stores of certificates, and nothing else.
 func (c *Converter) Setup(f Format, config plugin.Config, use plugin.Use) error {
 	set, err := decode(config)
 	if err != nil {
-		return err
-	}
-	if err := set.checkTLS(); err != nil {
 		return err
 	}
 	*c = Converter{format: f, words: f.Words(), use: use, set: set}
@@ -90,7 +89,11 @@ func (c *Converter) Setup(f Format, config plugin.Config, use plugin.Use) error 
 			extra[name] = value
 		}
 	}
-	c.client, err = newClient(set, extra)
+	secured, err := tlsOf(config).Config()
+	if err != nil {
+		return err
+	}
+	c.client, err = newClient(set, secured, extra)
 	return err
 }
 
@@ -376,11 +379,27 @@ func (c *Converter) parsed(ctx context.Context, a answer, derived Schema, strict
 		return a, nil, err
 	}
 	if strict != "" {
-		if err := s.Reads(derived); err != nil {
+		if err := compatible(c.words.Type.String(), t, derived.Text()); err != nil {
 			return a, nil, fmt.Errorf("Incompatible schema of type '%s'. Set %s=false to disable this check: %w", c.words.Type, strict, err) //nolint:staticcheck // Confluent's words
 		}
 	}
 	return a, s, nil
+}
+
+// compatible says why a reader's schema could not read what a writer's wrote, by the rules of the registry.
+func compatible(kind string, reader, writer Text) error {
+	var parsed [2]schema.Schema
+	for i, t := range []Text{reader, writer} {
+		refs := make([]schema.Dependency, len(t.Resolved))
+		for j, r := range t.Resolved {
+			refs[j] = schema.Dependency{Name: r.Name, Text: r.Schema}
+		}
+		var err error
+		if parsed[i], err = schema.Parse(kind, t.Schema, refs); err != nil {
+			return err
+		}
+	}
+	return schema.Check(parsed[0], parsed[1])
 }
 
 // ReadMessage finds out how to read messages of this schema from this topic, once, and reads.

@@ -51,6 +51,12 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
+// isMissing says whether the registry has no such subject, version or schema.
+func isMissing(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == http.StatusNotFound && e.Code >= 40401 && e.Code <= 40403
+}
+
 // passing says whether the same question may get another answer a moment later.
 func passing(err error) bool {
 	if e, ok := errors.AsType[*sr.ResponseError](err); ok {

@@ -34,8 +34,6 @@ type Schema interface {
 	// Decoder reads what was written as this schema, with a reader's schema of the same format or nil for this one itself.
 	// Version is that of the schema under its subject, 0 for none. Index is what stood between id and payload (Protobuf).
 	Decoder(reader Schema, version int, index []int) (Decoder, error)
-	// Reads says why a reader with this schema could not read what was written as another; nil: it could.
-	Reads(writer Schema) error
 }
 
 // Indexed is a Schema of a format whose files have several messages (Words.Indexed).

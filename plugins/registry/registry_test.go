@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -28,8 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// plain is a format whose only data are strings: its schema is the JSON of an Avro string with the name of the Connect
-// schema as a property, its payload the text, and "bad" cannot be written or read.
+// plain is a format whose only data are strings: its schema is that of an Avro type with the name of the Connect schema, its payload the text, and "bad" cannot be written or read.
 type plain struct{ indexed bool }
 
 func (p plain) Words() Words {
@@ -40,7 +41,7 @@ func (p plain) Derive(s *record.Schema) (Schema, error) {
 	if s == nil {
 		return nil, plugin.Data("no schema")
 	}
-	return plainSchema{Text{Schema: `{"type":"string","name":"` + s.Name + `"}`}, s.Name, p.indexed}, nil
+	return plainSchema{Text{Schema: `{"type":"fixed","name":"` + s.Name + `","size":1}`}, s.Name, p.indexed}, nil
 }
 
 func (p plain) Parse(t Text) (Schema, error) {
@@ -59,14 +60,8 @@ type plainSchema struct {
 	indexed bool
 }
 
-func (s plainSchema) Text() Text         { return s.text }
-func (s plainSchema) RecordName() string { return s.name }
-func (s plainSchema) Reads(w Schema) error {
-	if s.name != w.RecordName() {
-		return errors.New("another name")
-	}
-	return nil
-}
+func (s plainSchema) Text() Text                              { return s.text }
+func (s plainSchema) RecordName() string                      { return s.name }
 func (s plainSchema) Encoder(*record.Schema) (Encoder, error) { return plainCodec{s, 0, nil}, nil }
 func (s plainSchema) Decoder(reader Schema, version int, index []int) (Decoder, error) {
 	if reader != nil {
@@ -135,7 +130,7 @@ func named(name, value string) record.Datum {
 }
 
 func avroText(name string) sr.Schema {
-	return sr.Schema{Schema: `{"type":"string","name":"` + name + `"}`}
+	return sr.Schema{Schema: `{"type":"fixed","name":"` + name + `","size":1}`}
 }
 
 func write(t *testing.T, c *Converter, topic string, d record.Datum) string {
@@ -512,15 +507,126 @@ func TestRefusedSettings(t *testing.T) {
 		{"value.subject.name.strategy", "com.example.Mine"}, {"value.schema.id.serializer", "x"}, {"value.schema.id.deserializer", "x"},
 		{"value.schema.id.deserializer", ids + "ConfigSchemaIdDeserializer"}, {"basic.auth.credentials.source", "SASL_INHERIT"},
 		{"bearer.auth.credentials.source", "CUSTOM"}, {"bearer.auth.credentials.source", "OAUTHBEARER"}, {"schema.reflection", "true"},
-		{"schema.registry.ssl.truststore.type", "JKS"}, {"schema.registry.ssl.truststore.location", "/nowhere"}, {"schema.registry.ssl.keystore.key", "x"},
+		{"schema.registry.ssl.truststore.type", "BCFKS"}, {"schema.registry.ssl.truststore.location", "/nowhere"}, {"schema.registry.ssl.protocol", "SSLv3"},
+		{"schema.registry.ssl.cipher.suites", "x"}, {"schema.registry.ssl.engine.factory.class", "x"}, {"schema.format", "resolved"}, {"schema.backup.enabled", "true"},
+		{"bearer.auth.custom.provider.class", "x"}, {"validation.rules.execution", "ENABLED"}, {"rule.actions", "x"}, {"execution.environment", "x"}, {"schema.registry.ssl.keystore.key", "x"},
 		{"schema.registry.ssl.truststore.certificates", "x"}, {"schema.registry.ssl.endpoint.identification.algorithm", "x"},
 	} {
 		config := plugin.Config{"schema.registry.url": "http://127.0.0.1:1"}
 		config[settings[0]] = settings[1]
 		err := new(Converter).Setup(plain{}, config, plugin.ValueUse)
-		if _, ok := errors.AsType[*plugin.ConfigError](err); !ok {
-			t.Errorf("%q: got %v, want a ConfigError", settings, err)
+		if e, ok := errors.AsType[*plugin.ConfigError](err); !ok || e.Key != "" && e.Key != settings[0] && settings[1] != "OAUTHBEARER" && e.Key != "use.schema.id" {
+			t.Errorf("%q: got %v, want a ConfigError of it", settings, err)
 		}
+	}
+}
+
+// TestIdleSettings: what has nothing to work on here is taken, and so is the default of what is refused.
+func TestIdleSettings(t *testing.T) {
+	t.Parallel()
+	config := plugin.Config{
+		"schema.registry.url": "http://127.0.0.1:1", "rule.executors": "", "rule.actions": "", "rule.service.loader.enable": "false", "rule.metrics.enable": "true",
+		"execution.environment": "CLIENT", "validation.rules.execution": "DISABLED", "validation.rules.executor.class": "x", "validation.rules.fail.fast": "true",
+		"schema.reflection": "false", "schema.registry.ssl.provider": "SunJSSE", "schema.registry.ssl.keymanager.algorithm": "SunX509",
+		"schema.registry.ssl.trustmanager.algorithm": "PKIX", "schema.registry.ssl.secure.random.implementation": "SHA1PRNG",
+	}
+	if err := new(Converter).Setup(plain{}, config, plugin.ValueUse); err != nil {
+		t.Error(err)
+	}
+	spec := Spec()
+	for key := range config {
+		if _, known := spec.Field(key); !known {
+			t.Errorf("%s is not described", key)
+		}
+	}
+}
+
+// TestTags asks the registry to take tags over.
+func TestTags(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]string{
+		"true":  `{"schema":"{\"type\":\"fixed\",\"name\":\"a\",\"size\":1}","propagateSchemaTags":true}`,
+		"false": `{"schema":"{\"type\":\"fixed\",\"name\":\"a\",\"size\":1}"}`,
+	} {
+		var sent string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			sent = string(body)
+			_, _ = w.Write([]byte(`{"id":1}`))
+		}))
+		t.Cleanup(server.Close)
+		write(t, converter(t, plain{}, plugin.ValueUse, server.URL, "propagate.schema.tags", setting), "t", named("a", "x"))
+		if sent != want {
+			t.Errorf("%s: sent %s, want %s", setting, sent, want)
+		}
+	}
+}
+
+// TestMissing: that the registry does not have a schema is believed for as long as the settings say.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]int64{"0": 3, "60": 1} {
+		reg, n := fake(t)
+		c := converter(t, plain{}, plugin.ValueUse, reg.URL(), "missing.id.cache.ttl.sec", setting)
+		for range 3 {
+			_, err := c.ReadData(new(record.Arena), "t", []byte{0, 0, 0, 0, 9, 'x'})
+			wantData(t, err, "Failed to deserialize data for topic t to Plain: ", "error code: 40403")
+		}
+		if got := n.Load(); got != want {
+			t.Errorf("%s s: asked %d times, want %d", setting, got, want)
+		}
+	}
+	// Other failures are asked about again.
+	m := memo[string, int]{most: 1, ttl: -1, mostMissing: 1, missingTTL: time.Hour}
+	asked := 0
+	for range 2 {
+		_, err := m.get(t.Context(), "k", func(context.Context) (int, error) { asked++; return 0, &Error{Status: 500, Code: 50001} })
+		if err == nil {
+			t.Fatal("got no error")
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times, want twice", asked)
+	}
+}
+
+// TestTokens looks at the claims of tokens that have some.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	jwt := func(claims string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".hunter2"
+	}
+	for _, tt := range []struct {
+		token, says string
+		ends        int64
+	}{
+		{"hunter2", "", 0},
+		{"a.b.hunter2", "", 0},
+		{jwt(`{"sub":"me","exp":4102444800}`), "", 4102444800},
+		{jwt(`{"sub":"me","exp":4102444800.5,"scope":["a","b"]}`), "", 4102444800},
+		{jwt(`{"sub":"me","exp":4102444800,"scope":"a b"}`), "", 4102444800},
+		{jwt(`{"exp":4102444800}`), "bearer.auth.sub.claim.name", 0},
+		{jwt(`{"sub":" ","exp":4102444800}`), "no subject under sub", 0},
+		{jwt(`{"sub":"me","exp":4102444800,"scope":5}`), "bearer.auth.scope.claim.name", 0},
+		{jwt(`{"sub":"me","exp":4102444800,"scope":[5]}`), "no list of texts", 0},
+		{jwt(`{"sub":"me"}`), "when it ends", 0},
+	} {
+		set := defaults()
+		end, err := set.checkToken(tt.token)
+		switch {
+		case tt.says == "" && (err != nil || tt.ends != 0 && end.Unix() != tt.ends || tt.ends == 0 && !end.IsZero()):
+			t.Errorf("%s: got %v (%v), want %d", tt.token, end, err, tt.ends)
+		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2")):
+			t.Errorf("%s: got %v, want %q", tt.token, err, tt.says)
+		}
+	}
+	set := defaults()
+	set.SubClaim, set.ScopeClaim = "who", "what"
+	if _, err := set.checkToken(jwt(`{"who":"me","what":["a"],"exp":4102444800}`)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -602,9 +708,9 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, settings := range [][]string{
-		{"schema.registry.ssl.truststore.certificates", trust},
+		{"schema.registry.ssl.truststore.type", "PEM", "schema.registry.ssl.truststore.certificates", trust},
 		{"schema.registry.ssl.truststore.location", file, "schema.registry.ssl.truststore.type", "PEM"},
-		{"schema.registry.ssl.truststore.certificates", trust, "schema.registry.ssl.endpoint.identification.algorithm", ""},
+		{"schema.registry.ssl.truststore.type", "PEM", "schema.registry.ssl.truststore.certificates", trust, "schema.registry.ssl.endpoint.identification.algorithm", ""},
 	} {
 		write(t, converter(t, plain{}, plugin.ValueUse, server.URL, settings...), "t", named("a", "x"))
 	}
@@ -626,9 +732,48 @@ func TestTLS(t *testing.T) {
 	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	strict.StartTLS()
 	t.Cleanup(strict.Close)
-	write(t, converter(t, plain{}, plugin.ValueUse, strict.URL, "schema.registry.ssl.truststore.certificates", trust,
-		"schema.registry.ssl.keystore.key", own, "schema.registry.ssl.keystore.certificate.chain", trust), "t", named("a", "x"))
+	write(t, converter(t, plain{}, plugin.ValueUse, strict.URL, "schema.registry.ssl.truststore.type", "PEM", "schema.registry.ssl.truststore.certificates", trust,
+		"schema.registry.ssl.keystore.type", "PEM", "schema.registry.ssl.keystore.key", own, "schema.registry.ssl.keystore.certificate.chain", trust), "t", named("a", "x"))
 	if asked.Load() != 1 {
 		t.Errorf("the server saw %d certificates, want 1", asked.Load())
+	}
+}
+
+// TestStores: key and trust stores as keytool writes them.
+func TestStores(t *testing.T) {
+	t.Parallel()
+	const dir = "../../engine/ssl/testdata/"
+	const ssl = "schema.registry.ssl."
+	stores := map[string][]string{
+		"jks": {ssl + "keystore.location", dir + "keytool.jks", ssl + "keystore.password", "storeword", ssl + "key.password", "wordofkey", ssl + "truststore.location", dir + "trust.jks", ssl + "truststore.password", "storeword"},
+		"p12": {ssl + "keystore.type", "PKCS12", ssl + "keystore.location", dir + "keytool.p12", ssl + "keystore.password", "storeword", ssl + "truststore.type", "PKCS12", ssl + "truststore.location", dir + "trust.p12", ssl + "truststore.password", "storeword"},
+	}
+	config := plugin.Config{}
+	for i := 0; i < len(stores["jks"]); i += 2 {
+		config[stores["jks"][i]] = stores["jks"][i+1]
+	}
+	own, err := tlsOf(config).Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := own.GetClientCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := srfake.NewRegistry()
+	server := httptest.NewUnstartedServer(reg.Handler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}, ClientAuth: tls.RequireAnyClientCert}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	for kind, settings := range stores {
+		// The certificate is of a name that no host has.
+		c := converter(t, plain{}, plugin.ValueUse, server.URL, append(settings, ssl+"endpoint.identification.algorithm", "")...)
+		if got, want := write(t, c, "t", named("a", "x")), "000000000178"; got != want {
+			t.Errorf("%s: got %s, want %s", kind, got, want)
+		}
+		c = converter(t, plain{}, plugin.ValueUse, server.URL, append(settings, "max.retries", "0")...)
+		if _, err := c.AppendData([]byte{}, "t", named("a", "x")); err == nil || !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("%s: got %v, want a certificate of another name", kind, err)
+		}
 	}
 }

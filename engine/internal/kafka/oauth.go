@@ -19,6 +19,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
+
+	"github.com/penstock/penstock/engine/ssl"
 )
 
 // Properties of OAUTHBEARER (KIP-768, KIP-1139).
@@ -139,11 +141,11 @@ func (s *settings) tokenClasses(wrong func(key, reason string)) bool {
 func (t *tokens) open() error {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if t.tls != nil {
-		config, err := newRotating(t.tls)
+		config, err := ssl.NewRotating(t.tls.tls(), t.tls.log)
 		if err != nil {
 			return err
 		}
-		transport.TLSClientConfig = config.now() // behind a proxy; the rest dials by itself
+		transport.TLSClientConfig = config.Now() // behind a proxy; the rest dials by itself
 		transport.DialTLSContext = encrypted((&net.Dialer{}).DialContext, config)
 	}
 	t.client = &http.Client{Transport: transport, Timeout: t.timeout, CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -128,25 +128,6 @@ func TestRotatedCertificates(t *testing.T) {
 	}
 }
 
-// TestUnchangedStoresAreNotReadAgain: a connection costs a look at the files' times.
-func TestUnchangedStoresAreNotReadAgain(t *testing.T) {
-	t.Parallel()
-	trust := filepath.Join(t.TempDir(), "ca.pem")
-	replace(t, trust, pemOf(newAuthority(t).cert))
-	if err := os.Chtimes(trust, time.Now(), time.Now().Add(-time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	r := rotatingOf(t, map[string]string{"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SSL", "ssl.truststore.location": trust})
-	first := r.now()
-	if r.now() != first {
-		t.Error("the store was read again")
-	}
-	replace(t, trust, pemOf(newAuthority(t).cert))
-	if r.now() == first {
-		t.Error("the store was replaced and not read again")
-	}
-}
-
 // settingsOf are those of an admin client.
 func settingsOf(t *testing.T, given map[string]string) *settings {
 	t.Helper()
@@ -155,15 +136,6 @@ func settingsOf(t *testing.T, given map[string]string) *settings {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func rotatingOf(t *testing.T, given map[string]string) *rotating {
-	t.Helper()
-	r, err := newRotating(settingsOf(t, given))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 // securedDialer is that of one client.

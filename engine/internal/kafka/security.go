@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/ssl"
 )
 
 // dialer makes connections.
@@ -41,11 +42,14 @@ func kept(*settings, string, string) error { return nil }
 // value is the trimmed text of a property, "" when nobody gave it.
 func (s *settings) value(key string) string { return strings.TrimSpace(s.given[key]) }
 
+// tls are the settings of encryption.
+func (s *settings) tls() ssl.Settings { return ssl.Settings{Given: s.given} }
+
 // agreeSecurity checks what can be known of security settings without opening a file. Settings that the protocol does
 // not use are left alone, as in Kafka: a worker may hold them for other clients.
 func (s *settings) agreeSecurity(wrong func(key, reason string)) {
 	if s.security.encrypted() {
-		s.checkTLS(wrong)
+		s.tls().Check(func(e *plugin.ConfigError) { wrong(e.Key, e.Reason) })
 	}
 	if s.security.withLogin() {
 		s.security.login = s.readLogin(wrong)
@@ -56,7 +60,7 @@ func (s *settings) agreeSecurity(wrong func(key, reason string)) {
 // settings name; errors are *[plugin.ConfigError], which name no secret (invariant 6).
 func (s *settings) secure(dial dialer) (dialer, []kgo.Opt, error) {
 	if s.security.encrypted() {
-		config, err := newRotating(s)
+		config, err := ssl.NewRotating(s.tls(), s.log)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -249,59 +249,6 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// TestKeytool reads stores as keytool writes them, and keys as OpenSSL encrypts them.
-func TestKeytool(t *testing.T) {
-	t.Parallel()
-	for name, given := range map[string]map[string]string{
-		"JKS":    {"ssl.keystore.location": "testdata/keytool.jks", "ssl.keystore.password": storeWord, "ssl.key.password": keyWord, "ssl.truststore.location": "testdata/trust.jks"},
-		"PKCS12": {"ssl.keystore.location": "testdata/keytool.p12", "ssl.keystore.password": storeWord, "ssl.truststore.location": "testdata/trust.p12", "ssl.truststore.password": storeWord},
-	} {
-		s := newSettings(given, (&Clients{}).logger())
-		own, err := s.ownCertificate()
-		if err != nil || own == nil || own.Leaf.Subject.CommonName != "keytool" {
-			t.Errorf("%s: got %v, %v", name, own, err)
-		}
-		if pool, err := s.trusted(); err != nil || pool == nil {
-			t.Errorf("%s: trusted: %v, %v", name, pool, err)
-		}
-	}
-	plain, err := os.ReadFile("testdata/key.pem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, _ := pem.Decode(plain)
-	for _, name := range []string{"aes128", "aes256", "des3", "sha512"} {
-		text, err := os.ReadFile("testdata/key-" + name + ".pem")
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, _ := pem.Decode(text)
-		got, err := openPKCS8(block.Bytes, []byte(keyWord))
-		if err != nil || string(got) != string(want.Bytes) {
-			t.Errorf("%s: got %d bytes, %v", name, len(got), err)
-		}
-		if _, err := openPKCS8(block.Bytes, []byte("wrong")); !errors.Is(err, errWrongPassword) {
-			t.Errorf("%s with a wrong password: got %v", name, err)
-		}
-	}
-}
-
-func FuzzOpenPKCS8(f *testing.F) {
-	for _, name := range []string{"aes128", "des3"} {
-		text, err := os.ReadFile("testdata/key-" + name + ".pem")
-		if err != nil {
-			f.Fatal(err)
-		}
-		block, _ := pem.Decode(text)
-		f.Add(block.Bytes)
-	}
-	f.Fuzz(func(t *testing.T, der []byte) {
-		if plain, err := openPKCS8(der, []byte("x")); err == nil && !isKey(plain) {
-			t.Error("what is no key came out")
-		}
-	})
-}
-
 // TestLogins reaches a broker with every mechanism that it offers, and not with a wrong password.
 func TestLogins(t *testing.T) {
 	t.Parallel()
@@ -468,17 +415,17 @@ func TestSecurityMistakes(t *testing.T) {
 		{with(ssl, "ssl.truststore.location", "/does/not/exist"), "ssl.truststore.location", "there is no file /does/not/exist"},
 		{with(ssl, "ssl.truststore.location", t.TempDir()), "ssl.truststore.location", "cannot be read"},
 		{with(ssl, "ssl.truststore.location", garbage, "ssl.truststore.password", "hunter2"), "ssl.truststore.location", "not a store"},
-		{with(ssl, "ssl.truststore.location", "testdata/trust.jks", "ssl.truststore.password", "hunter2"), "ssl.truststore.password", "does not open"},
-		{with(ssl, "ssl.truststore.location", "testdata/trust.p12", "ssl.truststore.password", "hunter2"), "ssl.truststore.password", "does not open"},
-		{with(ssl, "ssl.truststore.location", "testdata/trust.p12"), "ssl.truststore.password", "none is given"},
-		{with(ssl, "ssl.truststore.location", "testdata/keytool.jks"), "ssl.truststore.location", "no certificate of an authority"},
+		{with(ssl, "ssl.truststore.location", "../../ssl/testdata/trust.jks", "ssl.truststore.password", "hunter2"), "ssl.truststore.password", "does not open"},
+		{with(ssl, "ssl.truststore.location", "../../ssl/testdata/trust.p12", "ssl.truststore.password", "hunter2"), "ssl.truststore.password", "does not open"},
+		{with(ssl, "ssl.truststore.location", "../../ssl/testdata/trust.p12"), "ssl.truststore.password", "none is given"},
+		{with(ssl, "ssl.truststore.location", "../../ssl/testdata/keytool.jks"), "ssl.truststore.location", "no certificate of an authority"},
 		{with(ssl, "ssl.truststore.type", "BCFKS"), "ssl.truststore.type", "JKS, PKCS12, PEM"},
 		{with(ssl, "ssl.truststore.certificates", "x"), "ssl.truststore.certificates", "ssl.truststore.type=PEM"},
 		{with(ssl, "ssl.truststore.type", "PEM", "ssl.truststore.certificates", "hunter2"), "ssl.truststore.certificates", "BEGIN CERTIFICATE"},
-		{with(ssl, "ssl.keystore.location", "testdata/trust.jks"), "ssl.keystore.location", "no private key"},
-		{with(ssl, "ssl.keystore.location", "testdata/keytool.jks", "ssl.keystore.password", storeWord, "ssl.key.password", "hunter2"), "ssl.key.password", "does not open the private key"},
-		{with(ssl, "ssl.keystore.location", "testdata/keytool.p12", "ssl.keystore.password", "hunter2"), "ssl.keystore.password", "does not open"},
-		{with(ssl, "ssl.keystore.type", "PEM", "ssl.keystore.location", "testdata/key.pem"), "ssl.keystore.location", "no certificate"},
+		{with(ssl, "ssl.keystore.location", "../../ssl/testdata/trust.jks"), "ssl.keystore.location", "no private key"},
+		{with(ssl, "ssl.keystore.location", "../../ssl/testdata/keytool.jks", "ssl.keystore.password", storeWord, "ssl.key.password", "hunter2"), "ssl.key.password", "does not open the private key"},
+		{with(ssl, "ssl.keystore.location", "../../ssl/testdata/keytool.p12", "ssl.keystore.password", "hunter2"), "ssl.keystore.password", "does not open"},
+		{with(ssl, "ssl.keystore.type", "PEM", "ssl.keystore.location", "../../ssl/testdata/key.pem"), "ssl.keystore.location", "no certificate"},
 		{with(ssl, "ssl.keystore.type", "PEM", "ssl.keystore.key", "hunter2"), "ssl.keystore.key", "stand together"},
 		{with(ssl, "ssl.enabled.protocols", "TLSv1.1,TLSv1.2"), "ssl.enabled.protocols", "TLSv1.1"},
 		{with(ssl, "ssl.protocol", "SSLv3"), "ssl.protocol", "TLSv1.2 and TLSv1.3"},

@@ -43,6 +43,22 @@ type fault struct {
 	source string // a source record as text, when messages are logged
 }
 
+// explained is an error that tells its causes. Kafka Connect's errors do not: a stack trace does that for them.
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
+// Error has the causes behind the error's own text, those left out that it says already.
+func (e explained) Error() string {
+	text := e.error.Error()
+	for cause := errors.Unwrap(e.error); cause != nil; cause = errors.Unwrap(cause) {
+		if more := cause.Error(); !strings.Contains(text, more) {
+			text = strings.TrimRight(text, ":. ") + ": " + more
+		}
+	}
+	return text
+}
+
 // policy is what a task does about records that fail (KIP-298; Kafka Connect: RetryWithToleranceOperator).
 type policy struct {
 	graph.Errors
@@ -153,11 +169,11 @@ func (p *policy) exceeded(f *fault) error {
 	return fmt.Errorf("the record from %s failed at %s, and errors.tolerance is none: %w", f.where, at, p.shown(f.err))
 }
 
-// shown is an error without what the record holds, unless errors.log.include.messages lets it be shown.
+// shown is an error with its causes, or without what the record holds, unless errors.log.include.messages lets it be shown.
 func (p *policy) shown(err error) error {
 	e, ok := errors.AsType[*plugin.DataError](err)
 	if !ok || e.Masked == "" || p.LogMessages {
-		return err
+		return explained{err}
 	}
 	return &masked{err, strings.Replace(err.Error(), e.Reason, e.Masked, 1)}
 }

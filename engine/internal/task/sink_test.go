@@ -503,7 +503,7 @@ func TestDeadLetterIsTheOriginalWithItsContext(t *testing.T) {
 
 func TestToleranceNoneSendsToTheQueueAndFails(t *testing.T) {
 	t.Parallel()
-	bad := plugin.Data("bad")
+	bad := &plugin.DataError{Reason: "bad:", Err: errors.New("because")}
 	for name, change := range map[string]func(*plugintest.RecordingSink, *graph.Task){
 		"converter": func(_ *plugintest.RecordingSink, g *graph.Task) {
 			g.Value = converter(plugin.ValueUse, func(s string) error {
@@ -534,8 +534,14 @@ func TestToleranceNoneSendsToTheQueueAndFails(t *testing.T) {
 			produce(c, "in", numbers(0, 6)...)
 			snk := &plugintest.RecordingSink{}
 			r := start(t, sink(t, c, snk, "in", queued, func(g *graph.Task) { change(snk, g) }))
-			if err := r.end(); !errors.Is(err, bad) {
+			err := r.end()
+			if !errors.Is(err, bad) {
 				t.Fatalf("got %v, want %v", err, bad)
+			}
+			for _, says := range []string{"{topic=" + c.Name("in") + ", partition=0} at 2", "none: bad: because"} {
+				if !strings.Contains(err.Error(), says) {
+					t.Errorf("got %v, want %q in it", err, says)
+				}
 			}
 			same(t, "queue", values(t, c, "dlq"), []string{"2"})
 			if got := snk.Texts(); len(got) < 2 || got[0] != "0" || got[1] != "1" {

@@ -1,9 +1,6 @@
-package registry
+package schema
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,7 +14,7 @@ type comparison struct {
 	back, forward []string
 }
 
-func kinds(found []difference) []string {
+func kinds(found []Difference) []string {
 	var all []string
 	for _, d := range found {
 		all = append(all, d.kind)
@@ -30,23 +27,23 @@ func compareAll(t *testing.T, format string, wrap func(string) string, cases []c
 	for _, c := range cases {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()
-			old, err := parse(format, wrap(c.old), nil)
+			old, err := Parse(format, wrap(c.old), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fresh, err := parse(format, wrap(c.fresh), nil)
+			fresh, err := Parse(format, wrap(c.fresh), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := &budget{left: compareBudget}
-			if d := cmp.Diff(c.back, kinds(fresh.reads(old, b))); d != "" {
+			b := &Budget{left: compareBudget}
+			if d := cmp.Diff(c.back, kinds(fresh.Reads(old, b))); d != "" {
 				t.Errorf("the new reads the old: want, got:\n%s", d)
 			}
-			if d := cmp.Diff(c.forward, kinds(old.reads(fresh, b))); d != "" {
+			if d := cmp.Diff(c.forward, kinds(old.Reads(fresh, b))); d != "" {
 				t.Errorf("the old reads the new: want, got:\n%s", d)
 			}
-			for _, s := range []schema{old, fresh} {
-				if found := s.reads(s, b); len(found) > 0 {
+			for _, s := range []Schema{old, fresh} {
+				if found := s.Reads(s, b); len(found) > 0 {
 					t.Errorf("a schema does not read itself: %v", kinds(found))
 				}
 			}
@@ -60,7 +57,7 @@ func TestAvroReads(t *testing.T) {
 	plain := func(s string) string { return s }
 	record := func(fields string) string { return `{"type":"record","name":"n.R","fields":[` + fields + `]}` }
 	a, bWith, bWithout := `{"name":"a","type":"int"}`, `{"name":"b","type":"string","default":""}`, `{"name":"b","type":"string"}`
-	compareAll(t, avroFormat, plain, []comparison{
+	compareAll(t, Avro, plain, []comparison{
 		{"the same", `"int"`, `"int"`, nil, nil},
 		{"wider", `"int"`, `"long"`, nil, []string{avroTypes}},
 		{"int to double", `"int"`, `"double"`, nil, []string{avroTypes}},
@@ -98,7 +95,7 @@ func TestAvroReads(t *testing.T) {
 func TestProtobufReads(t *testing.T) {
 	t.Parallel()
 	wrap := func(s string) string { return "syntax = \"proto3\"; package p;\n" + s }
-	compareAll(t, protobufFormat, wrap, []comparison{
+	compareAll(t, Protobuf, wrap, []comparison{
 		{"field added", `message M { string a = 1; }`, `message M { string a = 1; int32 b = 2; }`, nil, nil},
 		{"field renamed", `message M { string a = 1; }`, `message M { string z = 1; }`, nil, nil},
 		{"number kinds", `message M { int32 a = 1; }`, `message M { bool a = 1; }`, nil, nil},
@@ -113,15 +110,21 @@ func TestProtobufReads(t *testing.T) {
 		{"text label", `message M { string a = 1; }`, `message M { repeated string a = 1; }`, nil, nil},
 		{"into a new oneof", `message M { string a = 1; }`, `message M { oneof o { string a = 1; } }`, nil, nil},
 		{"two into a oneof", `message M { string a = 1; string b = 2; }`, `message M { oneof o { string a = 1; string b = 2; } }`, []string{"MULTIPLE_FIELDS_MOVED_TO_ONEOF"}, nil},
-		{"into an old oneof", `message M { oneof o { string a = 1; } string b = 2; }`, `message M { oneof o { string a = 1; string b = 2; } }`, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}, []string{"ONEOF_FIELD_REMOVED"}},
+		{"into an old oneof", `message M { oneof o { string a = 1; } string b = 2; }`, `message M { oneof o { string a = 1; string b = 2; } }`, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}, nil},
 		{"oneof field removed", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof o { string a = 1; } }`, []string{"ONEOF_FIELD_REMOVED"}, nil},
+		{"out of a oneof", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof o { string a = 1; } string b = 2; }`, nil, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}},
+		{"into another oneof", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof o { string a = 1; } oneof p { string b = 2; } }`, nil, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}},
+		{"two oneofs into one", `message M { oneof o { string a = 1; } oneof p { string b = 2; } }`, `message M { oneof q { string a = 1; string b = 2; } }`, []string{"FIELD_MOVED_TO_EXISTING_ONEOF"}, nil},
+		{"a oneof renamed", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof p { string a = 1; string b = 2; } }`, nil, nil},
+		{"a oneof renamed, and a field less", `message M { oneof o { string a = 1; string b = 2; } }`, `message M { oneof p { string a = 1; } }`, []string{"ONEOF_FIELD_REMOVED"}, nil},
+		{"a oneof less", `message M { oneof o { string a = 1; string b = 2; } }`, `message M {}`, nil, nil},
 		{"optional is no oneof", `message M { string a = 1; string b = 2; }`, `message M { optional string a = 1; optional string b = 2; }`, nil, nil},
 		{"map values", `message M { map<string, int32> a = 1; }`, `message M { map<string, string> a = 1; }`, []string{"FIELD_SCALAR_KIND_CHANGED"}, []string{"FIELD_SCALAR_KIND_CHANGED"}},
 		{"map and list", `message M { map<string, int32> a = 1; }`, `message M { repeated string a = 1; }`, []string{"FIELD_KIND_CHANGED"}, []string{"FIELD_KIND_CHANGED"}},
 		{"recursive", `message M { M a = 1; int32 b = 2; }`, `message M { M a = 1; float b = 2; }`, []string{"FIELD_SCALAR_KIND_CHANGED"}, []string{"FIELD_SCALAR_KIND_CHANGED"}},
 	})
 	two := func(s string) string { return "syntax = \"proto2\";\n" + s }
-	compareAll(t, protobufFormat, two, []comparison{
+	compareAll(t, Protobuf, two, []comparison{
 		{"required added", `message M { optional string a = 1; }`, `message M { optional string a = 1; required string b = 2; }`, []string{"REQUIRED_FIELD_ADDED"}, []string{"REQUIRED_FIELD_REMOVED"}},
 		{"package", `package a; message M {}`, `package b; message M {}`, []string{"PACKAGE_CHANGED"}, []string{"PACKAGE_CHANGED"}},
 	})
@@ -135,7 +138,7 @@ func TestJSONSchemaReads(t *testing.T) {
 	}
 	const closed = `,"additionalProperties":false`
 	a, b := `"a":{"type":"string"}`, `"b":{"type":"string"}`
-	compareAll(t, jsonFormat, func(s string) string { return s }, []comparison{
+	compareAll(t, JSON, func(s string) string { return s }, []comparison{
 		{"anything", `{}`, `true`, nil, nil},
 		{"title", `{"type":"string","title":"x"}`, `{"type":"string","title":"y","description":"z"}`, nil, nil},
 		{"type", `{"type":"string"}`, `{"type":"number"}`, []string{"TYPE_CHANGED"}, []string{"TYPE_CHANGED"}},
@@ -149,6 +152,11 @@ func TestJSONSchemaReads(t *testing.T) {
 		{"one of", `{"type":"string"}`, `{"oneOf":[{"type":"null"},{"type":"string"}]}`, nil, []string{"TYPE_CHANGED"}},
 		{"one of narrowed", `{"oneOf":[{"type":"null"},{"type":"string"}]}`, `{"oneOf":[{"type":"null"}]}`, []string{"SUM_TYPE_NARROWED"}, nil},
 		{"all of extended", `{"allOf":[{"type":"string"}]}`, `{"allOf":[{"type":"string"},{"maxLength":3}]}`, []string{"PRODUCT_TYPE_EXTENDED"}, nil},
+		{"all of for one of", `{"allOf":[{"type":"number"},{"type":"string"}]}`, `{"oneOf":[{"type":"string"}]}`, nil, []string{"COMBINED_TYPE_CHANGED"}},
+		{"all of for any of", `{"allOf":[{"type":"number"},{"type":"string"}]}`, `{"anyOf":[{"type":"string"}]}`, nil, []string{"COMBINED_TYPE_CHANGED"}},
+		{"all of for one of them", `{"allOf":[{"type":"string"},{"maxLength":3}]}`, `{"type":"string"}`, nil, []string{"TYPE_CHANGED"}},
+		{"bytes in two forms", `{"type":"string","connect.type":"bytes"}`, `{"type":"number","connect.type":"bytes"}`, nil, nil},
+		{"no bytes", `{"type":"string","connect.type":"bytes"}`, `{"type":"number"}`, []string{"TYPE_CHANGED"}, []string{"TYPE_CHANGED"}},
 		{"enum", `{"enum":["a"]}`, `{"enum":["a","b"]}`, nil, []string{"ENUM_ARRAY_NARROWED"}},
 		{"typed enum", `{"type":"string","enum":["a"]}`, `{"type":"string","enum":["b"]}`, []string{"COMBINED_TYPE_SUBSCHEMAS_CHANGED"}, []string{"COMBINED_TYPE_SUBSCHEMAS_CHANGED"}},
 		{"const", `{"const":1}`, `{"enum":[1,2]}`, nil, []string{"ENUM_ARRAY_NARROWED"}},
@@ -163,6 +171,8 @@ func TestJSONSchemaReads(t *testing.T) {
 		{"not covered", object(a, `,"additionalProperties":{"type":"number"}`), object(a+","+b, `,"additionalProperties":{"type":"number"}`), []string{"PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"}, []string{"PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"}},
 		{"items", `{"type":"array","items":{"type":"integer"}}`, `{"type":"array","items":{"type":"number"}}`, nil, []string{"TYPE_NARROWED"}},
 		{"items added", `{"type":"array"}`, `{"type":"array","items":{"type":"number"}}`, []string{"SCHEMA_ADDED"}, nil},
+		{"contains", `{"type":"array","minContains":1}`, `{"type":"array","minContains":2,"maxContains":9}`, []string{"MAX_CONTAINS_ADDED", "MIN_CONTAINS_INCREASED"}, nil},
+		{"additional items alone", `{"additionalItems":true}`, `{"additionalItems":false}`, []string{"ADDITIONAL_ITEMS_REMOVED"}, nil},
 		{"unique", `{"type":"array"}`, `{"type":"array","uniqueItems":true}`, []string{"UNIQUE_ITEMS_ADDED"}, nil},
 		{"tuple", `{"type":"array","items":[{"type":"string"}],"additionalItems":false}`, `{"type":"array","items":[{"type":"string"},{"type":"null"}],"additionalItems":false}`, nil, []string{"ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL"}},
 		{
@@ -173,107 +183,7 @@ func TestJSONSchemaReads(t *testing.T) {
 			"recursive", `{"type":"object","properties":{"v":{"type":"integer"},"next":{"$ref":"#"}}}`,
 			`{"type":"object","properties":{"v":{"type":"number"},"next":{"$ref":"#"}}}`, nil, []string{"TYPE_NARROWED"},
 		},
+		{"dependencies alone", `{"dependentSchemas":{"a":{"type":"string"}}}`, `{"dependentSchemas":{"a":{"type":"number"}}}`, []string{"TYPE_CHANGED"}, []string{"TYPE_CHANGED"}},
 		{"dependencies", object(a, ""), object(a, `,"dependencies":{"a":["b"]}`), []string{"DEPENDENCY_ARRAY_ADDED"}, nil},
 	})
-}
-
-// TestLevels registers a third version that fits the second but not the first, in every level.
-func TestLevels(t *testing.T) {
-	t.Parallel()
-	narrow := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`
-	wide := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}`
-	bare := `{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}`
-	cases := []struct {
-		level    level
-		versions []string
-		fits     bool
-	}{
-		{levelNone, []string{narrow, `"int"`}, true},
-		{levelBackward, []string{narrow, wide, bare}, true},
-		{levelBackwardTransitive, []string{narrow, wide, bare}, false},
-		{levelForward, []string{bare, wide, narrow}, true},
-		{levelForwardTransitive, []string{bare, wide, narrow}, false},
-		{levelFull, []string{narrow, wide, bare}, true},
-		{levelFullTransitive, []string{narrow, wide, bare}, false},
-		{levelFull, []string{narrow, bare}, false},
-		{levelForward, []string{narrow, bare}, true},
-		{levelBackward, []string{bare, narrow}, true},
-		{levelFull, []string{bare, narrow}, false},
-	}
-	for i, c := range cases {
-		var before []older
-		for n, text := range c.versions {
-			s, err := parse(avroFormat, text, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n < len(c.versions)-1 {
-				before = append(before, older{&version{schemaValue: schemaValue{Version: n + 1, Schema: text}}, s})
-				continue
-			}
-			why := fits(s, avroFormat, before, c.level)
-			if (len(why) == 0) != c.fits {
-				t.Errorf("case %d, %s: got %v, want that it fits: %v", i, c.level, why, c.fits)
-			}
-		}
-	}
-}
-
-// TestMessages holds what is said of a schema that does not fit, in Confluent's words.
-func TestMessages(t *testing.T) {
-	t.Parallel()
-	r := start(t)
-	const first = `{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}]}"}`
-	const second = `{"schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"string\"},{\"name\":\"b\",\"type\":\"int\"}]}"}`
-	r.register(t, "s", first)
-	_, _, got := r.call(t, "POST", "/subjects/s/versions", "", []byte(second))
-	want := `{"error_code":409,"message":"Schema being registered is incompatible with an earlier schema for subject \"s\", details: [` +
-		`{errorType:'TYPE_MISMATCH', description:'The type (path '/fields/0/type') of a field in the new schema does not match with the old schema', additionalInfo:'reader type: STRING not compatible with writer type: INT'}, ` +
-		`{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'b' at path '/fields/1' in the new schema has no default value and is missing in the old schema', additionalInfo:'b'}, ` +
-		`{oldSchemaVersion: 1}, {oldSchema: '{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"}]}'}, {validateFields: 'false', compatibility: 'BACKWARD'}]"}`
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-	for _, c := range []struct{ subject, old, fresh, want string }{
-		{
-			"pb", `{"schemaType":"PROTOBUF","schema":"syntax = \"proto3\"; message M { int32 a = 1; }"}`,
-			`{"schemaType":"PROTOBUF","schema":"syntax = \"proto3\"; message M { string a = 1; }"}`,
-			`{errorType:\"FIELD_SCALAR_KIND_CHANGED\", description:\"The kind of a SCALAR field at path '#/M/1' in the new schema does not match its kind in the old schema\"}`,
-		},
-		{
-			"js", `{"schemaType":"JSON","schema":"{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"}}}"}`,
-			`{"schemaType":"JSON","schema":"{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"integer\"}}}"}`,
-			`{errorType:\"TYPE_CHANGED\", description:\"A type at path '#/properties/id' is different between the new schema and the old schema\"}`,
-		},
-	} {
-		r.register(t, c.subject, c.old)
-		_, _, got := r.call(t, "POST", "/compatibility/subjects/"+c.subject+"/versions/latest?verbose=true", "", []byte(c.fresh))
-		if !strings.Contains(string(got), c.want) || !strings.HasPrefix(string(got), `{"is_compatible":false,"messages":[`) {
-			t.Errorf("got\n%s\nwant\n%s", got, c.want)
-		}
-	}
-}
-
-// TestComparisonsEnd compares what grows out of all proportion: the budget ends it, and the schema is refused.
-func TestComparisonsEnd(t *testing.T) {
-	t.Parallel()
-	wide := func(symbol string) string {
-		var branches []string
-		for i := range 700 {
-			branches = append(branches, fmt.Sprintf(`{"type":"record","name":"%s%d","fields":[]}`, symbol, i))
-		}
-		return "[" + strings.Join(branches, ",") + "]"
-	}
-	old, err := parse(avroFormat, wide("A"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := parse(avroFormat, wide("B"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	why := fits(fresh, avroFormat, []older{{&version{}, old}}, levelBackward)
-	if !slices.Contains(why, errTooComplex.Error()) {
-		t.Errorf("got %d reasons, want %q among them", len(why), errTooComplex)
-	}
 }

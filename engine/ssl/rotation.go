@@ -1,19 +1,21 @@
-package kafka
+package ssl
 
 import (
 	"crypto/tls"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
 )
 
-// rotating is a TLS configuration whose stores may be replaced while a client lives: what stands in their files at the time
+// Rotating is a TLS configuration whose stores may be replaced while a client lives: what stands in their files at the time
 // of a connection counts for it (Kafka: SslFactory.reconfigure, which a Java client never does by itself). Connections that
 // are there keep what they were made with. Files that cannot be used, perhaps because only one of two is there yet, change
 // nothing. It is safe for concurrent use.
-type rotating struct {
-	settings *settings
+type Rotating struct {
+	settings Settings
+	log      *slog.Logger
 
 	mu     sync.Mutex
 	config *tls.Config
@@ -39,18 +41,18 @@ func (s storeStamp) same(now storeStamp) bool {
 		s.at.Sub(s.info.ModTime()) > coarse
 }
 
-// newRotating opens the stores; errors are those of [settings.tlsConfig].
-func newRotating(s *settings) (*rotating, error) {
-	r := &rotating{settings: s}
+// NewRotating opens the stores; errors are those of [Settings.Config]. What goes wrong later is logged once.
+func NewRotating(s Settings, log *slog.Logger) (*Rotating, error) {
+	r := &Rotating{settings: s, log: log}
 	r.of = r.stamps() // before the files are read, so that a change in between is seen
 	var err error
-	if r.config, err = s.tlsConfig(); err != nil {
+	if r.config, err = s.Config(); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *rotating) stamps() map[string]storeStamp {
+func (r *Rotating) stamps() map[string]storeStamp {
 	of := map[string]storeStamp{}
 	for _, key := range []string{keystoreLocation, trustLocation} {
 		if path := r.settings.value(key); path != "" {
@@ -61,8 +63,8 @@ func (r *rotating) stamps() map[string]storeStamp {
 	return of
 }
 
-// now is the configuration for a connection that is made now.
-func (r *rotating) now() *tls.Config {
+// Now is the configuration for a connection that is made now. It is shared: clone it before changing it.
+func (r *Rotating) Now() *tls.Config {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh, changed := r.stamps(), false
@@ -72,10 +74,10 @@ func (r *rotating) now() *tls.Config {
 	if !changed {
 		return r.config
 	}
-	config, err := r.settings.tlsConfig()
+	config, err := r.settings.Config()
 	if err != nil {
 		if !r.told {
-			r.settings.log.Warn("the certificates on the disk cannot be used, those that were read before are", "error", err)
+			r.log.Warn("the certificates on the disk cannot be used, those that were read before are", "error", err)
 		}
 		r.told = true
 		return r.config

@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"slices"
@@ -146,8 +146,8 @@ func implied(n *node) []string {
 		name  string
 		words []string
 	}{
-		{"object", []string{"properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties", "dependencies"}},
-		{"array", []string{"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}},
+		{"object", []string{"properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties", "maxProperties", "dependencies", "dependentRequired", "dependentSchemas"}},
+		{"array", []string{"items", "prefixItems", "additionalItems", "contains", "minItems", "maxItems", "uniqueItems"}},
 		{"string", []string{"minLength", "maxLength", "pattern"}},
 		{"number", []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
 	} {

@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"bytes"
@@ -196,7 +196,7 @@ func (n *node) append(dst []byte, sorted bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendString(dst, m.name), ':')
+			dst = append(AppendString(dst, m.name), ':')
 			dst = m.value.append(dst, sorted)
 		}
 		return append(dst, '}')
@@ -210,7 +210,7 @@ func (n *node) append(dst []byte, sorted bool) []byte {
 		}
 		return append(dst, ']')
 	case '"':
-		return appendString(dst, n.scalar)
+		return AppendString(dst, n.scalar)
 	case '0':
 		return append(dst, n.scalar...)
 	case 't':
@@ -232,8 +232,8 @@ func same(a, b *node) bool {
 	return bytes.Equal(a.append(nil, true), b.append(nil, true))
 }
 
-// appendString prints a JSON string, with the escapes that Jackson uses and no other.
-func appendString(dst []byte, s string) []byte {
+// AppendString prints a JSON string, with the escapes that Jackson uses and no other.
+func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); i++ {

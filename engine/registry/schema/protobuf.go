@@ -1,7 +1,8 @@
-package registry
+package schema
 
 import (
 	"cmp"
+	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -20,22 +21,27 @@ import (
 
 // protobufSchema is a .proto file, linked with what it imports.
 type protobufSchema struct {
-	file linker.Result
-	text string // printed anew
+	file    linker.Result
+	text    string // printed anew
+	implied bool   // it uses Confluent's options and does not import the file that defines them
 }
+
+// metaFile defines the options in which Confluent's converter keeps what only Connect knows. Schemas use them without
+// importing it, which Confluent's registry takes.
+const metaFile = "confluent/meta.proto"
 
 // mainFile is the name of a file that has none.
 const mainFile = "default"
 
 // parseProtobuf parses the text of a .proto file, or the base64 of a FileDescriptorProto, which is what Python's client
 // sends.
-func parseProtobuf(text string, refs []dependency) (schema, error) {
+func parseProtobuf(text string, refs []Dependency) (Schema, error) {
 	p := &protobufParser{files: map[string]linker.File{}, refs: map[string]string{}}
 	for _, ref := range refs {
-		p.refs[ref.name] = ref.text
+		p.refs[ref.Name] = ref.Text
 	}
 	for _, ref := range refs {
-		if _, err := p.importFile(ref.name); err != nil {
+		if _, err := p.importFile(ref.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -47,10 +53,10 @@ func parseProtobuf(text string, refs []dependency) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &protobufSchema{file: file}
+	s := &protobufSchema{file: file, implied: !binary && !strings.Contains(text, metaFile)}
 	// What is printed is stored only if it says the same when it is read.
 	for _, full := range []bool{false, true} {
-		s.text = printProto(file.FileDescriptorProto(), full)
+		s.text = printProto(s.written(), full)
 		if p.says(s.text, file.FileDescriptorProto()) {
 			return s, nil
 		}
@@ -89,7 +95,23 @@ func (p *protobufParser) read(name, text string) (parsed parser.Result, binary b
 		return nil, false, err
 	}
 	parsed, err = parser.ResultFromAST(tree, true, h)
-	return parsed, false, err
+	if err != nil {
+		return nil, false, err
+	}
+	if f := parsed.FileDescriptorProto(); f.GetPackage() != "confluent" && strings.Contains(text, "(confluent.") && !strings.Contains(text, metaFile) {
+		f.Dependency = append(f.Dependency, metaFile)
+	}
+	return parsed, false, nil
+}
+
+// written is the file without the import that is only implied. It may be the file itself.
+func (s *protobufSchema) written() *descriptorpb.FileDescriptorProto {
+	f := s.file.FileDescriptorProto()
+	if s.implied && slices.Contains(f.Dependency, metaFile) {
+		f = proto.CloneOf(f)
+		f.Dependency = slices.DeleteFunc(f.Dependency, func(name string) bool { return name == metaFile })
+	}
+	return f
 }
 
 func handler() *reporter.Handler { return reporter.NewHandler(nil) }
@@ -124,7 +146,7 @@ func (p *protobufParser) importFile(name string) (linker.File, error) {
 	}
 	text, given := p.refs[name]
 	if !given {
-		text, given = wellKnown(name)
+		text, given = Known(name)
 	}
 	if !given {
 		found, err := protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(nil)}).FindFileByPath(name)
@@ -154,25 +176,15 @@ func (p *protobufParser) importFile(name string) (linker.File, error) {
 	return f, nil
 }
 
-// wellKnown are the files beside Google's own that Confluent's registry has and its clients import without a reference.
-func wellKnown(name string) (string, bool) {
-	switch name {
-	case "confluent/meta.proto":
-		return `syntax = "proto3"; package confluent; import "google/protobuf/descriptor.proto";
-			message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; }
-			extend google.protobuf.FileOptions { Meta file_meta = 1088; }
-			extend google.protobuf.MessageOptions { Meta message_meta = 1088; }
-			extend google.protobuf.FieldOptions { Meta field_meta = 1088; }
-			extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
-			extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }`, true
-	case "confluent/type/decimal.proto":
-		return `syntax = "proto3"; package confluent.type; message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`, true
-	case "google/type/date.proto":
-		return `syntax = "proto3"; package google.type; message Date { int32 year = 1; int32 month = 2; int32 day = 3; }`, true
-	case "google/type/timeofday.proto":
-		return `syntax = "proto3"; package google.type; message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }`, true
-	}
-	return "", false
+//go:embed known
+var known embed.FS
+
+// Known is the text of a .proto file beside google/protobuf that every registry has, so that schemas import it without a
+// reference: google/type and confluent (Confluent: ProtobufSchema.KNOWN_DEPENDENCIES). What they say of other languages, and
+// their comments, are left out.
+func Known(path string) (text string, ok bool) {
+	raw, err := known.ReadFile("known/" + path)
+	return string(raw), err == nil
 }
 
 // says reports whether a text is the file that it was printed from.
@@ -286,17 +298,17 @@ func jsonName(name string) string {
 	return string(b)
 }
 
-func (s *protobufSchema) canonical() string { return s.text }
+func (s *protobufSchema) Canonical() string { return s.text }
 
 // normalized is the text with fields by number and full names.
-func (s *protobufSchema) normalized() string {
-	f := proto.CloneOf(s.file.FileDescriptorProto())
+func (s *protobufSchema) Normalized() string {
+	f := proto.CloneOf(s.written())
 	for _, m := range f.MessageType {
 		byNumber(m)
 	}
 	slices.Sort(f.Dependency)
 	if len(f.PublicDependency)+len(f.WeakDependency) > 0 { // those are numbers into the list
-		f.Dependency = s.file.FileDescriptorProto().GetDependency()
+		f.Dependency = s.written().GetDependency()
 	}
 	return printProto(f, true)
 }
@@ -309,7 +321,7 @@ func byNumber(m *descriptorpb.DescriptorProto) {
 }
 
 // formatted prints a file; "serialized" is the base64 of its FileDescriptorProto.
-func (s *protobufSchema) formatted(format string) (string, error) {
+func (s *protobufSchema) Formatted(format string) (string, error) {
 	if !strings.EqualFold(format, "serialized") {
 		return s.text, nil
 	}
@@ -321,7 +333,7 @@ func (s *protobufSchema) formatted(format string) (string, error) {
 }
 
 // reads finds what does not fit (Confluent: protobuf.diff.SchemaDiff); what may change is passed over.
-func (s *protobufSchema) reads(writer schema, b *budget) []difference {
+func (s *protobufSchema) Reads(writer Schema, b *Budget) []Difference {
 	w, ok := writer.(*protobufSchema)
 	if !ok {
 		return nil

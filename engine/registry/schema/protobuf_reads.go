@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 // protobufComparison compares the file that reads with the one that wrote, by the rules of Confluent's protobuf.diff: names
 // may change, and so may numbers among those that share a form on the wire.
 type protobufComparison struct {
-	budget *budget
+	budget *Budget
 	under  map[[2]protoreflect.FullName]bool // pairs of messages under way, so that recursive ones end
-	all    []difference
+	all    []Difference
 }
 
 // found notes a difference; words have %s for the path.
 func (c *protobufComparison) found(kind, path, words string) {
-	c.all = append(c.all, difference{kind: kind, words: fmt.Sprintf(words, path)})
+	c.all = append(c.all, Difference{kind: kind, words: fmt.Sprintf(words, path)})
 }
 
 func (c *protobufComparison) types(path string, r, w protoreflect.MessageDescriptors) {
@@ -52,21 +52,45 @@ func (c *protobufComparison) message(path string, r, w protoreflect.MessageDescr
 func (c *protobufComparison) fields(path string, r, w protoreflect.MessageDescriptor) {
 	for i := range w.Fields().Len() {
 		old := w.Fields().Get(i)
-		at := fmt.Sprintf("%s/%d", path, old.Number())
 		fresh := r.Fields().ByNumber(old.Number())
-		switch {
-		case fresh != nil:
-			c.field(at, fresh, old)
-		case old.Cardinality() == protoreflect.Required:
-			c.found("REQUIRED_FIELD_REMOVED", at, "The "+readerMark+" schema is missing a required field at path: '%s' in the "+writerMark+" schema")
+		if fresh == nil {
+			c.removed(path, r, old)
+			continue
 		}
+		c.field(within(path, fresh), fresh, old)
 	}
 	for i := range r.Fields().Len() {
 		fresh := r.Fields().Get(i)
 		if fresh.Cardinality() == protoreflect.Required && w.Fields().ByNumber(fresh.Number()) == nil {
-			at := fmt.Sprintf("%s/%d", path, fresh.Number())
-			c.found("REQUIRED_FIELD_ADDED", at, "A required field  at path '%s' in the "+readerMark+" schema is missing in the "+writerMark+" schema")
+			c.found("REQUIRED_FIELD_ADDED", within(path, fresh), "A required field  at path '%s' in the "+readerMark+" schema is missing in the "+writerMark+" schema")
 		}
+	}
+}
+
+// within is the path of a field, by its number, which the name of its oneof stands before.
+func within(path string, f protoreflect.FieldDescriptor) string {
+	if o := real(f); o != nil {
+		path += "/" + string(o.Name())
+	}
+	return fmt.Sprintf("%s/%d", path, f.Number())
+}
+
+// removed is about a field that the reader does not have. That of a oneof is lost, unless all of the oneof is gone.
+func (c *protobufComparison) removed(path string, r protoreflect.MessageDescriptor, old protoreflect.FieldDescriptor) {
+	o := real(old)
+	if o == nil {
+		if old.Cardinality() == protoreflect.Required {
+			c.found("REQUIRED_FIELD_REMOVED", within(path, old), "The "+readerMark+" schema is missing a required field at path: '%s' in the "+writerMark+" schema")
+		}
+		return
+	}
+	same := r.Oneofs().ByName(o.Name())
+	kept := same != nil && !same.IsSynthetic()
+	for i := range o.Fields().Len() {
+		kept = kept || r.Fields().ByNumber(o.Fields().Get(i).Number()) != nil
+	}
+	if kept {
+		c.found("ONEOF_FIELD_REMOVED", within(path, old), "The "+readerMark+" schema is missing a oneof field at path '%s' in the "+writerMark+" schema")
 	}
 }
 
@@ -78,42 +102,29 @@ func real(f protoreflect.FieldDescriptor) protoreflect.OneofDescriptor {
 	return nil
 }
 
+// oneofs finds fields that could be set together and exclude one another for the reader.
 func (c *protobufComparison) oneofs(path string, r, w protoreflect.MessageDescriptor) {
 	for i := range r.Oneofs().Len() {
 		o := r.Oneofs().Get(i)
 		if o.IsSynthetic() {
 			continue
 		}
-		at, moved, kept := path+"/"+string(o.Name()), 0, 0
+		at, moved, from := path+"/"+string(o.Name()), 0, map[protoreflect.Name]bool{}
 		for j := range o.Fields().Len() {
 			old := w.Fields().ByNumber(o.Fields().Get(j).Number())
 			switch {
-			case old == nil:
+			case old == nil: // no data has it
 			case real(old) == nil:
 				moved++
 			default:
-				kept++
+				from[real(old).Name()] = true
 			}
 		}
 		switch {
 		case moved > 1:
 			c.found("MULTIPLE_FIELDS_MOVED_TO_ONEOF", at, "Multiple fields in the oneof at path '%s' in the "+readerMark+" schema are outside a oneof in the "+writerMark+" schema")
-		case moved == 1 && kept > 0:
+		case moved+len(from) > 1:
 			c.found("FIELD_MOVED_TO_EXISTING_ONEOF", at, "A field in the oneof at path '%s' in the "+readerMark+" schema is outside an existing oneof in the "+writerMark+" schema")
-		}
-	}
-	for i := range w.Oneofs().Len() {
-		o := w.Oneofs().Get(i)
-		fresh := r.Oneofs().ByName(o.Name())
-		if o.IsSynthetic() || fresh == nil || fresh.IsSynthetic() {
-			continue
-		}
-		for j := range o.Fields().Len() {
-			number := o.Fields().Get(j).Number()
-			if fresh.Fields().ByNumber(number) == nil {
-				at := fmt.Sprintf("%s/%s/%d", path, o.Name(), number)
-				c.found("ONEOF_FIELD_REMOVED", at, "The "+readerMark+" schema is missing a oneof field at path '%s' in the "+writerMark+" schema")
-			}
 		}
 	}
 }

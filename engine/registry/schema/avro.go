@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"errors"
@@ -53,15 +53,15 @@ func (t *avroType) fullName() string {
 	return t.space + "." + t.name
 }
 
-func parseAvro(text string, refs []dependency) (schema, error) {
+func parseAvro(text string, refs []Dependency) (Schema, error) {
 	var known avro.SchemaCache
 	p := &avroParser{types: map[string]*avroType{}}
 	for _, ref := range refs {
-		if _, err := known.Parse(ref.text); err != nil {
-			return nil, fmt.Errorf("reference %s: %w", ref.name, err)
+		if _, err := known.Parse(ref.Text); err != nil {
+			return nil, fmt.Errorf("reference %s: %w", ref.Name, err)
 		}
-		if _, err := p.document(ref.text); err != nil {
-			return nil, fmt.Errorf("reference %s: %w", ref.name, err)
+		if _, err := p.document(ref.Text); err != nil {
+			return nil, fmt.Errorf("reference %s: %w", ref.Name, err)
 		}
 	}
 	foreign := map[string]bool{}
@@ -238,15 +238,15 @@ func properties(n *node, reserved ...string) []member {
 	return all
 }
 
-func (s *avroSchema) canonical() string  { return s.print(false, s.foreign) }
-func (s *avroSchema) normalized() string { return s.print(true, s.foreign) }
+func (s *avroSchema) Canonical() string  { return s.print(false, s.foreign) }
+func (s *avroSchema) Normalized() string { return s.print(true, s.foreign) }
 
 // formatted prints a schema; "resolved" has the types of its references inside.
-func (s *avroSchema) formatted(format string) (string, error) {
+func (s *avroSchema) Formatted(format string) (string, error) {
 	if strings.EqualFold(format, "resolved") {
 		return s.print(false, nil), nil
 	}
-	return s.canonical(), nil
+	return s.Canonical(), nil
 }
 
 // print prints a schema in the order of Java's Schema.toString; the types in seen by name only.
@@ -281,9 +281,9 @@ func (p *avroPrinter) append(dst []byte, t *avroType, space string) []byte {
 	case t.kind == "map":
 		dst = p.append(append(dst, `{"type":"map","values":`...), t.of, space)
 	case len(t.properties) == 0:
-		return appendString(dst, t.kind)
+		return AppendString(dst, t.kind)
 	default:
-		dst = appendString(append(dst, `{"type":`...), t.kind)
+		dst = AppendString(append(dst, `{"type":`...), t.kind)
 	}
 	return append(p.appendProperties(dst, t.properties), '}')
 }
@@ -291,22 +291,22 @@ func (p *avroPrinter) append(dst []byte, t *avroType, space string) []byte {
 func (p *avroPrinter) appendNamed(dst []byte, t *avroType, space string) []byte {
 	if p.seen[t.fullName()] {
 		if t.space == space {
-			return appendString(dst, t.name)
+			return AppendString(dst, t.name)
 		}
-		return appendString(dst, t.fullName())
+		return AppendString(dst, t.fullName())
 	}
 	p.seen[t.fullName()] = true
 	kind := t.kind
 	if t.isError {
 		kind = "error"
 	}
-	dst = appendString(append(dst, `{"type":`...), kind)
-	dst = appendString(append(dst, `,"name":`...), t.name)
+	dst = AppendString(append(dst, `{"type":`...), kind)
+	dst = AppendString(append(dst, `,"name":`...), t.name)
 	if t.space != space {
-		dst = appendString(append(dst, `,"namespace":`...), t.space)
+		dst = AppendString(append(dst, `,"namespace":`...), t.space)
 	}
 	if t.doc != nil {
-		dst = appendString(append(dst, `,"doc":`...), *t.doc)
+		dst = AppendString(append(dst, `,"doc":`...), *t.doc)
 	}
 	switch t.kind {
 	case "enum":
@@ -334,16 +334,16 @@ func (p *avroPrinter) appendNamed(dst []byte, t *avroType, space string) []byte 
 }
 
 func (p *avroPrinter) appendField(dst []byte, f *avroField, space string) []byte {
-	dst = appendString(append(dst, `{"name":`...), f.name)
+	dst = AppendString(append(dst, `{"name":`...), f.name)
 	dst = p.append(append(dst, `,"type":`...), f.of, space)
 	if f.doc != nil {
-		dst = appendString(append(dst, `,"doc":`...), *f.doc)
+		dst = AppendString(append(dst, `,"doc":`...), *f.doc)
 	}
 	if f.initial != nil {
 		dst = f.initial.append(append(dst, `,"default":`...), p.sorted)
 	}
 	if f.order != "" && f.order != "ascending" {
-		dst = appendString(append(dst, `,"order":`...), f.order)
+		dst = AppendString(append(dst, `,"order":`...), f.order)
 	}
 	if len(f.aliases) > 0 {
 		dst = appendStrings(append(dst, `,"aliases":`...), f.aliases)
@@ -356,7 +356,7 @@ func (p *avroPrinter) appendProperties(dst []byte, all []member) []byte {
 		all = slices.SortedFunc(slices.Values(all), func(a, b member) int { return strings.Compare(a.name, b.name) })
 	}
 	for _, m := range all {
-		dst = append(appendString(append(dst, ','), m.name), ':')
+		dst = append(AppendString(append(dst, ','), m.name), ':')
 		dst = m.value.append(dst, p.sorted)
 	}
 	return dst
@@ -368,7 +368,7 @@ func appendStrings(dst []byte, all []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, s)
+		dst = AppendString(dst, s)
 	}
 	return append(dst, ']')
 }

@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"fmt"
@@ -15,19 +15,19 @@ type jsonSchema struct {
 	docs *jsonDocuments
 }
 
-func parseJSONSchema(text string, refs []dependency) (schema, error) {
+func parseJSONSchema(text string, refs []Dependency) (Schema, error) {
 	root, err := parseDocument(text)
 	if err != nil {
 		return nil, err
 	}
 	docs := &jsonDocuments{byName: map[string]*node{}}
 	for _, ref := range refs {
-		n, err := parseDocument(ref.text)
+		n, err := parseDocument(ref.Text)
 		if err != nil {
-			return nil, fmt.Errorf("reference %s: %w", ref.name, err)
+			return nil, fmt.Errorf("reference %s: %w", ref.Name, err)
 		}
-		docs.names = append(docs.names, ref.name)
-		docs.byName[ref.name] = n
+		docs.names = append(docs.names, ref.Name)
+		docs.byName[ref.Name] = n
 	}
 	// Patterns that Go has no expressions for are taken: what a schema is used for elsewhere has its own engine.
 	if _, err := jsonschema.Compile([]byte(text), jsonschema.Settings{Load: docs.load, Lenient: true}); err != nil {
@@ -67,9 +67,9 @@ func (d *jsonDocuments) load(address string) ([]byte, error) {
 	return []byte(n.String()), nil
 }
 
-func (s *jsonSchema) canonical() string                { return s.root.String() }
-func (s *jsonSchema) normalized() string               { return string(s.root.append(nil, true)) }
-func (s *jsonSchema) formatted(string) (string, error) { return s.canonical(), nil }
+func (s *jsonSchema) Canonical() string                { return s.root.String() }
+func (s *jsonSchema) Normalized() string               { return string(s.root.append(nil, true)) }
+func (s *jsonSchema) Formatted(string) (string, error) { return s.Canonical(), nil }
 
 // resolve follows a $ref that stands in a document. An unknown one takes anything.
 func (d *jsonDocuments) resolve(ref string, in *node) (target, doc *node) {

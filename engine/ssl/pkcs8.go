@@ -1,4 +1,4 @@
-package kafka
+package ssl
 
 import (
 	"crypto/aes"

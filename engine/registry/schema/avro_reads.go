@@ -1,4 +1,4 @@
-package registry
+package schema
 
 import (
 	"fmt"
@@ -18,14 +18,14 @@ const (
 )
 
 // reads follows the rules of schema resolution as SchemaCompatibility.checkReaderWriterCompatibility applies them.
-func (s *avroSchema) reads(writer schema, b *budget) []difference {
+func (s *avroSchema) Reads(writer Schema, b *Budget) []Difference {
 	w, ok := writer.(*avroSchema)
 	if !ok {
 		return nil
 	}
 	c := avroComparison{budget: b, done: map[avroPair][]avroDifference{}}
 	found := c.compare(s.root, w.root)
-	all := make([]difference, 0, len(found))
+	all := make([]Difference, 0, len(found))
 	for _, d := range found {
 		all = append(all, d.difference())
 	}
@@ -37,7 +37,7 @@ type avroPair struct{ reader, writer *avroType }
 // avroDifference is a difference at a path below the types that were compared.
 type avroDifference struct{ kind, path, info string }
 
-func (d avroDifference) difference() difference {
+func (d avroDifference) difference() Difference {
 	path := d.path
 	if path == "" {
 		path = "/"
@@ -57,14 +57,14 @@ func (d avroDifference) difference() difference {
 	case avroBranch:
 		words = fmt.Sprintf("The %s schema is missing a type inside a union field at path '%s' in the %s schema", readerMark, path, writerMark)
 	default:
-		words = errTooComplex.Error()
+		words = ErrTooComplex.Error()
 	}
-	return difference{kind: d.kind, words: words, info: d.info, avro: true}
+	return Difference{kind: d.kind, words: words, info: d.info, avro: true}
 }
 
 // avroComparison remembers pairs of types, so that recursive ones end: a pair under way counts as fitting.
 type avroComparison struct {
-	budget *budget
+	budget *Budget
 	done   map[avroPair][]avroDifference
 }
 

@@ -70,7 +70,7 @@ func (t *caseTransform) rewrite(_ int, r *record.Record) error {
 		return err
 	}
 	for _, i := range plan.texts {
-		if !out[i].IsNull() {
+		if out[i].Kind() == record.String { // a schema may have the name of another type
 			out[i] = t.changed(out[i].Text())
 		}
 	}

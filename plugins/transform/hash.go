@@ -62,6 +62,9 @@ func (t *hashText) replace(_ int, r *record.Record) error {
 	case d.Value.IsNull():
 		return t.missing(t.target.String() + " can't be null")
 	}
+	if d.Value.Kind() != record.String { // a schema may have the name of another type
+		return plugin.Data("%s must be a text, found: %s", t.target, d.Value.Kind())
+	}
 	d.Value = t.hashed(d.Value)
 	return nil
 }
@@ -85,6 +88,9 @@ func (t *hashText) inField(d *record.Datum) error {
 	fields := d.Value.Elements()
 	if fields[at].IsNull() {
 		return t.missing(t.config.Field + " in " + t.target.String() + " can't be null")
+	}
+	if k := fields[at].Kind(); k != record.String {
+		return plugin.Data("%s in %s must be a text, found: %s", t.config.Field, t.target, k)
 	}
 	out := t.batch.Extend(fields, 0)
 	out[at] = t.hashed(fields[at])

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/penstock/penstock/engine/config"
 	"github.com/penstock/penstock/engine/diag"
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/plugins"
@@ -66,7 +67,7 @@ func judged(t *testing.T, file string) diag.List {
 		t.Fatal(err)
 	}
 	pr.registry = registry
-	found = append(found, pr.compile()...)
+	found = append(found, pr.compile(config.ReadWorker)...)
 	if !found.HasErrors() {
 		found = append(found, pr.here()...)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -92,46 +93,71 @@ type asked struct {
 // differences as a line for a file of testdata/vectors.
 func (j *Java) Beside(t *testing.T, draw func(*Random) string, try func(*Case) error) {
 	t.Helper()
-	batches := make(chan []asked, 4)
-	var writing sync.WaitGroup
-	writing.Go(func() { j.write(t, draw, batches) })
-	defer writing.Wait()
-	start, tried, skipped, unsaid := time.Now(), 0, 0, 0
-	differences := map[string]error{}
-	for batch := range batches {
-		for _, a := range batch {
-			answer := strings.TrimSpace(j.line(t))
-			if answer == `{"unsaid":true}` {
-				unsaid++
-				continue
-			}
-			line := fmt.Sprintf(`{"id":%q,"source":"executed","recorded_on":"Kafka Connect 4.3.1, Java %s","request":%s,"expect":%s}`,
-				a.id, j.release, a.request, answer)
-			tried++
-			err := tryLine(line, try)
-			if _, ok := errors.AsType[*Unrepresentable](err); ok {
-				skipped++
-			} else if err != nil {
-				differences[line] = err
-			}
+	start, said := time.Now(), verdicts{}
+	j.ask(t, draw, func(a asked, answer string) {
+		if answer == `{"unsaid":true}` {
+			said.unsaid++
+			return
 		}
-	}
+		line := fmt.Sprintf(`{"id":%q,"source":"executed","recorded_on":"Kafka Connect 4.3.1, Java %s","request":%s,"expect":%s}`,
+			a.id, j.release, a.request, answer)
+		said.add(line, tryLine(line, try))
+	})
 	t.Logf("seed %d: %d cases in %s, %d differ, %d skipped, %d without an answer in the notation",
-		j.seed, tried, time.Since(start).Round(time.Second), len(differences), skipped, unsaid)
-	shortest := make([]string, 0, len(differences))
-	for line := range differences {
-		shortest = append(shortest, line)
-	}
-	slices.SortFunc(shortest, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+		j.seed, said.tried, time.Since(start).Round(time.Second), len(said.differences), said.skipped, said.unsaid)
+	shortest := slices.SortedFunc(maps.Keys(said.differences), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	for _, line := range shortest[:min(len(shortest), 20)] {
-		t.Errorf("%v\n%s", differences[line], line)
+		t.Errorf("%v\n%s", said.differences[line], line)
 	}
-	if skipped*100 > tried {
-		t.Errorf("skipped %d of %d cases", skipped, tried)
+	if said.skipped*100 > said.tried {
+		t.Errorf("skipped %d of %d cases", said.skipped, said.tried)
 	}
 }
 
-func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []asked) {
+// verdicts counts what became of the cases.
+type verdicts struct {
+	tried, skipped, unsaid int
+	differences            map[string]error // by the line of the case
+}
+
+func (v *verdicts) add(line string, err error) {
+	v.tried++
+	if _, ok := errors.AsType[*Unrepresentable](err); ok {
+		v.skipped++
+	} else if err != nil {
+		if v.differences == nil {
+			v.differences = map[string]error{}
+		}
+		v.differences[line] = err
+	}
+}
+
+// ask gives each request that is drawn with its answer to answered, in order. However that ends, by return, panic or
+// Goexit, the writer has ended when ask does.
+func (j *Java) ask(t *testing.T, draw func(*Random) string, answered func(a asked, answer string)) {
+	t.Helper()
+	batches, done := make(chan []asked, 4), make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() { j.write(t, draw, batches, done) })
+	answering := true
+	defer func() {
+		close(done)
+		if answering {
+			// The writer may wait for a pipe that nobody reads from any more. Nothing can be asked after this.
+			err := j.in.Close()
+			t.Logf("the rest is not asked: %v", err)
+		}
+		writing.Wait()
+	}()
+	for batch := range batches {
+		for _, a := range batch {
+			answered(a, strings.TrimSpace(j.line(t)))
+		}
+	}
+	answering = false
+}
+
+func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []asked, done <-chan struct{}) {
 	defer close(batches)
 	const batch = 200
 	w := bufio.NewWriter(j.in)
@@ -142,15 +168,20 @@ func (j *Java) write(t *testing.T, draw func(*Random) string, batches chan<- []a
 			a := asked{fmt.Sprintf("R%x-%d", j.seed, i), draw(r)}
 			all = append(all, a)
 		}
-		batches <- all // first, so that answers are read meanwhile: a pipe holds few of either
+		select { // first, so that answers are read meanwhile: a pipe holds few of either
+		case batches <- all:
+		case <-done:
+			return
+		}
 		for _, a := range all {
-			if _, err := w.WriteString(a.request + "\n"); err != nil {
-				t.Errorf("java does not listen: %v", err)
-				return
-			}
+			w.WriteString(a.request + "\n") //nolint:errcheck // Flush says it
 		}
 		if err := w.Flush(); err != nil {
-			t.Errorf("java does not listen: %v", err)
+			select {
+			case <-done: // closed on purpose
+			default:
+				t.Errorf("java does not listen: %v", err)
+			}
 			return
 		}
 	}

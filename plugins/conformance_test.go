@@ -149,9 +149,13 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 		"make_tombstone":            {Config: with()},
 		"message_timestamp_router":  {Config: with("message.timestamp.keys", "n"), Fill: fillMaps, Invalid: []plugin.Config{{}, {"message.timestamp.keys": "n", "topic.timestamp.format": "bogus"}}},
 		"nullify":                   {Config: with(), Invalid: []plugin.Config{{"schema.behavior": "x"}}},
-		"timestamp_now":             {Config: with(), Varies: regexp.MustCompile("[0-9]{13}")},
-		"timestamp_now_field":       {Config: with("fields", "at"), Varies: regexp.MustCompile("[0-9]{13}|at=[0-9T:.-]+Z"), Invalid: []plugin.Config{{}}},
-		"topic_from_schema_name":    {Config: with(), Fill: fillStructs, Invalid: []plugin.Config{{"schema.name.regex": "("}, {"schema.name.topic-map": "a"}}},
+		"open_lineage": {
+			Config:  with("job.namespace", "n", "job.name", "j", "dataset.kafka.bootstrap.servers", "k:1"),
+			Invalid: []plugin.Config{{}, {"job.namespace": "n", "job.name": "j", "dataset.kafka.bootstrap.servers": "k:1", "transport.type": "kafka"}},
+		},
+		"timestamp_now":          {Config: with(), Varies: regexp.MustCompile("[0-9]{13}")},
+		"timestamp_now_field":    {Config: with("fields", "at"), Varies: regexp.MustCompile("[0-9]{13}|at=[0-9T:.-]+Z"), Invalid: []plugin.Config{{}}},
+		"topic_from_schema_name": {Config: with(), Fill: fillStructs, Invalid: []plugin.Config{{"schema.name.regex": "("}, {"schema.name.topic-map": "a"}}},
 
 		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},
 	},

@@ -16,6 +16,16 @@ type Transform interface {
 	Apply(ctx context.Context, b *record.Batch) error
 }
 
+// Starter is a Transform that does something beside its records, such as telling another system about them. A task calls
+// Start before the first batch and Stop behind the last. Validation, previews and tests of a chain start nothing: without a
+// Start, Apply does to records what it always does, and nothing beside.
+type Starter interface {
+	// Start begins it. The context bounds the call only.
+	Start(ctx context.Context, h Host) error
+	// Stop ends all that Start began. It works without a Start, after a failed one, and twice.
+	Stop(ctx context.Context) error
+}
+
 // Predicate decides, record by record, whether a transform applies.
 type Predicate interface {
 	Configure(c Config) error

@@ -62,6 +62,7 @@ var steady = map[string]struct {
 	"make_tombstone":            {},
 	"message_timestamp_router":  {Config: plugin.Config{"message.timestamp.keys": "at,id"}, keepsSchema: true, onlyMaps: true},
 	"nullify":                   {},
+	"open_lineage":              {Config: plugin.Config{"job.namespace": "n", "job.name": "j", "dataset.kafka.bootstrap.servers": "k:1"}, keepsSchema: true},
 	"timestamp_now":             {keepsSchema: true},
 	"timestamp_now_field":       {Config: plugin.Config{"fields": "name,at"}},
 	"topic_from_schema_name":    {Config: plugin.Config{"schema.name.regex": "o(.*)"}, keepsSchema: true, onlyStructs: true},

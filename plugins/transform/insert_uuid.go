@@ -83,10 +83,25 @@ func (t *insertUUID) uuid() record.Value {
 	}
 	id := t.random[t.left-size : t.left]
 	t.left -= size
-	id[6], id[8] = id[6]&0x0F|0x40, id[8]&0x3F|0x80
 	text := t.batch.Bytes(36)
+	writeUUID(text, id)
+	return record.OfText(text)
+}
+
+// newUUID draws an identifier.
+func newUUID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	var text [36]byte
+	writeUUID(text[:], id[:])
+	return string(text[:])
+}
+
+// writeUUID writes 16 random bytes, which it marks as version 4, as 36 characters.
+func writeUUID(text, id []byte) {
+	id[6], id[8] = id[6]&0x0F|0x40, id[8]&0x3F|0x80
 	at := 0
-	for i := range size {
+	for i := range id {
 		if i == 4 || i == 6 || i == 8 || i == 10 {
 			text[at] = '-'
 			at++
@@ -94,5 +109,4 @@ func (t *insertUUID) uuid() record.Value {
 		hex.Encode(text[at:], id[i:i+1])
 		at += 2
 	}
-	return record.OfText(text)
 }

@@ -317,5 +317,6 @@ func (c chains) tryThirdParty(v *vector.Case) error {
 }
 
 // refusedHere are failures where theirs go on: with a struct in a value without a schema, which no converter takes, with the
-// text that Java prints of a list, a map or bytes, or with a topic's name made of a date.
-var refusedHere = regexp.MustCompile(`got an error at apply: (A struct of the key cannot stand|Field .* (cannot be joined|has no case): it is (ARRAY|MAP|STRUCT|BYTES)|The topic.*found: INSTANT)`)
+// text that Java prints of a list, a map or bytes, with a topic's name made of a date, or with the hash of what Java prints of
+// a date whose schema says that it is a text.
+var refusedHere = regexp.MustCompile(`got an error at apply: (A struct of the key cannot stand|Field .* (cannot be joined|has no case): it is (ARRAY|MAP|STRUCT|BYTES)|The topic.*found: INSTANT|(key|value) must be a text, found: )`)

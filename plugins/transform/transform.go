@@ -69,6 +69,7 @@ func ofOthers() []plugin.Descriptor {
 		theirs(whole("by_logical_table", "ByLogicalTableRouter", "Gives Debezium's events of tables with the same columns one topic.",
 			plugin.SpecOf(logicalTableDefaults), newLogicalTable), debezium, "3.0.0"),
 		theirs(whole("outbox", "outbox.EventRouter", "Makes of a row that was added to an outbox table the event.", plugin.SpecOf(outboxDefaults), newOutbox), debezium, "3.0.0"),
+		theirs(whole("open_lineage", "openlineage.OpenLineage", "Tells a lineage service of topics and their schemas; records pass as they are.", plugin.SpecOf(openLineageDefaults), newOpenLineage), debezium, "3.6.2"),
 		theirs(aimed("concat_fields", "ConcatFields", "Joins fields to a text in a field of its own.", plugin.SpecOf(concatConfig{}), newConcatFields), aiven, "1.6.0"),
 		theirs(aimed("extract_timestamp", "ExtractTimestamp", "Makes a field the record's timestamp.", plugin.SpecOf(extractTimestampDefaults), newExtractTimestamp), aiven, "1.6.0"),
 		theirs(aimed("aiven_extract_topic", "ExtractTopic", "Makes a field the record's topic.", plugin.SpecOf(extractTopicConfig{}), newExtractTopic(false)), aiven, "1.6.0"),

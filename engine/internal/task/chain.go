@@ -64,6 +64,37 @@ func newStages(g Guard, stages []graph.Stage) ([]stage, error) {
 	return made, nil
 }
 
+// start starts the transforms that do something beside their records.
+func (c *chain) start(ctx context.Context, h plugin.Host) error {
+	for i := range c.stages {
+		s := &c.stages[i]
+		starter, ok := s.transform.(plugin.Starter)
+		if !ok {
+			continue
+		}
+		if err := c.guard.Call("Start of "+s.what, func() error { return starter.Start(ctx, h) }); err != nil {
+			return fmt.Errorf("start transform %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// end stops them, also those that did not start.
+func (c *chain) end(ctx context.Context) error {
+	var errs []error
+	for i := range c.stages {
+		s := &c.stages[i]
+		starter, ok := s.transform.(plugin.Starter)
+		if !ok {
+			continue
+		}
+		if err := c.guard.Call("Stop of "+s.what, func() error { return starter.Stop(ctx) }); err != nil {
+			errs = append(errs, fmt.Errorf("stop transform %s: %w", s.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // apply takes a batch through every transform. The error ends the task, or is errHalted.
 func (c *chain) apply(ctx context.Context, b *record.Batch) error {
 	for i := range c.stages {

@@ -99,6 +99,9 @@ func (s *sink) open(l *lives) error {
 	if !t.holds() {
 		return ErrLease
 	}
+	if err := s.chain.start(l.life, s.asks); err != nil {
+		return err
+	}
 	if err := s.guard.Call("Start", func() error { return s.plugin.Start(l.life, s.asks, t.Config) }); err != nil {
 		return fmt.Errorf("start the task: %w", err)
 	}
@@ -539,6 +542,7 @@ func (s *sink) close(l *lives) error {
 	if err := s.guard.Call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
 		errs = append(errs, fmt.Errorf("stop the sink: %w", err))
 	}
+	errs = append(errs, s.chain.end(l.last))
 	close(s.ended)
 	if s.client != nil { // whoever closes the client of an abandoned task waits for this
 		s.group.turn <- struct{}{}

@@ -104,6 +104,9 @@ func (s *source) open(l *lives) error {
 		return ErrLease
 	}
 	h := &host{t.Logger, l.fail}
+	if err := s.chain.start(l.life, h); err != nil {
+		return err
+	}
 	err := s.guard.Call("Start", func() error {
 		return s.plugin.Start(l.life, h, t.Config, reader{t.Offsets, t.Instance.Name})
 	})
@@ -414,6 +417,7 @@ func (s *source) close(l *lives) error {
 	if err := s.guard.Call("Stop", func() error { return s.plugin.Stop(l.last) }); err != nil {
 		errs = append(errs, fmt.Errorf("stop the source: %w", err))
 	}
+	errs = append(errs, s.chain.end(l.last))
 	return errors.Join(errs...)
 }
 

@@ -255,3 +255,20 @@ func TestAllocDecimals(t *testing.T) {
 		t.Errorf("got %v allocations, want none", n)
 	}
 }
+
+// Fields are those of structs, and of nothing else.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	list := []record.Value{record.OfInt32(1), record.OfString("x")}
+	for _, want := range [][]record.Value{list, {}} {
+		got, ok := record.OfStruct(want).Fields()
+		if !ok || len(got) != len(want) || len(got) > 0 && &got[0] != &want[0] {
+			t.Errorf("got %v %v, want %v itself", got, ok, want)
+		}
+	}
+	for _, v := range []record.Value{{}, record.OfArray(list), record.OfMap(list), record.OfString("x"), record.OfInt32(1), record.OfBytes(nil)} {
+		if got, ok := v.Fields(); ok || got != nil {
+			t.Errorf("%s: got %v, want no fields", v.Kind(), got)
+		}
+	}
+}

@@ -244,6 +244,15 @@ func (v Value) Elements() []Value {
 	panic("record: Elements of a " + v.Kind().String())
 }
 
+// Fields are the fields of a struct; false: v is another kind, or null. It is Elements behind a look at Kind, in one step.
+func (v Value) Fields() ([]Value, bool) {
+	p, ok := v.ref.(structPtr)
+	if !ok {
+		return nil, false
+	}
+	return unsafe.Slice(p, int(v.num)), true
+}
+
 // Decimal is a Decimal.
 func (v Value) Decimal() *Dec {
 	d, ok := v.ref.(*Dec)

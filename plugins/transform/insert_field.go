@@ -121,36 +121,31 @@ func insertedSchema(o origin, required bool) *record.Schema {
 	return record.OptionalOf(kind)
 }
 
+// insert has no call in it that a struct of the schema before does not need: a call costs as much as copying three fields.
 func (t *insertField) insert(_ int, r *record.Record) error {
 	d := part(t.target, r)
-	switch {
-	case d.Value.IsNull():
-		return nil
-	case d.Schema == nil:
+	if d.Schema == nil || d.Value.IsNull() {
 		return t.intoMap(d, r)
-	default:
-		return t.intoStruct(d, r)
 	}
-}
-
-func (t *insertField) intoStruct(d *record.Datum, r *record.Record) error {
-	fields, err := structFields(d, insertPurpose)
-	if err != nil {
-		return err
+	fields, ok := d.Value.Fields()
+	if !ok || d.Schema.Kind != record.Struct {
+		return notA("Struct objects supported", d.Value, insertPurpose)
 	}
-	plan, ok := t.plans.find(d.Schema)
-	if !ok {
-		if plan, err = t.planFor(d.Schema); err != nil {
+	plan, known := t.plans.current(d.Schema)
+	if !known {
+		var err error
+		if plan, err = shaped(&t.plans, d.Schema, t.planFor); err != nil {
 			return err
 		}
-		t.plans.add(d.Schema, plan)
 	}
-	if err := t.canHaveOffset(); err != nil {
-		return err
+	if t.offset && t.batch.Side != record.ToSink {
+		return noOffset()
 	}
 	out := t.batch.Extend(fields, len(t.inserts))
-	if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
-		return err
+	if plan.nulls.anyNull(out) {
+		if err := plan.nulls.fill(plan.schema.Fields, out, t.replace); err != nil {
+			return err
+		}
 	}
 	added := out[len(fields):]
 	for i := range t.inserts {
@@ -181,13 +176,17 @@ func (t *insertField) planFor(in *record.Schema) (*insertPlan, error) {
 	return &insertPlan{schema, nullableOf(in.Fields)}, err
 }
 
+// intoMap inserts into what is no struct: a map, or nothing.
 func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
+	if d.Value.IsNull() {
+		return nil
+	}
 	entries, err := mapEntries(d.Value, insertPurpose)
 	if err != nil {
 		return err
 	}
-	if err := t.canHaveOffset(); err != nil {
-		return err
+	if t.offset && t.batch.Side != record.ToSink {
+		return noOffset()
 	}
 	out := t.batch.Extend(entries, 2*len(t.inserts))
 	n := len(entries)
@@ -201,12 +200,9 @@ func (t *insertField) intoMap(d *record.Datum, r *record.Record) error {
 	return nil
 }
 
-// canHaveOffset fails where an offset is wanted and records have none yet.
-func (t *insertField) canHaveOffset() error {
-	if t.offset && t.batch.Side != record.ToSink {
-		return plugin.Data("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
-	}
-	return nil
+// noOffset is the failure of a record that has no offset yet.
+func noOffset() error {
+	return plugin.Data("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
 }
 
 // value is what is inserted, null where the record has no such thing; a timestamp is a plain number.

@@ -108,14 +108,16 @@ type lineageRun struct {
 
 // follow sends until reports ends, and says then that the run is complete. A failure is warned of, once, and what could not be
 // sent is not sent again.
-func (r *lineageRun) follow(ctx context.Context, reports <-chan lineageReport, warn func(string, ...any)) {
+func (r *lineageRun) follow(ctx context.Context, reports <-chan lineageReport) {
+	warned := false
 	send := func(kind string, seen *lineageReport) {
 		event, err := r.job.event(r.id, kind, time.Now(), seen)
 		if err == nil {
 			err = r.transport(ctx, r.log, event)
 		}
-		if err != nil {
-			warn("lineage could not be reported; records are not affected, and this is said once", "error", err)
+		if err != nil && !warned {
+			r.log.Warn("lineage could not be reported; records are not affected, and this is said once", "error", err)
+			warned = true
 		}
 	}
 	send("START", nil)

@@ -116,18 +116,22 @@ func (t *maskField) mask(_ int, r *record.Record) error {
 	if d.Schema == nil {
 		return t.maskMap(d)
 	}
-	fields, err := structFields(d, maskPurpose)
-	if err != nil {
-		return err
+	fields, ok := d.Value.Fields()
+	if !ok || d.Schema.Kind != record.Struct {
+		return notA("Struct objects supported", d.Value, maskPurpose)
 	}
-	plan, ok := t.plans.find(d.Schema)
-	if !ok {
-		plan = t.planFor(d.Schema)
-		t.plans.add(d.Schema, plan)
+	plan, known := t.plans.current(d.Schema)
+	if !known {
+		if plan, known = t.plans.find(d.Schema); !known {
+			plan = t.planFor(d.Schema)
+			t.plans.add(d.Schema, plan)
+		}
 	}
 	out := t.batch.Extend(fields, 0)
-	if err := plan.nulls.fill(d.Schema.Fields, out, t.replace); err != nil {
-		return err
+	if plan.nulls.anyNull(out) {
+		if err := plan.nulls.fill(d.Schema.Fields, out, t.replace); err != nil {
+			return err
+		}
 	}
 	for _, i := range plan.masked {
 		if err := t.masked(&out[i]); err != nil {

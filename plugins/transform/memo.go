@@ -20,6 +20,10 @@ type entry[P any] struct {
 // remembered is how many different schemas a memo keeps.
 const remembered = 16
 
+// current returns what was kept for a schema if that was the last one, which is nearly always: it is the part of find that is
+// no call.
+func (m *memo[P]) current(s *record.Schema) (plan P, ok bool) { return m.plan, m.last == s }
+
 // find returns what was kept for a schema. A schema that was the last one costs one comparison.
 func (m *memo[P]) find(s *record.Schema) (plan P, ok bool) {
 	if m.last == s {

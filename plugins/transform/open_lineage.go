@@ -46,7 +46,8 @@ type openLineage struct {
 
 	datasets map[string]*lineageDataset
 	reports  chan lineageReport // nil: not started, nothing is reported
-	warn     func(string, ...any)
+	log      *slog.Logger       // nil: not started
+	said     map[string]bool    // warnings, each of which is told once
 	cancel   context.CancelFunc // ends what a report waits for
 	joined   sync.WaitGroup
 }
@@ -128,7 +129,9 @@ func (t *openLineage) look(r *record.Record) {
 	switch {
 	case d != nil:
 	case len(t.datasets) == mostDatasets:
-		t.tell("lineage is reported of so many topics and no more", "topics", mostDatasets)
+		if t.first("topics") {
+			t.log.Warn("lineage is reported of so many topics and no more", "topics", mostDatasets)
+		}
 		return
 	default:
 		d = &lineageDataset{topic: strings.Clone(r.Topic)} // a name may lie in the batch
@@ -147,7 +150,9 @@ func (t *openLineage) look(r *record.Record) {
 		d.schemas.add(s, struct{}{})
 	}
 	if d.told == mostSchemas {
-		t.tell("lineage is reported of so many schemas of a topic and no more", "schemas", mostSchemas)
+		if t.first("schemas") {
+			t.log.Warn("lineage is reported of so many schemas of a topic and no more", "topic", d.topic, "schemas", mostSchemas)
+		}
 		return
 	}
 	d.told++
@@ -161,24 +166,29 @@ func (t *openLineage) report(r lineageReport) {
 	select {
 	case t.reports <- r:
 	default:
-		t.tell("the lineage service is slow; reports were left out", "waiting", mostReports)
+		if t.first("slow") {
+			t.log.Warn("the lineage service is slow; reports were left out", "waiting", mostReports)
+		}
 	}
 }
 
-func (t *openLineage) tell(text string, args ...any) {
-	if t.warn != nil {
-		t.warn(text, args...)
+// first reports whether there is a log, and a warning was not in it yet.
+func (t *openLineage) first(warning string) bool {
+	if t.log == nil || t.said[warning] {
+		return false
 	}
+	t.said[warning] = true
+	return true
 }
 
 // Start implements [plugin.Starter]. It does not wait for the service.
 func (t *openLineage) Start(ctx context.Context, h plugin.Host) error {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	t.cancel, t.warn = cancel, onceEach(h.Logger())
-	t.reports = make(chan lineageReport, mostReports)
-	run := lineageRun{job: &t.job, id: newUUID(), log: h.Logger(), transport: t.transport}
-	reports, warn := t.reports, onceEach(h.Logger()) // one of its own: the loop's is another goroutine's
-	t.joined.Go(func() { run.follow(life, reports, warn) })
+	t.cancel, t.log, t.said = cancel, h.Logger(), map[string]bool{}
+	reports := make(chan lineageReport, mostReports)
+	t.reports = reports
+	run := lineageRun{job: &t.job, id: newUUID(), log: t.log, transport: t.transport}
+	t.joined.Go(func() { run.follow(life, reports) })
 	return nil
 }
 
@@ -195,15 +205,4 @@ func (t *openLineage) Stop(ctx context.Context) error {
 	t.cancel()
 	t.reports = nil
 	return nil
-}
-
-// onceEach makes a function that warns, once of each text. It is for one goroutine.
-func onceEach(log *slog.Logger) func(string, ...any) {
-	told := map[string]bool{}
-	return func(text string, args ...any) {
-		if !told[text] {
-			told[text] = true
-			log.Warn(text, args...)
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,9 +67,7 @@ func lineageConfig(more plugin.Config) plugin.Config {
 		"job.namespace": "shop", "job.name": "orders", "job.description": "what was ordered", "job.tags": "env=prod, team=cdc",
 		"job.owners": "Ann=maintainer", "dataset.kafka.bootstrap.servers": "kafka:9092",
 	}
-	for k, v := range more {
-		c[k] = v
-	}
+	maps.Copy(c, more)
 	return c
 }
 
@@ -300,7 +299,7 @@ func TestLineageOfManySchemas(t *testing.T) {
 	t.Parallel()
 	h := &lineageHost{}
 	tr := configured(t, "open_lineage", lineageConfig(nil)).(*openLineage)
-	tr.reports, tr.warn = make(chan lineageReport, 10*mostSchemas), onceEach(h.Logger())
+	tr.reports, tr.log, tr.said = make(chan lineageReport, 10*mostSchemas), h.Logger(), map[string]bool{}
 	for i := range 2 * mostSchemas {
 		lineageBatch(t, tr, record.FromSource, ordersRecord("orders", ordersSchema("f"+strings.Repeat("x", i))))
 	}

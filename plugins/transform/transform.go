@@ -155,10 +155,10 @@ func part(t plugin.Target, r *record.Record) *record.Datum {
 // structFields are the fields of a value that must be a struct; purpose is what for (Kafka Connect:
 // Requirements.requireStruct).
 func structFields(d *record.Datum, purpose string) ([]record.Value, error) {
-	if d.Value.Kind() != record.Struct || d.Schema.Kind != record.Struct {
-		return nil, notA("Struct objects supported", d.Value, purpose)
+	if fields, ok := d.Value.Fields(); ok && d.Schema.Kind == record.Struct {
+		return fields, nil
 	}
-	return d.Value.Elements(), nil
+	return nil, notA("Struct objects supported", d.Value, purpose)
 }
 
 // mapEntries are the keys and values of a value that must be a map (Kafka Connect: Requirements.requireMap).
@@ -188,12 +188,19 @@ func nullableOf(fields []record.Field) (at nullable) {
 // fill does to fields copied from another struct what Kafka Connect's Struct does on reading and writing: where replace
 // is set a null becomes the field's default, and a null that is left must be allowed.
 func (at nullable) fill(fields []record.Field, values []record.Value, replace bool) error {
+	if !at.anyNull(values) {
+		return nil
+	}
+	return at.fillNulls(fields, values, replace)
+}
+
+func (at nullable) anyNull(values []record.Value) bool {
 	for _, i := range at {
 		if values[i].IsNull() {
-			return at.fillNulls(fields, values, replace)
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // fillNulls is fill where there are nulls, which is rare.

@@ -13,7 +13,7 @@ import (
 func TestBesideEndsWhenTryPanics(t *testing.T) {
 	t.Parallel()
 	requests, in := io.Pipe()
-	t.Cleanup(func() { requests.Close() })
+	t.Cleanup(func() { _ = requests.Close() }) // it never fails
 	j := &Java{in: in, out: bufio.NewReader(strings.NewReader("{}\n{}\n")), release: "17", cases: 5000, seed: 1}
 	ended := make(chan any, 1)
 	go func() {

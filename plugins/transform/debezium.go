@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
@@ -575,7 +576,11 @@ func (t *logicalTable) envelope(d record.Datum, topic string) (record.Datum, err
 		if at < 0 || out[at].IsNull() || len(plan.inner) == 0 {
 			continue
 		}
-		row := t.batch.Extend(out[at].Elements(), 0)
+		inner, ok := out[at].Fields()
+		if !ok {
+			return d, notA("Struct objects supported", out[at], updatePurpose)
+		}
+		row := t.batch.Extend(inner, 0)
 		if err := plan.inner.fill(plan.schema.Fields[at].Schema.Fields, row, true); err != nil {
 			return d, err
 		}
@@ -584,10 +589,20 @@ func (t *logicalTable) envelope(d record.Datum, topic string) (record.Datum, err
 	return record.Datum{Schema: plan.schema, Value: record.OfStruct(out)}, nil
 }
 
+// sameFields reports whether two schemas are structs of fields with the same names and types in the same order.
+func sameFields(a, b *record.Schema) bool {
+	return a.Kind == record.Struct && b.Kind == record.Struct && slices.EqualFunc(a.Fields, b.Fields, func(x, y record.Field) bool {
+		return x.Name == y.Name && x.Schema.Equal(y.Schema)
+	})
+}
+
 func envelopeFor(s *record.Schema, topic string) (*envelopePlan, error) {
 	plan := &envelopePlan{before: s.Field("before"), after: s.Field("after")}
 	if plan.before < 0 || s.Fields[plan.before].Schema.Kind != record.Struct {
 		return nil, plugin.Data("Unknown field: before")
+	}
+	if plan.after >= 0 && !sameFields(s.Fields[plan.before].Schema, s.Fields[plan.after].Schema) {
+		return nil, plugin.Data("The row in after is not of the fields of the one in before")
 	}
 	row, err := built(withoutName(s.Fields[plan.before].Schema).Named(topic + ".Value"))
 	if err != nil {

@@ -154,7 +154,7 @@ var stages = map[plugin.Role]map[string]plugintest.Env{
 			Invalid: []plugin.Config{{}, {"job.namespace": "n", "job.name": "j", "dataset.kafka.bootstrap.servers": "k:1", "transport.type": "kafka"}},
 		},
 		"timestamp_now":          {Config: with(), Varies: regexp.MustCompile("[0-9]{13}")},
-		"timestamp_now_field":    {Config: with("fields", "at"), Varies: regexp.MustCompile("[0-9]{13}|at=[0-9T:.-]+Z"), Invalid: []plugin.Config{{}}},
+		"timestamp_now_field":    {Config: with("fields", "at"), Varies: regexp.MustCompile("[0-9]{13}|at=[A-Z][A-Za-z0-9: ]+ UTC [0-9]{4}"), Invalid: []plugin.Config{{}}},
 		"topic_from_schema_name": {Config: with(), Fill: fillStructs, Invalid: []plugin.Config{{"schema.name.regex": "("}, {"schema.name.topic-map": "a"}}},
 
 		"dedupe": {Config: with("by", "topic"), Invalid: []plugin.Config{{"by": "topi"}, {"window.records": "0"}}},

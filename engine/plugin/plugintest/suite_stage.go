@@ -23,9 +23,30 @@ func transform(t *testing.T, d plugin.Descriptor, e Env) {
 					refused(t, c, d.NewTransform(target).Configure(c))
 				}
 				transformBatches(t, d.NewTransform(target), d.NewTransform(target), e)
+				starter(t, d.NewTransform(target), e)
 			})
 		})
 	}
+}
+
+// starter starts and stops a transform that does something beside its records.
+func starter(t *testing.T, x plugin.Transform, e Env) {
+	s, ok := x.(plugin.Starter)
+	if !ok {
+		return
+	}
+	if err := x.Configure(e.Config(t)); err != nil {
+		t.Fatalf("configure: %v", err)
+	}
+	must(t, "stop without a start", s.Stop)
+	must(t, "start", func(ctx context.Context) error { return s.Start(ctx, &Host{}) }) // whose context ends with it
+	b := record.NewBatch(record.FromSource, &record.Partitions{})
+	e.Fill(b, load)
+	if err := x.Apply(t.Context(), b); err != nil {
+		t.Fatalf("apply: %v", err)
+	}
+	must(t, "stop", s.Stop)
+	must(t, "second stop", s.Stop)
 }
 
 // texts are those of a batch, without what varies.

@@ -20,6 +20,7 @@ type upper struct {
 	target plugin.Target
 	kept   *record.Record
 	broken string
+	stops  int
 }
 
 func (u *upper) Configure(c plugin.Config) error {
@@ -58,6 +59,23 @@ func (u *upper) Apply(_ context.Context, b *record.Batch) error {
 		}
 		return nil
 	})
+	return nil
+}
+
+func (u *upper) Start(context.Context, plugin.Host) error {
+	switch u.broken {
+	case "leaks":
+		go func() { select {} }()
+	case "cannot start":
+		return errors.New("no")
+	}
+	return nil
+}
+
+func (u *upper) Stop(context.Context) error {
+	if u.stops++; u.stops > 2 && u.broken == "stops once" {
+		return errors.New("stopped already")
+	}
 	return nil
 }
 
@@ -259,6 +277,9 @@ var broken = map[string]struct {
 	"transform that keeps":         {transformBroken("keeps"), "the same records in a batch used before"},
 	"transform that moves":         {transformBroken("moves"), "has another position"},
 	"transform that starts":        {transformBroken("starts"), "what the plugin started goes on"},
+	"transform that leaks":         {transformBroken("leaks"), "what the plugin started goes on"},
+	"transform that stops once":    {transformBroken("stops once"), "second stop: stopped already"},
+	"transform that cannot start":  {transformBroken("cannot start"), "start: no"},
 	"transform that accepts":       {transformBroken("accepts"), "accepted, want a ConfigError"},
 
 	"predicate that changes":  {predicateBroken("changes"), "a predicate changed a record"},

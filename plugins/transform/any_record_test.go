@@ -55,9 +55,9 @@ func anyDatum(r *vector.Random) record.Datum {
 // agreement with its schema as far as what went in was.
 func TestAnyRecordIsWorkedOnOrFails(t *testing.T) {
 	t.Parallel()
-	rounds := 120
+	rounds := 60
 	if testing.Short() {
-		rounds = 40
+		rounds = 15
 	}
 	for _, d := range Descriptors() {
 		targets := []plugin.Target{plugin.NoTarget}
@@ -115,7 +115,7 @@ func TestAnySettingsOfOthers(t *testing.T) {
 			if !ok {
 				t.Fatalf("there is no %s", class)
 			}
-			for seed := range uint64(80) {
+			for seed := range uint64(40) {
 				tr := d.NewTransform(target)
 				if tr.Configure(thirdParty[class](vector.NewRandom(seed))) == nil {
 					anyBatch(t, tr, seed)

@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
@@ -24,12 +25,12 @@ const (
 // not, so that of a failure only the stage counts.
 func TestThirdPartyVectors(t *testing.T) {
 	t.Parallel()
-	r := registry(t)
+	r, recorded := registry(t), time.UnixMilli(1795637577900)
 	vector.Run(t, "third-party.jsonl", r.has, func(v *vector.Case) error {
 		if reason, ok := otherwise[v.ID]; ok {
 			return vector.Skip("%s", reason)
 		}
-		return r.tryThirdParty(v)
+		return r.tryThirdParty(v, recorded)
 	})
 }
 

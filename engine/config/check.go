@@ -299,16 +299,16 @@ func (c *checker) rejected(prefix, who, at string, err error) {
 		return
 	}
 	key, setting := at, ""
+	place := c.at(at)
 	if ce, ok := errors.AsType[*plugin.ConfigError](err); ok && ce.Key != "" {
 		key, setting = prefix+ce.Key, ce.Key
 		if ce.Expression {
 			c.expression(key, ce)
 			return
 		}
-	}
-	place := c.at(key)
-	if _, ok := c.Map[key]; !ok {
-		place = c.at(at)
+		if _, ok := c.Map[key]; ok {
+			place = c.within(key, ce)
+		}
 	}
 	who += " says"
 	if setting != "" {
@@ -323,16 +323,23 @@ func (c *checker) expression(key string, ce *plugin.ConfigError) {
 	if strings.HasPrefix(key, Predicates+".") {
 		code = diag.InvalidCondition
 	}
-	place := c.at(key)
+	place := c.within(key, ce)
 	if place.Hidden {
 		reason = "The expression cannot be compiled. It came from something sensitive, so it is not shown."
-	} else if ce.To > 0 {
-		place = c.Origins[key].Within(ce.From, ce.To)
-		if place.IsZero() {
-			place = c.at(key)
-		}
 	}
 	c.failAt(key, code, place, "%s", c.masked(sentence(reason)))
+}
+
+// within is the place of the characters of a value that are at fault, or of the whole value.
+func (c *checker) within(key string, ce *plugin.ConfigError) diag.Place {
+	whole := c.at(key)
+	if whole.Hidden || ce.To == 0 {
+		return whole
+	}
+	if part := c.Origins[key].Within(ce.From, ce.To); !part.IsZero() {
+		return part
+	}
+	return whole
 }
 
 // spelt is how the user wrote a setting, or would have.

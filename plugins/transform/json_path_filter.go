@@ -44,10 +44,14 @@ func (t *jsonPathFilter) Configure(c plugin.Config) (err error) {
 
 func parseJSONPath(key, text string) (*jsonpath.Path, error) {
 	p, err := jsonpath.Parse(text)
-	if err != nil {
-		return nil, plugin.Invalid(key, text, err.Error())
+	if err == nil {
+		return p, nil
 	}
-	return p, nil
+	invalid := plugin.Invalid(key, text, err.Error())
+	if e, ok := errors.AsType[*plugin.ConfigError](err); ok {
+		invalid.From, invalid.To = e.From, e.To
+	}
+	return nil, invalid
 }
 
 func (t *jsonPathFilter) filter(i int, r *record.Record) error {

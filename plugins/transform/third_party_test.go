@@ -169,3 +169,15 @@ func TestRefusedSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestJSONPathErrorsPointIntoTheText: a path that cannot be read is refused at its character, one that ends too early whole.
+func TestJSONPathErrorsPointIntoTheText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]int{"$..a": {1, 2}, "$.é[1:2]": {5, 6}, "$.a[": {}, "$.a.length()": {4, 5}} {
+		err := newJSONPathFilter(plugin.Value).Configure(plugin.Config{"filter.condition": text, "filter.type": "include"})
+		e, ok := errors.AsType[*plugin.ConfigError](err)
+		if !ok || e.Key != "filter.condition" || [2]int{e.From, e.To} != want {
+			t.Errorf("%s: got %+v, want one at %v", text, err, want)
+		}
+	}
+}

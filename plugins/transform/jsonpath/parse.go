@@ -34,7 +34,11 @@ type parser struct {
 
 func (p *parser) fail(at int, reason string) {
 	if p.err == nil {
-		p.err = &plugin.ConfigError{Reason: "At character " + strconv.Itoa(at+1) + ": " + reason + "."}
+		e := &plugin.ConfigError{Reason: "At character " + strconv.Itoa(at+1) + ": " + reason + "."}
+		if at < len(p.text) {
+			e.From, e.To = at, at+1
+		}
+		p.err = e
 	}
 	p.at = len(p.text)
 }
@@ -69,7 +73,7 @@ func (p *parser) steps() *Path {
 	for p.err == nil {
 		switch {
 		case p.has(".."):
-			p.fail(p.at, "deep scans (..) are not available")
+			p.fail(p.at, "deep scans (..) are not available; name the fields on the way")
 		case p.has(".["): // which Jayway takes for a bracket
 			p.at++
 		case p.take(".*"):

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,22 +61,4 @@ func (w *restWorker) configured(t *testing.T) map[string]bool {
 		all[name] = true
 	}
 	return all
-}
-
-// TestRandomProjectsOnACluster is TestRandomProjects on workers of ours, through either of two.
-func TestRandomProjectsOnACluster(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("waits for many connectors to run")
-	}
-	k, settings := startTestKafka(t, "random"), textConverters()
-	settings["group.id"] = k.name("random-projects")
-	settings["config.providers"], settings["config.providers.env.class"] = "env", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
-	ws := []*restWorker{startShared(t, k, settings), startShared(t, k, settings)}
-	data := t.TempDir()
-	write(t, data, "in.txt", "one\n")
-	for seed := range 4 {
-		p := newAProject(uint64(seed), fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random")
-		p.followed(t, "http://"+ws[seed%2].address, nil)
-	}
 }

@@ -29,6 +29,7 @@ type planning struct {
 	targets   []string
 	excluded  []string
 	validate  string
+	strict    bool // what the cluster's plugins do not name is an error
 	text      diff.Text
 }
 
@@ -38,6 +39,7 @@ func (pl *planning) flags(c *cobra.Command) *cobra.Command {
 	f.StringVar(&pl.to, "cluster", "", "the `NAME` of a cluster block; the only one when left out")
 	pl.choiceFlags(f)
 	f.StringVar(&pl.validate, "validate", "on", "whether the cluster checks what would change, `on` or off")
+	f.BoolVar(&pl.strict, "strict", false, "refuse properties that no plugin of the cluster names when it checks them")
 	f.BoolVar(&pl.text.Short, "short", false, "leave properties out")
 	f.BoolVar(&pl.text.Full, "full", false, "show everything: unchanged connectors, other spellings, each of a group")
 	return pl.remote.flags(c)
@@ -134,7 +136,7 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	is.tasksToo()
 	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable(), is.notHere())
 	if pl.validate != "off" && !found.HasErrors() {
-		found = append(found, is.check(ctx)...)
+		found = append(found, is.check(ctx, pl.strict)...)
 	}
 	if len(found) > 0 {
 		pl.tell(found, is.files.Source)
@@ -147,8 +149,11 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 
 // load reads the project, as far as that needs no cluster.
 func (pl *planning) load(dir string) (*planned, error) {
-	if pl.validate != "on" && pl.validate != "off" {
+	switch {
+	case pl.validate != "on" && pl.validate != "off":
 		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "-validate is %q; it must be on or off.", pl.validate))
+	case pl.validate == "off" && pl.strict:
+		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "-strict is about what the cluster checks, and -validate off asks it for nothing. Leave one of them out."))
 	}
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {

@@ -272,6 +272,22 @@ func TestWhatTheConnectorDoesNotKnowIsWarnedOf(t *testing.T) {
 	if n := strings.Count(said, "W804"); n != 1 {
 		t.Errorf("%d properties are warned of, want one:\n%s", n, said)
 	}
+
+	c.knows = append(c.knows, "file", "topic")
+	status, said = engineIn(t, "", "plan", "-strict", dir)
+	if n := strings.Count(said, "[E903]"); status != 1 || n != 2 || !strings.Contains(said, "does not know own.setting") || !strings.Contains(said, "own_setting = 1") {
+		t.Errorf("strictly: got %d, %d errors, want 2 at their lines, and\n%s", status, n, said)
+	}
+	if status, said := engineIn(t, "yes\n", "apply", "-strict", "-settle", "1ms", dir); status != 1 || len(c.writes) != 0 {
+		t.Errorf("a strict apply: got %d, the writes %v and\n%s", status, c.writes, said)
+	}
+	if status, said := engineIn(t, "", "plan", "-strict", "-validate", "off", dir); status != 1 || !strings.Contains(said, "Leave one of them out") {
+		t.Errorf("strict without checking: got %d and\n%s", status, said)
+	}
+	c.knows = append(c.knows, "own.setting", "poll.intervall.ms")
+	if status, said := engineIn(t, "", "plan", "-strict", dir); status != 0 {
+		t.Errorf("strictly, and all is known: got %d and\n%s", status, said)
+	}
 }
 
 // TestOldWorkersDoNotTellTheirTasks: before Kafka Connect 3.9 the tasks of what has changed are restarted, which the plan says.

@@ -182,6 +182,8 @@ type aTarget struct {
 	urls   []string // what is written through the first is read through the last
 	folder string   // that a standalone worker runs; "" where any can be applied
 	fake   *connect // nil of workers that run what they are given
+	slowly bool     // one call at a time: a standalone worker of Kafka Connect 4.3.1 locks itself up when it is asked for
+	// a state and a configuration at once, its store waiting for the herder and the herder for the store
 }
 
 // TestRandomProjects is invariant 8: whatever a project says, after an apply its plan is empty, and after the next revision's
@@ -196,9 +198,10 @@ func TestRandomProjects(t *testing.T) {
 	write(t, data, "in.txt", "one\n")
 	for _, seed := range randomProjects(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			target := aTarget{urls: []string{genuine}}
+			target := aTarget{urls: []string{genuine}, slowly: true}
 			if genuine == "" {
+				t.Parallel()
+				target.slowly = false
 				target.fake = newConnect()
 				server := httptest.NewServer(target.fake)
 				t.Cleanup(server.Close)
@@ -268,6 +271,9 @@ func (p *aProject) followed(t *testing.T, target aTarget) {
 	t.Helper()
 	first, last := target.urls[0], target.urls[len(target.urls)-1]
 	apply := []string{"apply", "-auto-approve", "-allow-delete", "-settle", "1ms", "-wait", "2m"}
+	if target.slowly {
+		apply = append(apply, "-parallelism", "1")
+	}
 	dir := ""
 	var released []string
 	for range 3 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,6 +47,47 @@ func TestApplyThenPlanIsEmptyForExamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestApplyThenPlanIsEmptyForExamplesOnAStandaloneWorker reads every folder of pipelines into the one that a worker runs.
+func TestApplyThenPlanIsEmptyForExamplesOnAStandaloneWorker(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "..", "pipelines", "*", "*.hcl"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got the files %v, %v", files, err)
+	}
+	byFolder := map[string][]string{}
+	for _, f := range files {
+		byFolder[filepath.Dir(f)] = append(byFolder[filepath.Dir(f)], f)
+	}
+	r, url := startIdle(t)
+	run := func(says string, args ...string) {
+		t.Helper()
+		status, out, said := engineWith(t, nil, append(args, "-url", url, r.dir)...)
+		if status != 0 || !strings.Contains(out, says) {
+			t.Errorf("engine %s: got %d and\n%s%s", strings.Join(args, " "), status, out, said)
+		}
+	}
+	for folder, files := range byFolder {
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.write("example-"+filepath.Base(f), string(text))
+		}
+		run("created", "apply", "-auto-approve", "-wait", "0")
+		run("Nothing to do", "plan", "-detailed-exitcode")
+		if len(r.configs()) < 2 {
+			t.Errorf("%s: got the connectors %v, want the example's", folder, r.configs())
+		}
+		for _, f := range files {
+			if err := os.Remove(filepath.Join(r.dir, "example-"+filepath.Base(f))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run("deleted", "apply", "-auto-approve", "-allow-delete")
 	}
 }
 

@@ -246,8 +246,22 @@ func (pl *planning) project(is *planned) diff.Project {
 	p := diff.Project{ID: f.ID, Owns: owns(f.Cluster), Pipelines: f.Pipelines, Moved: f.Moved, Removed: f.Removed}
 	if is.cluster.standalone() {
 		p.Owns, p.Moved, p.Removed = func(string) bool { return true }, nil, nil
+		p.Pipelines = ignoringNothing(p.Pipelines)
 	}
 	return p
+}
+
+// ignoringNothing are declarations as a reload takes them: whole, since nobody but the files changes what they say.
+func ignoringNothing(all []*config.Declared) []*config.Declared {
+	all = slices.Clone(all)
+	for i, d := range all {
+		if len(d.Lifecycle.Ignore) > 0 {
+			whole := *d
+			whole.Lifecycle.Ignore = nil
+			all[i] = &whole
+		}
+	}
+	return all
 }
 
 func (pl *planning) wanted(name string) bool {

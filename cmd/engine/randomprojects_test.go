@@ -238,10 +238,8 @@ func TestRandomProjectsOnACluster(t *testing.T) {
 // project's after the other: there a reload is what apply does.
 func TestRandomProjectsOnAStandaloneWorker(t *testing.T) {
 	t.Parallel()
-	const worker = "worker {\n  listeners = [\"http://127.0.0.1:0\"]\n  config_provider \"env\" \"env\" {}\n}\n"
-	const idle = "pipeline \"idle\" {\n  sink \"blackhole\" {\n    topics = [\"idle\"]\n  }\n}\n" // a worker runs at least one
-	r := startRun(t, project1(t, map[string]string{"worker.hcl": worker, "idle.hcl": idle}), false)
-	target := aTarget{urls: []string{"http://" + r.run.sockets.public[0].Addr().String()}, folder: r.dir}
+	r, url := startIdle(t)
+	target := aTarget{urls: []string{url}, folder: r.dir}
 	data := t.TempDir()
 	write(t, data, "in.txt", "one\n")
 	for _, seed := range randomProjects(t) {
@@ -252,6 +250,16 @@ func TestRandomProjectsOnAStandaloneWorker(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startIdle starts a standalone worker, and says where its API is, that runs one pipeline, since none would end it: idle.
+func startIdle(t *testing.T) (*running, string) {
+	t.Helper()
+	r := startRun(t, project1(t, map[string]string{
+		"worker.hcl": "worker {\n  listeners = [\"http://127.0.0.1:0\"]\n  config_provider \"env\" \"env\" {}\n}\n",
+		"idle.hcl":   "pipeline \"idle\" {\n  sink \"blackhole\" {\n    topics = [\"idle\"]\n  }\n}\n",
+	}), false)
+	return r, "http://" + r.run.sockets.public[0].Addr().String()
 }
 
 // engineSays runs a command on a worker and demands its exit status.

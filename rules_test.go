@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 		"engine/internal/member", "engine/internal/task", "engine/internal/worker", "engine/plugin", "store",
 	},
 	// Rooms of their own beside the engine: whoever embeds the engine as a library must not link a broker or a registry.
-	"engine/broker":   {"engine/diag", "engine/internal/kafka"},
+	"engine/broker":   {"engine/config", "engine/diag", "engine/internal/kafka"},
 	"engine/registry": {"engine/diag", "engine/internal/kafka", "engine/registry/schema"},
 	// What a registry and converters alike ask of schemas; neither knows who asks.
 	"engine/registry/schema": {"engine/jsonschema"},

@@ -228,7 +228,7 @@ func TestRegistryRefuses(t *testing.T) {
 	for name, says := range map[string][]string{
 		"incompatible": {"stage VALUE_CONVERTER in io.confluent.connect.avro.AvroConverter", "Error registering Avro schema", "incompatible with an earlier schema", "error code: 409"},
 		"down":         {"stage VALUE_CONVERTER", "Network connection error", "connection refused"},
-		"sink":         {"topic='" + c.Name("in") + "', partition=0, offset=0", "Failed to deserialize data for topic", "Unknown magic byte!"},
+		"sink":         {"{topic=" + c.Name("in") + ", partition=0} at 0", "Failed to deserialize data for topic", "Unknown magic byte!"},
 	} {
 		r.await("the failure of "+name, func(v engine.View) bool {
 			for _, p := range v.Pipelines {

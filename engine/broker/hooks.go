@@ -6,6 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/penstock/penstock/engine/config"
 )
 
 // hook puts the guards and corrections in front of kfake's own handling of requests.
@@ -162,7 +164,7 @@ func (c change) check() error {
 	switch c.kind {
 	case kmsg.ConfigResourceTypeTopic:
 		for _, name := range c.names {
-			if !slices.Contains(topicConfigs, name) {
+			if !slices.Contains(config.TopicSettings(), name) {
 				return refusal{kerr.InvalidConfig, "Unknown topic config name: " + name}
 			}
 		}

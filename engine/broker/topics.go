@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/penstock/penstock/engine/config"
 )
 
 // createTopics makes topics and answers in the form of a broker. kfake's answer has no list of configurations, or one
@@ -106,7 +108,7 @@ func (b *Broker) checkTopic(t *kmsg.CreateTopicsRequestTopic) (int32, error) {
 		return 0, refusal{kerr.InvalidPartitions, "Number of partitions was set to an invalid non-positive value."}
 	}
 	for _, c := range t.Configs {
-		if !slices.Contains(topicConfigs, c.Name) {
+		if !slices.Contains(config.TopicSettings(), c.Name) {
 			return 0, refusal{kerr.InvalidConfig, "Unknown topic config name: " + c.Name}
 		}
 	}
@@ -124,17 +126,6 @@ func (b *Broker) checkTopic(t *kmsg.CreateTopicsRequestTopic) (int32, error) {
 		return 0, refusal{kerr.InvalidReplicationFactor, fmt.Sprintf("Unable to replicate the partition %d time(s): the development broker is a single node. Ask for 1.", replicas)}
 	}
 	return partitions, nil
-}
-
-// topicConfigs are the names that Kafka 4.3 has (TopicConfig); those that kfake does not act on are kept and shown.
-var topicConfigs = []string{ //nolint:gochecknoglobals // a literal that nothing changes
-	"cleanup.policy", "compression.gzip.level", "compression.lz4.level", "compression.type", "compression.zstd.level",
-	"delete.retention.ms", "file.delete.delay.ms", "flush.messages", "flush.ms", "follower.replication.throttled.replicas",
-	"index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes", "local.retention.ms",
-	"max.compaction.lag.ms", "max.message.bytes", "message.timestamp.after.max.ms", "message.timestamp.before.max.ms",
-	"message.timestamp.type", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "min.insync.replicas", "preallocate",
-	"remote.copy.disable", "remote.log.delete.on.disable", "remote.storage.enable", "retention.bytes", "retention.ms",
-	"segment.bytes", "segment.index.bytes", "segment.jitter.ms", "segment.ms", "unclean.leader.election.enable",
 }
 
 // deleteRecords keeps the newest record of a partition: kfake finds the end of a log by its last record, so that an empty

@@ -179,6 +179,7 @@ func TestCheckMessages(t *testing.T) {
 		{"topic creation", hcl, with("partitions>topic.creation.default.partitions=0", "topic.creation.groups=default", "include>topic.creation.default.include=x")},
 		{"topic creation", flat, with("topic.creation.default.partitions=-1", "topic.creation.default.replication.factor=x", "topic.creation.groups=a,a", "topic.creation.a.include=(,b")},
 		{"topic creation", flat, with("topic.creation.default.partitions=1", "topic.creation.default.replication.factor=1", "topic.creation.log.include=x", "topic.creation.groups=logs", "topic.creation.logs.include=x", "topic.creation.logs.partitions=70000")},
+		{"topic creation", hcl, with("topic.creation.default.partitions=1", "topic.creation.default.replication.factor=1", "retentoin_ms>topic.creation.default.retentoin.ms=1", "topic.creation.default.nothing.like.it=1")},
 		{"topic creation", flat, sinkWith("topic.creation.default.partitions=1")},
 
 		{"not available", flat, with("exactly.once.support=required", "transaction.boundary=connector", "offsets.storage.topic=o")},

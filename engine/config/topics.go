@@ -116,6 +116,40 @@ func (c *checker) topicCreation() {
 		c.topicPatterns(g)
 	}
 	c.orphans(TopicCreation, append(groups, "default", "groups"), "group")
+	for _, g := range append(groups, "default") {
+		c.topicSettings(g)
+	}
+}
+
+// topicSettings warns of what Kafka's topics do not have: a broker refuses to make a topic with it. A newer broker may
+// have it.
+func (c *checker) topicSettings(group string) {
+	prefix := TopicCreationPrefix + group + "."
+	known := append([]string{"partitions", "replication.factor", "include", "exclude"}, TopicSettings()...)
+	for _, key := range c.keys {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok || slices.Contains(known, name) {
+			continue
+		}
+		hint := ""
+		if near := diag.Nearest(name, known); near != "" {
+			hint = fmt.Sprintf(" Did you mean %q?", c.word(prefix, near))
+		}
+		c.warn(diag.ProbablyMisspelt, key, "%q is not a setting that topics of Kafka 4.3 have, and a broker that does not know it makes no topic.%s", c.word(prefix, name), hint)
+	}
+}
+
+// TopicSettings are the names of the settings of topics in Kafka 4.3 (TopicConfig and, of the server, its throttles), in their order.
+func TopicSettings() []string {
+	return []string{
+		"cleanup.policy", "compression.gzip.level", "compression.lz4.level", "compression.type", "compression.zstd.level",
+		"delete.retention.ms", "file.delete.delay.ms", "flush.messages", "flush.ms", "follower.replication.throttled.replicas",
+		"index.interval.bytes", "leader.replication.throttled.replicas", "local.retention.bytes", "local.retention.ms",
+		"max.compaction.lag.ms", "max.message.bytes", "message.timestamp.after.max.ms", "message.timestamp.before.max.ms",
+		"message.timestamp.type", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "min.insync.replicas", "preallocate",
+		"remote.copy.disable", "remote.log.delete.on.disable", "remote.storage.enable", "retention.bytes", "retention.ms",
+		"segment.bytes", "segment.index.bytes", "segment.jitter.ms", "segment.ms", "unclean.leader.election.enable",
+	}
 }
 
 // topicSizes checks how large the topics of a group become.

@@ -167,11 +167,12 @@ func (w *Worker) release(ctx context.Context) {
 const leaveWithin = 2 * time.Second
 
 // leave says, once nothing runs here any more, that nothing ever will, so that nobody waits for the end of a delay. Whoever
-// leads, now or later, takes that from the log; the answer shows that it is there.
+// leads, now or later, takes that from the log; the answer shows that it is there. Who never was a member has nothing to say:
+// the topics may be those of a group that has refused it.
 func (w *Worker) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveWithin)
 	defer cancel()
-	if w.Lease != nil {
+	if w.Lease != nil && w.Lease() != (member.Lease{}) {
 		w.release(ctx)
 		_, err := w.Configs.Submit(ctx, store.Request{ID: store.NewID(), Ops: []store.Op{{Part: &store.PartMember{Member: w.Member}}}})
 		if err != nil && !errors.Is(err, store.ErrClosed) {

@@ -311,3 +311,15 @@ func TestWhoLeavesSaysSoWhenNothingRuns(t *testing.T) {
 		t.Errorf("got %+v; what it says of its member needs no release of each task", s)
 	}
 }
+
+// TestWhoNeverWasAMemberSaysNothing: the group has refused it, and the topics may be those of another.
+func TestWhoNeverWasAMemberSaysNothing(t *testing.T) {
+	t.Parallel()
+	none := newMembership()
+	none.lease = member.Lease{}
+	b := start(t, none.with)
+	b.stop()
+	if got := b.lines(); len(got) > 0 {
+		t.Errorf("got %q, want nothing", got)
+	}
+}

@@ -47,7 +47,7 @@ func document(text string) any {
 	if err := d.Decode(&v); err != nil {
 		return nil
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := d.Token(); err != io.EOF {
 		return nil
 	}
 	switch v.(type) {
@@ -175,9 +175,9 @@ func longest(have, want []string) [][]int {
 	for i := range common {
 		common[i] = make([]int, len(want)+1)
 	}
-	for i := len(have) - 1; i >= 0; i-- {
-		for j := len(want) - 1; j >= 0; j-- {
-			if have[i] == want[j] {
+	for i, line := range slices.Backward(have) {
+		for j, other := range slices.Backward(want) {
+			if line == other {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {
 				common[i][j] = max(common[i+1][j], common[i][j+1])

@@ -290,6 +290,26 @@ func TestWhatTheConnectorDoesNotKnowIsWarnedOf(t *testing.T) {
 	}
 }
 
+// TestAPlanInColourAndInFull asks for colours where there is no terminal, and for all there is to say.
+func TestAPlanInColourAndInFull(t *testing.T) {
+	t.Parallel()
+	dir := shopOn(t, newConnect(), shopFile)
+	for flag, want := range map[string]bool{"always": true, "never": false, "auto": false} {
+		if status, said := engineIn(t, "", "plan", "-color", flag, dir); status != 0 || strings.Contains(said, "\x1b[32m") != want {
+			t.Errorf("-color %s: got %d and, with colours to be %t,\n%q", flag, status, want, said)
+		}
+	}
+	if status, said := engineIn(t, "", "plan", "-color", "red", dir); status != 1 || !strings.Contains(said, "auto, always or never") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	for _, flag := range []string{"-full", "-short"} {
+		status, said := engineIn(t, "", "plan", flag, dir)
+		if want := flag == "-full"; status != 0 || strings.Contains(said, "is overwritten unnoticed") != want {
+			t.Errorf("%s: got %d, with the limits of the guarantee to be told %t, and\n%s", flag, status, want, said)
+		}
+	}
+}
+
 // TestOldWorkersDoNotTellTheirTasks: before Kafka Connect 3.9 the tasks of what has changed are restarted, which the plan says.
 func TestOldWorkersDoNotTellTheirTasks(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 // has changed.
 type Reloaded struct {
 	Revision    int         `json:"revision"` // of the files that run, counted from 1, the start
+	Loaded      bool        `json:"loaded"`   // this is a new revision; false when nothing has changed since the last one
 	Created     []string    `json:"created"`
 	Changed     []string    `json:"changed"`
 	Deleted     []string    `json:"deleted"`

@@ -17,6 +17,9 @@ type Changes struct {
 	Revision                             store.Revision
 }
 
+// Nothing reports whether everything was as before.
+func (c Changes) Nothing() bool { return len(c.Created)+len(c.Changed)+len(c.Deleted) == 0 }
+
 // String is such as "2 new, 1 changed, 11 as before".
 func (c Changes) String() string {
 	var parts []string

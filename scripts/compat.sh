@@ -66,7 +66,12 @@ if [ $failed = 1 ]; then
 		tail -n 20 "$work/$log.log"
 	done
 fi
-go test -v -count=1 -timeout 20m -run '^TestRandomProjects$' ./cmd/engine >>"$work/suites.log" 2>&1 || failed=1
+echo "compat: ${PROJECTS:=100} random projects, applied to Kafka Connect and to workers of ours, seed $seed"
+ENGINE_TEST_PROJECTS=$PROJECTS ENGINE_TEST_SEED=$seed go test -v -count=1 -parallel 8 -timeout 60m -run '^TestRandomProjects' ./cmd/engine >"$work/projects.log" 2>&1 || failed=1
+if [ $failed = 1 ]; then
+	grep -v '^=== \|^ *--- \(PASS\|SKIP\)' "$work/projects.log" || true
+fi
+cat "$work/projects.log" >>"$work/suites.log"
 mvn -q -f testdata/java/avro/pom.xml dependency:build-classpath -Dmdep.outputFile="$work/avro.classpath"
 ENGINE_TEST_AVRO=$(cat "$work/avro.classpath") go test -v -count=1 -timeout 60m -run BesideJava ./plugins/avro \
 	-rapid.checks="${AVRO_CHECKS:-2000}" -rapid.seed="$seed" >>"$work/suites.log" 2>&1 || failed=1

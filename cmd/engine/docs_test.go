@@ -118,7 +118,7 @@ func TestDocumentedPipelinesCompile(t *testing.T) {
 // loadExample loads a folder by the command that an example in it is for.
 func loadExample(p process, dir, example string) error {
 	if m := forCluster.FindStringSubmatch(example); m != nil {
-		pl := &planning{remote: remote{process: p}, validate: "off", to: m[1]}
+		pl := &planning{remote: remote{process: p}, validate: "off", colors: "auto", to: m[1]}
 		_, err := pl.checked(dir)
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -51,6 +50,47 @@ func TestApplyThenPlanIsEmptyForExamples(t *testing.T) {
 	}
 }
 
+// TestApplyThenPlanIsEmptyForExamplesOnAStandaloneWorker reads every folder of pipelines into the one that a worker runs.
+func TestApplyThenPlanIsEmptyForExamplesOnAStandaloneWorker(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "..", "pipelines", "*", "*.hcl"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got the files %v, %v", files, err)
+	}
+	byFolder := map[string][]string{}
+	for _, f := range files {
+		byFolder[filepath.Dir(f)] = append(byFolder[filepath.Dir(f)], f)
+	}
+	r, url := startIdle(t)
+	run := func(says string, args ...string) {
+		t.Helper()
+		status, out, said := engineWith(t, nil, append(args, "-url", url, r.dir)...)
+		if status != 0 || !strings.Contains(out, says) {
+			t.Errorf("engine %s: got %d and\n%s%s", strings.Join(args, " "), status, out, said)
+		}
+	}
+	for folder, files := range byFolder {
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.write("example-"+filepath.Base(f), string(text))
+		}
+		run("created", "apply", "-auto-approve", "-wait", "0")
+		run("Nothing to do", "plan", "-detailed-exitcode")
+		if len(r.configs()) < 2 {
+			t.Errorf("%s: got the connectors %v, want the example's", folder, r.configs())
+		}
+		for _, f := range files {
+			if err := os.Remove(filepath.Join(r.dir, "example-"+filepath.Base(f))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run("deleted", "apply", "-auto-approve", "-allow-delete")
+	}
+}
+
 // configured are the configurations of a worker of a cluster, by name.
 func (w *restWorker) configured(t *testing.T) map[string]bool {
 	t.Helper()
@@ -63,22 +103,4 @@ func (w *restWorker) configured(t *testing.T) map[string]bool {
 		all[name] = true
 	}
 	return all
-}
-
-// TestRandomProjectsOnACluster is TestRandomProjects on workers of ours, through either of two.
-func TestRandomProjectsOnACluster(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("waits for many connectors to run")
-	}
-	k, settings := startTestKafka(t, "random"), textConverters()
-	settings["group.id"] = k.name("random-projects")
-	settings["config.providers"], settings["config.providers.env.class"] = "env", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
-	ws := []*restWorker{startShared(t, k, settings), startShared(t, k, settings)}
-	data := t.TempDir()
-	write(t, data, "in.txt", "one\n")
-	for seed := range 4 {
-		p := newAProject(uint64(seed), fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random")
-		p.followed(t, "http://"+ws[seed%2].address, nil)
-	}
 }

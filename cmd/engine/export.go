@@ -15,7 +15,7 @@ import (
 )
 
 func newExport(p process) *cobra.Command {
-	pl := &planning{remote: remote{process: p}, validate: "off"}
+	pl := &planning{remote: remote{process: p}, validate: "off", colors: "auto"}
 	form, only, secrets := "json", []string{}, false
 	c := &cobra.Command{
 		Use:   "export [FOLDER]",

@@ -132,7 +132,7 @@ func replaceFile(name string, text []byte) error {
 }
 
 func newShow(p process) *cobra.Command {
-	pl := &planning{remote: remote{process: p}, validate: "off"}
+	pl := &planning{remote: remote{process: p}, validate: "off", colors: "auto"}
 	c := &cobra.Command{
 		Use:   "show [FOLDER | PLAN] [NAME…]",
 		Short: "Print what pipelines compile to, with the place of every property; or a plan that was kept",
@@ -300,7 +300,7 @@ func newExplain(p process) *cobra.Command {
 }
 
 func newConsole(p process) *cobra.Command {
-	pl := &planning{remote: remote{process: p}, validate: "off"}
+	pl := &planning{remote: remote{process: p}, validate: "off", colors: "auto"}
 	c := &cobra.Command{
 		Use:   "console [FOLDER]",
 		Short: "Work expressions out with a project's variables and functions",

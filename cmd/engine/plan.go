@@ -29,6 +29,8 @@ type planning struct {
 	targets   []string
 	excluded  []string
 	validate  string
+	strict    bool // what the cluster's plugins do not name is an error
+	colors    string
 	text      diff.Text
 }
 
@@ -38,6 +40,8 @@ func (pl *planning) flags(c *cobra.Command) *cobra.Command {
 	f.StringVar(&pl.to, "cluster", "", "the `NAME` of a cluster block; the only one when left out")
 	pl.choiceFlags(f)
 	f.StringVar(&pl.validate, "validate", "on", "whether the cluster checks what would change, `on` or off")
+	f.StringVar(&pl.colors, "color", "auto", "when to use colours, `WHEN`: always, never, or auto, on a terminal without NO_COLOR")
+	f.BoolVar(&pl.strict, "strict", false, "refuse properties that no plugin of the cluster names when it checks them")
 	f.BoolVar(&pl.text.Short, "short", false, "leave properties out")
 	f.BoolVar(&pl.text.Full, "full", false, "show everything: unchanged connectors, other spellings, each of a group")
 	return pl.remote.flags(c)
@@ -134,7 +138,7 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 	is.tasksToo()
 	found := slices.Concat(pl.judge(is), is.document.Found, is.tooOld(), is.unaddressable(), is.notHere())
 	if pl.validate != "off" && !found.HasErrors() {
-		found = append(found, is.check(ctx)...)
+		found = append(found, is.check(ctx, pl.strict)...)
 	}
 	if len(found) > 0 {
 		pl.tell(found, is.files.Source)
@@ -147,8 +151,13 @@ func (pl *planning) compare(ctx context.Context, dir string) (*planned, error) {
 
 // load reads the project, as far as that needs no cluster.
 func (pl *planning) load(dir string) (*planned, error) {
-	if pl.validate != "on" && pl.validate != "off" {
+	switch {
+	case pl.validate != "on" && pl.validate != "off":
 		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "-validate is %q; it must be on or off.", pl.validate))
+	case !slices.Contains([]string{"auto", "always", "never"}, pl.colors):
+		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "-color is %q; it must be auto, always or never.", pl.colors))
+	case pl.validate == "off" && pl.strict:
+		return nil, refusal(diag.New(diag.Usage, diag.Place{}, "-strict is about what the cluster checks, and -validate off asks it for nothing. Leave one of them out."))
 	}
 	registry, err := plugin.NewRegistry(plugins.All())
 	if err != nil {
@@ -241,8 +250,22 @@ func (pl *planning) project(is *planned) diff.Project {
 	p := diff.Project{ID: f.ID, Owns: owns(f.Cluster), Pipelines: f.Pipelines, Moved: f.Moved, Removed: f.Removed}
 	if is.cluster.standalone() {
 		p.Owns, p.Moved, p.Removed = func(string) bool { return true }, nil, nil
+		p.Pipelines = ignoringNothing(p.Pipelines)
 	}
 	return p
+}
+
+// ignoringNothing are declarations as a reload takes them: whole, since nobody but the files changes what they say.
+func ignoringNothing(all []*config.Declared) []*config.Declared {
+	all = slices.Clone(all)
+	for i, d := range all {
+		if len(d.Lifecycle.Ignore) > 0 {
+			whole := *d
+			whole.Lifecycle.Ignore = nil
+			all[i] = &whole
+		}
+	}
+	return all
 }
 
 func (pl *planning) wanted(name string) bool {
@@ -268,6 +291,10 @@ func (pl *planning) about(is *planned) string {
 	if is.files.ID != "" && !is.cluster.standalone() {
 		fmt.Fprintf(&b, "   On the cluster: %d ours, %d not ours.", is.document.Ours, is.document.NotOurs)
 	}
+	if pl.text.Full && is.cluster.genuine() && is.cluster.log == nil {
+		b.WriteString("\nKafka Connect takes writes without conditions: what somebody changes within the milliseconds between a last look and\n" +
+			"a write is overwritten unnoticed. With bootstrap_servers and config_topic in a cluster block it is told.")
+	}
 	b.WriteString("\n\n")
 	return b.String()
 }
@@ -291,7 +318,7 @@ func (pl *planning) show(is *planned) error {
 		return err
 	}
 	text := pl.text
-	text.Color = pl.color(pl.out)
+	text.Color = pl.colors == "always" || pl.colors == "auto" && pl.color(pl.out)
 	return text.Write(pl.out, is.document)
 }
 

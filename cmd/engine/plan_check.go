@@ -101,8 +101,8 @@ func (p *planned) placeOf(name string) diag.Place {
 	return diag.Place{}
 }
 
-// check lets the cluster say what is wrong with everything that would be written.
-func (p *planned) check(ctx context.Context) diag.List {
+// check lets the cluster say what is wrong with everything that would be written. Strictly, what it does not know is wrong.
+func (p *planned) check(ctx context.Context, strict bool) diag.List {
 	installed, err := p.cluster.Plugins(ctx)
 	if err != nil {
 		return explained(err)
@@ -125,7 +125,7 @@ func (p *planned) check(ctx context.Context) diag.List {
 		slots <- struct{}{}
 		checking.Go(func() {
 			defer func() { <-slots }()
-			said := p.checkOne(ctx, d, m, installed)
+			said := p.checkOne(ctx, d, m, installed, strict)
 			mu.Lock()
 			defer mu.Unlock()
 			found = append(found, said...)
@@ -136,7 +136,7 @@ func (p *planned) check(ctx context.Context) diag.List {
 }
 
 // checkOne checks the plugins of a configuration and then lets the connector speak.
-func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map, installed []api.PluginInfo) diag.List {
+func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map, installed []api.PluginInfo, strict bool) diag.List {
 	if found := p.installed(d, m, installed); len(found) > 0 {
 		return found
 	}
@@ -157,12 +157,21 @@ func (p *planned) checkOne(ctx context.Context, d *config.Declared, m config.Map
 			found = append(found, rejected(d, m, who, c.Value.Name, c.Definition.Required, said))
 		}
 	}
-	return append(found, unlisted(d, m, who, v)...)
+	return append(found, unlisted(d, m, who, v, strict)...)
+}
+
+// passedOn reports whether a property is for others than the connector, who may take more than they name.
+func passedOn(key string) bool {
+	return slices.ContainsFunc([]string{
+		config.KeyConverter, config.ValueConverter, config.HeaderConverter, config.Transforms, config.Predicates,
+		"producer.override", "consumer.override", "admin.override", "topic.creation",
+	}, func(part string) bool { return key == part || strings.HasPrefix(key, part+".") })
 }
 
 // unlisted warns of properties that nobody on the cluster has named among what it checks, and that are close to one that was
-// named and is not set: a connector ignores what it does not know.
-func unlisted(d *config.Declared, m config.Map, who string, v *api.Validation) diag.List {
+// named and is not set: a connector ignores what it does not know. Strictly, none that it has not named may be there, save what
+// is passed on.
+func unlisted(d *config.Declared, m config.Map, who string, v *api.Validation, strict bool) diag.List {
 	listed := map[string]bool{}
 	var unset []string
 	for _, c := range v.Configs {
@@ -176,9 +185,13 @@ func unlisted(d *config.Declared, m config.Map, who string, v *api.Validation) d
 		if listed[key] || key == diff.MarkProperty {
 			continue
 		}
-		if near := diag.DidYouMean(key, unset); near != "" {
-			at := d.At(key)
-			at.Hidden = d.IsSecret(key)
+		near := diag.DidYouMean(key, unset)
+		at := d.At(key)
+		at.Hidden = d.IsSecret(key)
+		switch {
+		case strict && !passedOn(key):
+			found = append(found, diag.New(diag.RejectedThere, at, "%s does not know %s, which -strict refuses.%s", who, key, near))
+		case near != "":
 			found = append(found, diag.Warn(diag.ProbablyMisspelt, at, "%s does not know %s and will ignore it.%s", who, key, near))
 		}
 	}

@@ -272,6 +272,42 @@ func TestWhatTheConnectorDoesNotKnowIsWarnedOf(t *testing.T) {
 	if n := strings.Count(said, "W804"); n != 1 {
 		t.Errorf("%d properties are warned of, want one:\n%s", n, said)
 	}
+
+	c.knows = append(c.knows, "file", "topic")
+	status, said = engineIn(t, "", "plan", "-strict", dir)
+	if n := strings.Count(said, "[E903]"); status != 1 || n != 2 || !strings.Contains(said, "does not know own.setting") || !strings.Contains(said, "own_setting = 1") {
+		t.Errorf("strictly: got %d, %d errors, want 2 at their lines, and\n%s", status, n, said)
+	}
+	if status, said := engineIn(t, "yes\n", "apply", "-strict", "-settle", "1ms", dir); status != 1 || len(c.writes) != 0 {
+		t.Errorf("a strict apply: got %d, the writes %v and\n%s", status, c.writes, said)
+	}
+	if status, said := engineIn(t, "", "plan", "-strict", "-validate", "off", dir); status != 1 || !strings.Contains(said, "Leave one of them out") {
+		t.Errorf("strict without checking: got %d and\n%s", status, said)
+	}
+	c.knows = append(c.knows, "own.setting", "poll.intervall.ms")
+	if status, said := engineIn(t, "", "plan", "-strict", dir); status != 0 {
+		t.Errorf("strictly, and all is known: got %d and\n%s", status, said)
+	}
+}
+
+// TestAPlanInColourAndInFull asks for colours where there is no terminal, and for all there is to say.
+func TestAPlanInColourAndInFull(t *testing.T) {
+	t.Parallel()
+	dir := shopOn(t, newConnect(), shopFile)
+	for flag, want := range map[string]bool{"always": true, "never": false, "auto": false} {
+		if status, said := engineIn(t, "", "plan", "-color", flag, dir); status != 0 || strings.Contains(said, "\x1b[32m") != want {
+			t.Errorf("-color %s: got %d and, with colours to be %t,\n%q", flag, status, want, said)
+		}
+	}
+	if status, said := engineIn(t, "", "plan", "-color", "red", dir); status != 1 || !strings.Contains(said, "auto, always or never") {
+		t.Errorf("got %d and\n%s", status, said)
+	}
+	for _, flag := range []string{"-full", "-short"} {
+		status, said := engineIn(t, "", "plan", flag, dir)
+		if want := flag == "-full"; status != 0 || strings.Contains(said, "is overwritten unnoticed") != want {
+			t.Errorf("%s: got %d, with the limits of the guarantee to be told %t, and\n%s", flag, status, want, said)
+		}
+	}
 }
 
 // TestOldWorkersDoNotTellTheirTasks: before Kafka Connect 3.9 the tasks of what has changed are restarted, which the plan says.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,61 +154,140 @@ func (p *aProject) block(i int, n *aPipeline) string {
 	return b.String()
 }
 
+// randomProjects are the seeds of the projects that each target is tried with: ENGINE_TEST_PROJECTS of them, or a few. They are
+// the same ones every time, unless ENGINE_TEST_SEED says where they begin.
+func randomProjects(t *testing.T) []uint64 {
+	t.Helper()
+	number := func(name string, otherwise uint64) uint64 {
+		text := os.Getenv(name)
+		if text == "" {
+			return otherwise
+		}
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return n
+	}
+	seeds := make([]uint64, number("ENGINE_TEST_PROJECTS", 10))
+	first := number("ENGINE_TEST_SEED", 0)
+	for i := range seeds {
+		seeds[i] = first + uint64(i)
+	}
+	return seeds
+}
+
+// aTarget is what random projects are applied to.
+type aTarget struct {
+	urls   []string // what is written through the first is read through the last
+	folder string   // that a standalone worker runs; "" where any can be applied
+	fake   *connect // nil of workers that run what they are given
+	slowly bool     // one call at a time: a standalone worker of Kafka Connect 4.3.1 locks itself up when it is asked for
+	// a state and a configuration at once, its store waiting for the herder and the herder for the store
+}
+
 // TestRandomProjects is invariant 8: whatever a project says, after an apply its plan is empty, and after the next revision's
-// too. With ENGINE_TEST_CONNECT it does some against that genuine Kafka Connect (and ENGINE_TEST_KAFKA has its topics).
+// too. With ENGINE_TEST_CONNECT it does so against that genuine Kafka Connect (whose Kafka ENGINE_TEST_KAFKA is).
 func TestRandomProjects(t *testing.T) {
 	t.Parallel()
 	genuine := os.Getenv("ENGINE_TEST_CONNECT")
-	projects := 100
-	switch {
-	case genuine != "":
-		projects = 4
-	case testing.Short():
-		projects = 10
+	if genuine != "" {
+		startTestKafka(t, "random")
 	}
-	for seed := range projects {
+	data := t.TempDir()
+	write(t, data, "in.txt", "one\n")
+	for _, seed := range randomProjects(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			target := aTarget{urls: []string{genuine}, slowly: true}
 			if genuine == "" {
 				t.Parallel()
-			}
-			url, c := genuine, (*connect)(nil)
-			if url == "" {
-				c = newConnect()
-				server := httptest.NewServer(c)
+				target.slowly = false
+				target.fake = newConnect()
+				server := httptest.NewServer(target.fake)
 				t.Cleanup(server.Close)
-				url = server.URL
+				target.urls[0] = server.URL
 			}
-			data := t.TempDir()
-			write(t, data, "in.txt", "one\n")
-			p := newAProject(uint64(seed), fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random")
-			p.followed(t, url, c)
+			newAProject(seed, fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random").followed(t, target)
 		})
 	}
 }
 
-// followed applies three revisions of a project, and deletes it in the end.
-func (p *aProject) followed(t *testing.T, url string, c *connect) {
-	t.Helper()
-	dir := ""
-	run := func(want int, args ...string) {
-		t.Helper()
-		if status, said := engineIn(t, "", append(args, "-url", url, dir)...); status != want {
-			var files strings.Builder
-			for _, text := range p.hcl() {
-				files.WriteString(text)
+// TestRandomProjectsOnACluster is TestRandomProjects on two workers of ours, several projects at a time: what was written
+// through the one is the same when it is read through the other.
+func TestRandomProjectsOnACluster(t *testing.T) {
+	t.Parallel()
+	k, settings := startTestKafka(t, "random"), textConverters()
+	settings["group.id"] = k.name("random-projects")
+	settings["config.providers"], settings["config.providers.env.class"] = "env", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
+	urls := []string{"http://" + startShared(t, k, settings).address, "http://" + startShared(t, k, settings).address}
+	data := t.TempDir()
+	write(t, data, "in.txt", "one\n")
+	for i, seed := range randomProjects(t) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			target := aTarget{urls: slices.Clone(urls)}
+			if i%2 == 1 {
+				slices.Reverse(target.urls)
 			}
-			t.Fatalf("engine %s: got %d, want %d and\n%s\n%s", strings.Join(args, " "), status, want, said, files.String())
-		}
+			newAProject(seed, fmt.Sprintf("random %d %d", os.Getpid(), seed), data, "random").followed(t, target)
+		})
 	}
-	apply := []string{"apply", "-auto-approve", "-allow-delete", "-settle", "1ms"}
-	released := []string{}
-	for range 3 {
-		dir = t.TempDir()
-		for name, text := range p.hcl() {
-			write(t, dir, name, text)
+}
+
+// TestRandomProjectsOnAStandaloneWorker is TestRandomProjects on a worker that reads its folder by itself, which is one
+// project's after the other: there a reload is what apply does.
+func TestRandomProjectsOnAStandaloneWorker(t *testing.T) {
+	t.Parallel()
+	r, url := startIdle(t)
+	target := aTarget{urls: []string{url}, folder: r.dir}
+	data := t.TempDir()
+	write(t, data, "in.txt", "one\n")
+	for _, seed := range randomProjects(t) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			newAProject(seed, fmt.Sprintf("random %d", seed), data, "random").followed(t, target)
+			if left := r.configs(); len(left) != 1 || left["idle"] == nil {
+				t.Errorf("got the connectors %v, want only the one that no project has", left)
+			}
+		})
+	}
+}
+
+// startIdle starts a standalone worker, and says where its API is, that runs one pipeline, since none would end it: idle.
+func startIdle(t *testing.T) (*running, string) {
+	t.Helper()
+	r := startRun(t, project1(t, map[string]string{
+		"worker.hcl": "worker {\n  listeners = [\"http://127.0.0.1:0\"]\n  config_provider \"env\" \"env\" {}\n}\n",
+		"idle.hcl":   "pipeline \"idle\" {\n  sink \"blackhole\" {\n    topics = [\"idle\"]\n  }\n}\n",
+	}), false)
+	return r, "http://" + r.run.sockets.public[0].Addr().String()
+}
+
+// engineSays runs a command on a worker and demands its exit status.
+func (p *aProject) engineSays(t *testing.T, want int, url, dir string, args ...string) {
+	t.Helper()
+	if status, said := engineIn(t, "", append(args, "-url", url, dir)...); status != want {
+		var files strings.Builder
+		for _, text := range p.hcl() {
+			files.WriteString(text)
 		}
-		run(0, apply...)
-		run(0, "plan", "-detailed-exitcode")
+		t.Fatalf("engine %s: got %d, want %d and\n%s\n%s", strings.Join(args, " "), status, want, said, files.String())
+	}
+}
+
+// followed applies three revisions of a project, and deletes it in the end.
+func (p *aProject) followed(t *testing.T, target aTarget) {
+	t.Helper()
+	first, last := target.urls[0], target.urls[len(target.urls)-1]
+	apply := []string{"apply", "-auto-approve", "-allow-delete", "-settle", "1ms", "-wait", "2m"}
+	if target.slowly {
+		apply = append(apply, "-parallelism", "1")
+	}
+	dir := ""
+	var released []string
+	for range 3 {
+		dir = p.written(t, target.folder)
+		p.engineSays(t, 0, first, dir, apply...)
+		p.engineSays(t, 0, last, dir, "plan", "-detailed-exitcode")
 		for i, name := range p.removed {
 			if i%2 == 1 {
 				released = append(released, name)
@@ -215,16 +295,51 @@ func (p *aProject) followed(t *testing.T, url string, c *connect) {
 		}
 		p.next()
 	}
-	run(0, append(slices.Clone(apply), "-destroy")...)
-	run(0, "plan", "-destroy", "-detailed-exitcode")
-	if c != nil && len(c.configs) != len(released) {
+	if target.folder != "" {
+		p.removeAll(t, dir)
+		p.engineSays(t, 0, first, dir, apply...)
+		p.engineSays(t, 0, last, dir, "plan", "-detailed-exitcode")
+		return
+	}
+	p.engineSays(t, 0, first, dir, append(apply, "-destroy")...)
+	p.engineSays(t, 0, last, dir, "plan", "-destroy", "-detailed-exitcode")
+	if c := target.fake; c != nil && len(c.configs) != len(released) {
 		t.Errorf("%d connectors are left, want those let go: %q", len(c.configs), released)
 	}
 	for _, name := range released {
-		if c == nil {
-			forget(t, url, name)
+		if c := target.fake; c == nil {
+			forget(t, first, name)
 		} else if c.configs[name] == nil || c.configs[name]["engine.owner"] != "" {
 			t.Errorf("%q was let go: got %v", name, c.configs[name])
+		}
+	}
+}
+
+// written writes the project's files, in a folder of their own or into that of a worker, where they replace the last ones.
+func (p *aProject) written(t *testing.T, folder string) string {
+	t.Helper()
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	p.removeAll(t, folder)
+	for name, text := range p.hcl() {
+		write(t, folder, name, text)
+	}
+	return folder
+}
+
+// removeAll removes the files of projects from a folder.
+func (p *aProject) removeAll(t *testing.T, folder string) {
+	t.Helper()
+	for _, pattern := range []string{"f*.hcl", "project.hcl"} {
+		files, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := os.Remove(f); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

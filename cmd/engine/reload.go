@@ -61,7 +61,7 @@ func (r *reloads) serve(ctx context.Context) {
 	watching.Go(func() {
 		hcl.Watch(ctx, hcl.Watching{
 			Project: r.run.project().Project, Ask: r.ask, OnlyAsk: !r.run.watch,
-			Loaded:  func(ctx context.Context, l hcl.Loading) { r.take(ctx, l, r.why(l)) },
+			Loaded:  func(ctx context.Context, l hcl.Loading) { _ = r.take(ctx, l, r.why(l)) },
 			Missing: r.missing, Back: r.back, NoEvents: r.noEvents,
 		})
 	})
@@ -71,68 +71,74 @@ func (r *reloads) serve(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.hangup:
-			_, _, _ = r.Reload(ctx) // the outcome has been printed
+			_, _ = r.Reload(ctx) // the outcome has been printed
 		case <-r.retry:
 			again = time.After(retryAfter)
 		case <-again:
 			again = nil
-			_, _, _ = r.load(ctx, "tried again: ") // as above
+			_, _ = r.load(ctx, "tried again: ") // as above
 		}
 	}
 }
 
-// Reload loads the project at once, whether its files have changed or not, and returns what that changed and all there is
-// to say about the files; with errors among it nothing changed. The error is that of ctx.
-func (r *reloads) Reload(ctx context.Context) (engine.Changes, diag.List, error) {
+// outcome is what came of a load. With errors among what was found nothing has changed.
+type outcome struct {
+	changes engine.Changes
+	found   diag.List // all there is to say about the files
+	fresh   bool      // it is a new revision
+}
+
+// Reload loads the project at once, whether its files have changed or not. The error is that of ctx.
+func (r *reloads) Reload(ctx context.Context) (outcome, error) {
 	return r.load(ctx, "reload asked for: ")
 }
 
 // answer reloads for the REST API.
 func (r *reloads) answer(ctx context.Context) (*api.Reloaded, error) {
-	c, found, err := r.Reload(ctx)
+	o, err := r.Reload(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reload the project: %w", err)
 	}
+	c := o.changes
 	return &api.Reloaded{
-		Revision: r.book.revision(), Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
-		Untouched: len(c.Untouched), Diagnostics: api.Diagnostics(found),
+		Revision: r.book.revision(), Loaded: o.fresh, Created: c.Created, Changed: c.Changed, Deleted: c.Deleted,
+		Untouched: len(c.Untouched), Diagnostics: api.Diagnostics(o.found),
 	}, nil
 }
 
-func (r *reloads) load(ctx context.Context, why string) (engine.Changes, diag.List, error) {
-	var changes engine.Changes
-	var found diag.List
+func (r *reloads) load(ctx context.Context, why string) (outcome, error) {
+	var o outcome
 	done := make(chan struct{})
 	load := func(life context.Context, l hcl.Loading) {
 		defer close(done)
-		changes, found = r.take(life, l, why)
+		o = r.take(life, l, why)
 	}
 	select {
 	case r.ask <- load:
 	case <-ctx.Done():
-		return engine.Changes{}, nil, ctx.Err()
+		return outcome{}, ctx.Err()
 	}
 	select {
 	case <-done:
-		return changes, found, nil
+		return o, nil
 	case <-ctx.Done():
-		return engine.Changes{}, nil, ctx.Err()
+		return outcome{}, ctx.Err()
 	}
 }
 
 // take puts a load into effect, or says why not. why begins the line that tells.
-func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.Changes, diag.List) {
+func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) outcome {
 	was := r.run.project()
 	next, found := was.again(l.Project)
-	found = append(slices.Clone(l.Found), found...)
-	if found.HasErrors() {
-		r.refuse(why, found, next.Source)
-		return engine.Changes{}, found
+	o := outcome{found: append(slices.Clone(l.Found), found...)}
+	if o.found.HasErrors() {
+		r.refuse(why, o.found, next.Source)
+		return o
 	}
 	changes, err := r.engine.Apply(ctx, next.Pipelines)
 	switch {
 	case ctx.Err() != nil:
-		return engine.Changes{}, found // the process ends
+		return o // the process ends
 	case err != nil:
 		failed := diag.Of(err, diag.NotApplied)
 		r.refuse(why, failed, next.Source)
@@ -140,14 +146,15 @@ func (r *reloads) take(ctx context.Context, l hcl.Loading, why string) (engine.C
 		case r.retry <- struct{}{}:
 		default:
 		}
-		return engine.Changes{}, append(found, failed...)
+		o.found = append(o.found, failed...)
+		return o
 	}
-	r.book.accept(next, time.Now())
+	o.changes, o.fresh = changes, r.book.accept(next, !changes.Nothing(), time.Now())
 	r.run.loaded.Store(next)
-	r.report(why, was, next, changes)
+	r.report(why, was, next, o)
 	r.await(changes)
-	r.warn(found, next.Source)
-	return changes, found
+	r.warn(o.found, next.Source)
+	return o
 }
 
 // warn prints the warnings that the last load did not have.

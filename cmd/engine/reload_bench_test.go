@@ -50,9 +50,9 @@ func BenchmarkReloadOneOf1000(b *testing.B) {
 		<-time.After(200 * time.Millisecond) // as people do, so that what follows a reload is in the gap, and no other reload
 		b.StartTimer()
 		r.write("p0500.hcl", idle("p0500", in, n))
-		changes, found, err := r.run.reloads.Reload(b.Context())
-		if err != nil || found.HasErrors() || len(changes.Changed) != 1 || len(changes.Untouched) != 999 {
-			b.Fatalf("%v, %v, %v", changes, found, err)
+		o, err := r.run.reloads.Reload(b.Context())
+		if err != nil || o.found.HasErrors() || len(o.changes.Changed) != 1 || len(o.changes.Untouched) != 999 {
+			b.Fatalf("%+v, %v", o, err)
 		}
 	}
 	after, err := r.store.Snapshot(b.Context())
@@ -131,9 +131,9 @@ func TestReloadOfOneLeavesTheOthersAlone(t *testing.T) { //nolint:paralleltest /
 		<-time.After(window)
 		edges = append(edges, time.Now())
 		r.write("p0007.hcl", busy("p0007", 2+i))
-		changes, found, err := r.run.reloads.Reload(t.Context())
-		if err != nil || found.HasErrors() || len(changes.Changed) != 1 || len(changes.Untouched) != n-1 {
-			t.Fatalf("%v, %v, %v", changes, found, err)
+		o, err := r.run.reloads.Reload(t.Context())
+		if err != nil || o.found.HasErrors() || len(o.changes.Changed) != 1 || len(o.changes.Untouched) != n-1 {
+			t.Fatalf("%+v, %v", o, err)
 		}
 		<-time.After(window)
 		edges = append(edges, time.Now())

@@ -52,8 +52,12 @@ func (r *remote) printReload(done *api.Reloaded) error {
 		r.tell(diag.List(done.Diagnostics), nil)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Revision %d: %d new, %d changed, %d stopped, %d untouched.\n",
-		done.Revision, len(done.Created), len(done.Changed), len(done.Deleted), done.Untouched)
+	if done.Loaded {
+		fmt.Fprintf(&b, "Revision %d: %d new, %d changed, %d stopped, %d untouched.\n",
+			done.Revision, len(done.Created), len(done.Changed), len(done.Deleted), done.Untouched)
+	} else {
+		fmt.Fprintf(&b, "Nothing changed. Revision %d: %d untouched.\n", done.Revision, done.Untouched)
+	}
 	for _, l := range []struct {
 		mark  string
 		names []string

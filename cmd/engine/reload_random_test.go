@@ -200,9 +200,9 @@ func (e *editor) ask() {
 	e.mu.Lock()
 	want := e.last
 	e.mu.Unlock()
-	_, found, err := e.run.reloads.Reload(e.t.Context())
-	if err != nil || found.HasErrors() != (want == "") {
-		e.t.Errorf("the load: %v, %v; want errors: %v", found, err, want == "")
+	o, err := e.run.reloads.Reload(e.t.Context())
+	if err != nil || o.found.HasErrors() != (want == "") {
+		e.t.Errorf("the load: %v, %v; want errors: %v", o.found, err, want == "")
 	}
 }
 

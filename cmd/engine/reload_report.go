@@ -27,7 +27,8 @@ func (r *reloads) refuse(why string, found diag.List, source func(string) ([]byt
 }
 
 // report says what a load has changed.
-func (r *reloads) report(why string, was, next *project, c engine.Changes) {
+func (r *reloads) report(why string, was, next *project, o outcome) {
+	c := o.changes
 	var counts []string
 	for _, n := range []struct {
 		names []string
@@ -41,7 +42,11 @@ func (r *reloads) report(why string, was, next *project, c engine.Changes) {
 		counts = append(counts, "No pipelines")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%sloaded (revision %d). %s.", why, r.book.revision(), strings.Join(counts, ", "))
+	did := "loaded"
+	if !o.fresh {
+		did = "nothing changed"
+	}
+	fmt.Fprintf(&b, "%s%s (revision %d). %s.", why, did, r.book.revision(), strings.Join(counts, ", "))
 	for _, l := range shortened(details(was, next, c)) {
 		b.WriteString("\n            " + l)
 	}

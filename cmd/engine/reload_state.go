@@ -24,19 +24,24 @@ type loadBook struct {
 // newLoadBook begins with the load that a process starts with.
 func newLoadBook(pr *project, at time.Time) *loadBook {
 	b := &loadBook{}
-	b.accept(pr, at)
+	b.accept(pr, true, at)
 	return b
 }
 
-// accept notes a load that was put into effect.
-func (b *loadBook) accept(pr *project, at time.Time) {
+// accept notes a load without errors, which changed pipelines or did not, and reports whether that is a new revision: files
+// that say what the last one's said, and change nothing, are none.
+func (b *loadBook) accept(pr *project, changed bool, at time.Time) bool {
 	files, hash := digests(pr)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.is.Revision++
-	b.is.Since, b.is.Pipelines, b.is.Files, b.is.Hash = at, len(pr.Pipelines), files, hash
 	b.is.Last = api.Load{At: at, Loaded: true}
 	b.rejected = false
+	if !changed && hash == b.is.Hash {
+		return false
+	}
+	b.is.Revision++
+	b.is.Since, b.is.Pipelines, b.is.Files, b.is.Hash = at, len(pr.Pipelines), files, hash
+	return true
 }
 
 // reject notes a load that was not put into effect. The files are those that the messages are about.

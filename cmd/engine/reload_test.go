@@ -295,14 +295,14 @@ func TestRule11SignalAndRequestLoadAtOnce(t *testing.T) {
 	r := startRun(t, project1(t, map[string]string{"a.hcl": datagen("a"), "b.hcl": datagen("b")}), false)
 	r.runs("a", "b")
 	r.write("a.hcl", datagen("a", "bach_size = 7"))
-	changes, found, err := r.run.reloads.Reload(t.Context())
-	if err != nil || len(changes.Changed) != 0 || !found.HasErrors() {
-		t.Errorf("a reload with errors returned %+v, %v, %v", changes, found, err)
+	o, err := r.run.reloads.Reload(t.Context())
+	if err != nil || len(o.changes.Changed) != 0 || !o.found.HasErrors() || o.fresh {
+		t.Errorf("a reload with errors returned %+v, %v", o, err)
 	}
 	r.write("a.hcl", datagen("a", "batch_size = 7"))
-	changes, found, err = r.run.reloads.Reload(t.Context())
-	if err != nil || found.HasErrors() || !slices.Equal(changes.Changed, []string{"a"}) || !slices.Equal(changes.Untouched, []string{"b"}) {
-		t.Errorf("a reload returned %+v, %v, %v", changes, found, err)
+	o, err = r.run.reloads.Reload(t.Context())
+	if err != nil || o.found.HasErrors() || !slices.Equal(o.changes.Changed, []string{"a"}) || !slices.Equal(o.changes.Untouched, []string{"b"}) || !o.fresh {
+		t.Errorf("a reload returned %+v, %v", o, err)
 	}
 	if got := r.configs()["a"]["batch.size"]; got != "7" {
 		t.Errorf("batch.size is %q when the reload has returned, want 7", got)
@@ -323,9 +323,41 @@ func TestRule11SignalAndRequestLoadAtOnce(t *testing.T) {
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := r.run.reloads.Reload(ended); !errors.Is(err, context.Canceled) {
+	if _, err := r.run.reloads.Reload(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("a reload whose context has ended returned %v", err)
 	}
+}
+
+// TestUnchangedFilesAreNoNewRevision asks for a reload of what runs, and after errors of what ran before them.
+func TestUnchangedFilesAreNoNewRevision(t *testing.T) {
+	t.Parallel()
+	r := startRun(t, project1(t, map[string]string{"a.hcl": datagen("a")}), false)
+	r.runs("a")
+	reload := func(fresh bool, revision int) {
+		t.Helper()
+		o, err := r.run.reloads.Reload(t.Context())
+		if err != nil || o.fresh != fresh || r.run.book.revision() != revision {
+			t.Errorf("got %+v, %v and revision %d, want %d", o, err, r.run.book.revision(), revision)
+		}
+	}
+	reload(false, 1)
+	r.says(`reload asked for: nothing changed \(revision 1\)\. 1 untouched\.\n`)
+	first := r.run.book.configuration()
+
+	r.write("a.hcl", datagen("a", "bach_size = 7"))
+	reload(false, 1)
+	r.write("a.hcl", datagen("a"))
+	reload(false, 1)
+	if is := r.run.book.configuration(); !is.Last.Loaded || is.Since != first.Since || is.Hash != first.Hash {
+		t.Errorf("the errors are gone: got %+v, want it to be as %+v", is, first)
+	}
+	if is := r.run.book.loads(); is.Succeeded != 1 || is.Refused != 1 || !is.Good {
+		t.Errorf("got the metrics %+v, want 1 load, 1 refused, and the newest good", is)
+	}
+
+	r.write("a.hcl", datagen("a")+"# a remark\n") // the text is another one, and GET /config tells its hash
+	reload(true, 2)
+	reload(false, 2)
 }
 
 // TestSecretsAreNotShownInWhatChanged reloads a pipeline whose sensitive settings change.

@@ -77,6 +77,20 @@ func (cm *comparison) owned(name string, l Connector) bool {
 	}
 }
 
+// overlaps reports whether a connector is this project's by its name, and another's by its mark: what these patterns match and
+// what that project declares are not kept apart, so that each would undo what the other does.
+func (cm *comparison) overlaps(name string, l Connector) bool {
+	return cm.project.Owns != nil && cm.project.Owns(name) && l.Owner != nil && l.Owner.Project != cm.project.ID &&
+		!slices.Contains(cm.choices.TakeOver, name)
+}
+
+// overlap says so, once.
+func (cm *comparison) overlap(name string, l Connector, at diag.Place) {
+	cm.done[name] = true
+	cm.say(diag.New(diag.OwnedByAnother, at, "%q matches what this project owns by name, and belongs to project %q%s. Choose patterns in owns that match nothing of it, or hand the connector over with -take-over=%s.",
+		name, l.Owner.Project, from(l.Owner), name))
+}
+
 func (cm *comparison) say(d diag.Diagnostic) { cm.document.Found = append(cm.document.Found, d) }
 
 func (cm *comparison) add(e Entry) {
@@ -102,6 +116,8 @@ func (cm *comparison) renames() {
 		case is:
 			cm.say(diag.New(diag.ConnectorExists, m.Place,
 				"%q cannot become %q, because the cluster has both. If the old one is of no use, write removed { name = %q } instead.", m.From, m.To, m.From))
+		case cm.overlaps(m.From, old):
+			cm.overlap(m.From, old, m.Place)
 		case !cm.owned(m.From, old):
 			cm.say(diag.New(diag.NotOurs, m.Place, "%q cannot become %q, because it is not this project's.", m.From, m.To))
 		default:
@@ -129,6 +145,10 @@ func (cm *comparison) declared(d *config.Declared) {
 	e := cm.compare(d, &l)
 	owns := cm.project.ID != "" && cm.project.Owns == nil
 	switch other := l.Owner; {
+	case cm.overlaps(name, l):
+		cm.overlap(name, l, d.Place)
+	case cm.project.Owns != nil && other != nil && e.Action == Unchanged && slices.Contains(cm.choices.TakeOver, name):
+		e.Action = Adopt // writes it again, without the mark
 	case !owns || cm.owned(name, l):
 		cm.outside(d, l)
 	case other != nil && !slices.Contains(cm.choices.TakeOver, name):
@@ -291,6 +311,8 @@ func (cm *comparison) undeclared() {
 		r, said := removed[name]
 		switch {
 		case cm.done[name] || !cm.wanted(name):
+		case cm.overlaps(name, l):
+			cm.overlap(name, l, diag.Place{})
 		case said && !r.Delete && cm.owned(name, l):
 			cm.add(Entry{Action: Release, Name: name, Place: placed(r.Place), Tasks: l.Tasks, Revision: l.Revision, Type: l.Type, live: &l})
 		case cm.owned(name, l):

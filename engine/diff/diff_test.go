@@ -148,6 +148,20 @@ func TestOwnership(t *testing.T) {
 		"no project deletes none":  {diff.Project{}, map[string]diff.Connector{"a": ours(t, a, 1)}, nil, map[string]diff.Action{}, nil},
 		"no project updates":       {diff.Project{Pipelines: []*config.Declared{declared(changed, 1)}}, map[string]diff.Connector{"a": theirs(a, "")}, nil, map[string]diff.Action{"a": diff.Update}, nil},
 		"by names":                 {diff.Project{ID: "shop", Owns: func(n string) bool { return n == "a" }}, map[string]diff.Connector{"a": theirs(a, ""), "b": theirs(sourceMap("b"), "")}, nil, map[string]diff.Action{"a": diff.Delete}, nil},
+		"by names, and another's by its mark": {
+			diff.Project{ID: "shop", Owns: func(n string) bool { return n != "c" }, Pipelines: []*config.Declared{declared(a, 1)}},
+			map[string]diff.Connector{"a": theirs(a, "search"), "b": theirs(sourceMap("b"), "search"), "c": theirs(sourceMap("c"), "search")}, nil,
+			map[string]diff.Action{"a": diff.Unchanged}, []diag.Code{diag.OwnedByAnother, diag.OwnedByAnother},
+		},
+		"by names, taken over": {
+			diff.Project{ID: "shop", Owns: func(string) bool { return true }, Pipelines: []*config.Declared{declared(a, 1)}},
+			map[string]diff.Connector{"a": theirs(a, "search"), "b": theirs(sourceMap("b"), "search")}, func(c *diff.Choices) { c.TakeOver = []string{"a", "b"} },
+			map[string]diff.Action{"a": diff.Adopt, "b": diff.Delete}, nil,
+		},
+		"by names, renamed from another's": {
+			diff.Project{ID: "shop", Owns: func(string) bool { return true }, Pipelines: []*config.Declared{declared(with(a, "name", "b"), 1)}, Moved: []config.Moved{{From: "a", To: "b"}}},
+			map[string]diff.Connector{"a": theirs(a, "search")}, nil, map[string]diff.Action{"b": diff.Create}, []diag.Code{diag.OwnedByAnother},
+		},
 		"renamed": {
 			diff.Project{ID: "shop", Pipelines: []*config.Declared{declared(with(a, "name", "b"), 1)}, Moved: []config.Moved{{From: "a", To: "b"}}},
 			map[string]diff.Connector{"a": ours(t, a, 1)}, nil, map[string]diff.Action{"b": diff.Rename}, nil,

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/engine/config"
@@ -164,7 +166,42 @@ func (p *page) change(c config.Change, width int) {
 	case !c.Wants:
 		symbol, colour = "-", "31"
 	}
-	p.b.WriteString(p.colour(colour, fmt.Sprintf("      %s %-*s   %s", symbol, width, c.Key, values(c))) + "\n")
+	head, lines := parts(c)
+	if len(lines) == 0 {
+		head = values(c)
+	}
+	p.b.WriteString(p.colour(colour, fmt.Sprintf("      %s %-*s   %s", symbol, width, c.Key, head)) + "\n")
+	more := len(lines) - mostParts
+	if p.Full || more < 2 {
+		more = 0
+	}
+	for _, l := range lines[:len(lines)-more] {
+		p.b.WriteString(p.colour(signColour(l), "          "+strings.ToValidUTF8(unprintable(l), "\ufffd")) + "\n")
+	}
+	if more > 0 {
+		fmt.Fprintf(&p.b, "          and %d more (-full shows all)\n", more)
+	}
+}
+
+// signColour is the colour of a line that begins with a sign.
+func signColour(line string) string {
+	switch line[0] {
+	case '+':
+		return "32"
+	case '-':
+		return "31"
+	default:
+		return "33"
+	}
+}
+
+// unprintable escapes what a terminal would take for more than text.
+func unprintable(line string) string {
+	if !strings.ContainsFunc(line, unicode.IsControl) {
+		return line
+	}
+	quoted := strconv.Quote(line)
+	return quoted[1 : len(quoted)-1]
 }
 
 // values shows what becomes of a property.

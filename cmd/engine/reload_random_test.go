@@ -38,7 +38,7 @@ func TestRandomEditsUnderLoad(t *testing.T) {
 	t.Parallel()
 	edits := 1000
 	if testing.Short() {
-		edits = 15
+		edits = 60
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

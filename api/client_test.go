@@ -222,9 +222,9 @@ func TestReload(t *testing.T) {
 	t.Run("empty lists are arrays", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t, &fake{}, func(s *api.Settings, _ *config.Worker) {
-			s.Reload = func(context.Context) (*api.Reloaded, error) { return &api.Reloaded{Revision: 2}, nil }
+			s.Reload = func(context.Context) (*api.Reloaded, error) { return &api.Reloaded{Revision: 2, Loaded: true}, nil }
 		})
-		want := `{"revision":2,"created":[],"changed":[],"deleted":[],"untouched":0,"diagnostics":[]}`
+		want := `{"revision":2,"loaded":true,"created":[],"changed":[],"deleted":[],"untouched":0,"diagnostics":[]}`
 		if got := do(s, "POST", "/reload", ""); got.Code != 200 || got.Body.String() != want {
 			t.Errorf("got %d %s, want %s", got.Code, got.Body, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -214,10 +215,13 @@ func (r *run) engine(ctx context.Context, st store.Store) error {
 	var ticks <-chan time.Time // none before what is stored is what was declared
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	var started <-chan time.Time // once everything has had the time to start
 	for {
 		select {
+		case <-started:
+			debug.FreeOSMemory() // a process at rest holds what it needs, not what its start has left behind
 		case <-applied:
-			applied, ticks = nil, tick.C
+			applied, ticks, started = nil, tick.C, time.After(startTime)
 			watching.Go(func() { r.reloads.serve(life) })
 		case refused := <-reached:
 			if refused != nil {
@@ -298,6 +302,9 @@ func (r *run) look(ctx context.Context, e *engine.Engine, v *view, now time.Time
 
 // tickEvery is how often the terminal is refreshed and idleness is looked at.
 const tickEvery = 100 * time.Millisecond
+
+// startTime is after how long the start is over for certain: tasks run, or wait for what they need.
+const startTime = 2 * time.Second
 
 // drawn is up to how many pipelines the start draws the graph of.
 const drawn = 10

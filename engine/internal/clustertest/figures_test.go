@@ -1,7 +1,6 @@
 package clustertest_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -383,7 +382,7 @@ func (f *figures) owners() map[string]string {
 	return owners
 }
 
-// leads is the worker that leads. Of Kafka Connect, whatever a member is assigned has the leader's URL in it.
+// leads is the worker that leads. Of Kafka Connect, what a member is assigned has the leader's URL in it.
 func (f *figures) leads() *worker {
 	f.t.Helper()
 	if !f.genuine {
@@ -395,7 +394,7 @@ func (f *figures) leads() *worker {
 	}
 	for _, m := range groups[f.group].Members {
 		for _, w := range f.workers {
-			if raw, is := m.Assigned.Raw(); is && bytes.Contains(raw, []byte("http://"+w.address()+"/")) {
+			if a, is := m.Assigned.AsConnect(); is && a.LeaderURL == "http://"+w.address()+"/" {
 				return w
 			}
 		}

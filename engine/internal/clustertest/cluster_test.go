@@ -263,7 +263,11 @@ func (w *worker) stop() {
 	if !w.signal(syscall.SIGTERM) {
 		return
 	}
-	if err := w.wait(30 * time.Second); err != nil {
+	err := w.wait(30 * time.Second)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && w.genuine() && exit.ExitCode() == 128+int(syscall.SIGTERM) {
+		return // so ends a JVM in good order
+	}
+	if err != nil {
 		w.t.Errorf("worker %d was asked to stop: %v", w.number, err)
 	}
 }

@@ -38,6 +38,13 @@ func (w *worker) launchAs(genuine bool) {
 	w.launch()
 }
 
+// genuine tells whether the process is one of Kafka Connect.
+func (w *worker) genuine() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return filepath.Base(w.command.Path) == "java"
+}
+
 // beginGenuine starts a worker of Kafka Connect in place of ours, and waits until it answers.
 func (w *worker) beginGenuine() {
 	w.t.Helper()

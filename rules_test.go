@@ -87,6 +87,7 @@ var rooms = map[string][]string{
 	"engine/plugin/plugintest":        {"engine/plugin", "engine/record"},
 	"engine/plugin/plugintest/vector": {"engine/plugin", "engine/record"},
 	"engine/internal/kafka/kafkatest": {"engine/internal/kafka"},
+	"plugins/registry/registrytest":   {"engine/plugin"},
 	"engine/internal/compat":          {},
 	"engine/internal/clustertest":     {},
 	// The model, and the code beside it: its tests are the only ones that see leader and worker together.
@@ -102,7 +103,7 @@ var pluginRoom = []string{"engine/plugin", "engine/record"}
 
 // testOnly is what test files of every room may import beyond its row.
 var testOnly = []string{
-	"engine/plugin/plugintest", "engine/plugin/plugintest/vector", "engine/internal/kafka/kafkatest", "store/storetest",
+	"engine/plugin/plugintest", "engine/plugin/plugintest/vector", "engine/internal/kafka/kafkatest", "plugins/registry/registrytest", "store/storetest",
 	"store/memory", "engine/record", "engine/plugin", "engine/diag", "engine/config", "engine/graph", "store",
 }
 

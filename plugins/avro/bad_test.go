@@ -13,6 +13,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 const everything = `{"type":"record","name":"All","namespace":"n","fields":[{"name":"b","type":"boolean"},{"name":"i","type":"int"},{"name":"i8","type":{"type":"int","connect.type":"int8"}},{"name":"l","type":"long"},{"name":"f","type":"float"},{"name":"d","type":"double"},{"name":"y","type":"bytes"},{"name":"s","type":"string"},{"name":"a","type":{"type":"array","items":["null","long","string"]}},{"name":"m","type":{"type":"map","values":"string"}},{"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"]}},{"name":"x","type":{"type":"fixed","name":"X","size":3}},{"name":"dec","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"decx","type":{"type":"fixed","name":"DX","size":4,"logicalType":"decimal","precision":9,"scale":2}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"next","type":["null","All"]},{"name":"entries","type":{"type":"array","items":{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":[{"name":"key","type":"int"},{"name":"value","type":"string"}]}}}]}`
@@ -45,7 +46,7 @@ func TestDamaged(t *testing.T) {
 	for _, tt := range damaged {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: tt.schema})
 			datum, err := hex.DecodeString(tt.datum)
 			if err != nil {
@@ -61,7 +62,7 @@ func TestDamaged(t *testing.T) {
 
 func TestInvalidUTF8BecomesReplacement(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	conv := converter(t, reg.URL(), nil)
 	out, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: record.Required(record.String), Value: record.OfString("a\xffb")})
 	if want := frame(1, []byte("\x0aa\uFFFDb")); err != nil || string(out) != string(want) {
@@ -75,7 +76,7 @@ func TestInvalidUTF8BecomesReplacement(t *testing.T) {
 
 func TestTrailingData(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: `"int"`})
 	if d, err := converter(t, reg.URL(), nil).ReadData(new(record.Arena), "t", frame(1, []byte{2, 9})); err != nil || d.Value.Int() != 1 {
 		t.Errorf("got %v, want what follows to be passed over", err)
@@ -125,7 +126,7 @@ func TestEndlessTypes(t *testing.T) {
 	list := `{"type":"record","name":"Node","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","Node"],"default":null}]}`
 	tree := `{"type":"record","name":"Tree","fields":[{"name":"v","type":"int"},{"name":"kids","type":{"type":"array","items":"Tree"}},{"name":"more","type":{"type":"map","values":"Tree"}}]}`
 	nested := func(n int) []byte { return append(append([]byte{}, strings.Repeat("\x02\x02", n)...), 2, 0) }
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: list})
 	reg.SeedSchema("u-value", 1, 2, sr.Schema{Schema: tree})
 	conv := converter(t, reg.URL(), plugin.Config{"auto.register.schemas": "false", "use.latest.version": "true"})
@@ -175,7 +176,7 @@ func TestMistakesOfData(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := converter(t, registryOf(t).URL(), plugin.Config{"enhanced.avro.schema.support": "true"}).AppendData([]byte{}, "t", tt.d)
+			_, err := converter(t, registrytest.Start(t).URL(), plugin.Config{"enhanced.avro.schema.support": "true"}).AppendData([]byte{}, "t", tt.d)
 			if _, ok := errors.AsType[*plugin.DataError](err); !ok || !strings.Contains(errorsOf(err), tt.says) || strings.Contains(errorsOf(err), "secret") {
 				t.Errorf("got %v, want a DataError that says %q", errorsOf(err), tt.says)
 			}
@@ -198,7 +199,7 @@ func TestManySmallBlocks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: tt.schema})
 			var a record.Arena
 			d, err := converter(t, reg.URL(), nil).ReadData(&a, "t", frame(1, []byte(strings.Repeat(tt.block, n)+"\x00")))
@@ -215,7 +216,7 @@ func TestManySmallBlocks(t *testing.T) {
 // TestTruncated: no start of a message is taken for the whole, and none does more harm than an error.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
-	c := converter(t, registryOf(t).URL(), nil)
+	c := converter(t, registrytest.Start(t).URL(), nil)
 	message := plugintest.NewCodec(t, c).Messages[0]
 	for n := 1; n < len(message); n++ {
 		_, err := c.ReadData(new(record.Arena), "t", message[:n])
@@ -228,7 +229,7 @@ func TestTruncated(t *testing.T) {
 // TestLong: a text of 10 MB is read without a copy, and schemaless data of 10,000 levels are refused both ways.
 func TestLong(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	c := converter(t, reg.URL(), nil)
 	text := record.Datum{Schema: record.Required(record.String), Value: record.OfString(strings.Repeat("0123456789abcdef", 10<<20/16))}
 	out, err := c.AppendData([]byte{}, "t", text)

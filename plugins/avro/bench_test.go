@@ -11,17 +11,18 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // TestAllocAvro: once the schema is known, neither writing nor reading allocates.
 func TestAllocAvro(t *testing.T) {
-	plugintest.NewCodec(t, converter(t, registryOf(t).URL(), nil)).AllocatesNothing(t)
+	plugintest.NewCodec(t, converter(t, registrytest.Start(t).URL(), nil)).AllocatesNothing(t)
 }
 
 // BenchmarkAvro writes and reads orders beside another library, which has maps for records, and beside the least work that
 // could do: a codec of this one shape.
 func BenchmarkAvro(b *testing.B) {
-	reg := registryOf(b)
+	reg := registrytest.Start(b)
 	c := plugintest.NewCodec(b, converter(b, reg.URL(), nil))
 	stored, _ := reg.GetSchema("t-value", 1)
 	library := theirs.MustParse(stored.Schema.Schema)

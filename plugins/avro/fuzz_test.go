@@ -12,6 +12,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // answering is a registry that has one schema, whatever is asked.
@@ -26,7 +27,7 @@ func answering(tb testing.TB, schema string) string {
 
 // FuzzRead: no message does more harm than an error, and what was read can be written, and read again as the same.
 func FuzzRead(f *testing.F) {
-	reg := registryOf(f)
+	reg := registrytest.Start(f)
 	reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: everything})
 	reg.SeedSchema("u-value", 1, 2, sr.Schema{Schema: `{"type":"record","name":"All","namespace":"n","fields":[{"name":"s","type":"string"},{"name":"next","type":["null","All"]}]}`})
 	conv := converter(f, reg.URL(), plugin.Config{"auto.register.schemas": "false", "use.schema.id": "1", "id.compatibility.strict": "false"})

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // valuesASchema is how many values of each random schema are compared.
@@ -38,7 +39,7 @@ func TestBesideJava(t *testing.T) {
 	}
 	answers := bufio.NewReader(out)
 	rapid.Check(t, func(rt *rapid.T) {
-		reg := registryOf(t)
+		reg := registrytest.Start(t)
 		defer reg.Close()
 		name := 0
 		inner := drawSchema(rt, 3, &name)

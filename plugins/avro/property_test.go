@@ -12,8 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 	"pgregory.net/rapid"
 
+	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // drawSchema draws a Connect schema that Avro has a form for.
@@ -75,25 +77,10 @@ func drawValue(t *rapid.T, s *record.Schema, entries int) record.Value {
 	case record.TimestampName:
 		return record.OfInstant(rapid.Int64().Draw(t, "at"))
 	}
+	if v, ok := plugintest.DrawScalar(t, s.Kind); ok {
+		return v
+	}
 	switch s.Kind {
-	case record.Int8:
-		return record.OfInt8(rapid.Int8().Draw(t, "v"))
-	case record.Int16:
-		return record.OfInt16(rapid.Int16().Draw(t, "v"))
-	case record.Int32:
-		return record.OfInt32(rapid.Int32().Draw(t, "v"))
-	case record.Int64:
-		return record.OfInt64(rapid.Int64().Draw(t, "v"))
-	case record.Float32:
-		return record.OfFloat32(rapid.Float32().Draw(t, "v"))
-	case record.Float64:
-		return record.OfFloat64(rapid.Float64().Draw(t, "v"))
-	case record.Boolean:
-		return record.OfBool(rapid.Bool().Draw(t, "v"))
-	case record.String:
-		return record.OfString(rapid.String().Draw(t, "v"))
-	case record.Bytes:
-		return record.OfBytes(rapid.SliceOf(rapid.Byte()).Draw(t, "v"))
 	case record.Array:
 		var es []record.Value
 		for range rapid.IntRange(0, 3).Draw(t, "n") {
@@ -177,7 +164,7 @@ func raw() []theirs.SchemaOpt {
 func TestBesideLibrary(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		reg := registryOf(t)
+		reg := registrytest.Start(t)
 		defer reg.Close()
 		name := 0
 		inner := drawSchema(rt, 3, &name)
@@ -245,7 +232,7 @@ func TestResolution(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: tt.writer})
 			reg.SeedSchema("t-value", 2, 2, sr.Schema{Schema: tt.reader})
 			writer := theirs.MustParse(tt.writer)
@@ -289,7 +276,7 @@ func TestWriteAsNewest(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: tt.newest})
 			conv := converter(t, reg.URL(), map[string]string{"auto.register.schemas": "false", "use.latest.version": "true", "latest.compatibility.strict": "false"})
 			out, err := conv.AppendData([]byte{}, "t", d)
@@ -304,7 +291,7 @@ func TestWriteAsNewest(t *testing.T) {
 			}
 		})
 	}
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	reg.SeedSchema("t-value", 1, 1, sr.Schema{Schema: rec(`{"name":"a","type":"boolean"}`)})
 	conv := converter(t, reg.URL(), map[string]string{"auto.register.schemas": "false", "use.latest.version": "true"})
 	if _, err := conv.AppendData([]byte{}, "t", d); err == nil || !strings.Contains(errorsOf(err), "Incompatible schema of type 'AVRO'. Set latest.compatibility.strict=false") {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/big"
 	"net/http"
@@ -16,33 +15,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 	theirs "github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/sr"
-	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"go.uber.org/goleak"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/avro"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func registryOf(tb testing.TB) *srfake.Registry {
-	tb.Helper()
-	r := srfake.New()
-	tb.Cleanup(r.Close)
-	return r
-}
-
 func converter(tb testing.TB, url string, config plugin.Config) plugin.Converter {
 	tb.Helper()
-	c := avro.Descriptor().NewConverter()
-	all := plugin.Config{"schema.registry.url": url, "retries.wait.ms": "1"}
-	maps.Copy(all, config)
-	if err := c.Configure(all, plugin.ValueUse); err != nil {
-		tb.Fatal(err)
-	}
-	return c
+	return registrytest.Converter(tb, avro.Descriptor(), url, config)
 }
 
 // frame puts the id of a schema before a datum.
@@ -60,7 +46,7 @@ func TestVectors(t *testing.T) {
 }
 
 func tryWrite(t *testing.T, c *vector.Case) error {
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	d, err := c.Request.Datum()
 	if err != nil {
 		return err
@@ -91,7 +77,7 @@ func tryWrite(t *testing.T, c *vector.Case) error {
 }
 
 func tryRead(t *testing.T, c *vector.Case) error {
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	version := max(c.Request.SubjectVersion, 1)
 	reg.SeedSchema("t-value", version, 9, sr.Schema{Schema: c.Request.AvroSchema})
 	schema, err := theirs.Parse(c.Request.AvroSchema)
@@ -140,15 +126,15 @@ func TestWireRules(t *testing.T) {
 	t.Parallel()
 	rules := map[string]func(*testing.T) error{
 		"610": func(t *testing.T) error {
-			out, err := converter(t, registryOf(t).URL(), nil).AppendData([]byte{}, "t", record.Datum{Schema: record.Required(record.Int64), Value: record.OfInt64(5)})
+			out, err := converter(t, registrytest.Start(t).URL(), nil).AppendData([]byte{}, "t", record.Datum{Schema: record.Required(record.Int64), Value: record.OfInt64(5)})
 			return errors.Join(err, vector.CompareBytes(frame(1, []byte{10}), out))
 		},
 		"611": func(t *testing.T) error {
-			_, err := converter(t, registryOf(t).URL(), nil).ReadData(new(record.Arena), "t", []byte{5, 0, 0, 0, 1, 10})
+			_, err := converter(t, registrytest.Start(t).URL(), nil).ReadData(new(record.Arena), "t", []byte{5, 0, 0, 0, 1, 10})
 			return says(err, "Failed to deserialize data for topic t to Avro: ", "Error deserializing schema ID: Unknown magic byte!")
 		},
 		"612": func(t *testing.T) error {
-			conv := converter(t, registryOf(t).URL(), plugin.Config{"value.schema.id.serializer": "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"})
+			conv := converter(t, registrytest.Start(t).URL(), plugin.Config{"value.schema.id.serializer": "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"})
 			m := &plugin.Message{Topic: "t"}
 			out, err := conv.(plugin.MessageConverter).AppendMessage(t.Context(), []byte{}, m, record.Datum{Schema: record.Required(record.Int64), Value: record.OfInt64(5)})
 			if err != nil || len(m.Headers) != 1 || m.Headers[0].Key != "__value_schema_id" || len(m.Headers[0].Value) != 17 || m.Headers[0].Value[0] != 1 {
@@ -164,7 +150,7 @@ func TestWireRules(t *testing.T) {
 			return err
 		},
 		"624": func(t *testing.T) error {
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			reg.SeedSchema("x-value", 1, 1, sr.Schema{Schema: `"long"`})
 			reg.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 				r.URL.RawQuery = "" // Confluent's registry finds an id whatever the subject
@@ -189,7 +175,7 @@ func says(err error, words, cause string) error {
 // TestWire reads what another library wrote, and writes it again.
 func TestWire(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	for _, w := range vector.Referenced(t, "AVRO") {
 		reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 const everything = `{"type":"object","title":"All","properties":{"b":{"type":"boolean"},"i8":{"type":"integer","connect.type":"int8"},"l":{"type":"integer"},"d":{"type":"number"},"y":{"type":"string","connect.type":"bytes"},"s":{"type":"string"},"a":{"type":"array","items":{"oneOf":[{"type":"null"},{"type":"integer"},{"type":"string"}]}},"m":{"type":"object","connect.type":"map","additionalProperties":{"type":"string"}},"p":{"type":"array","connect.type":"map","items":{"type":"object","properties":{"key":{"type":"integer"},"value":{"type":"string"}}}},"dec":{"type":"string","title":"org.apache.kafka.connect.data.Decimal","connect.version":1,"connect.type":"bytes","connect.parameters":{"scale":"2"}},"at":{"type":"integer","title":"org.apache.kafka.connect.data.Timestamp","connect.version":1},"u":{"oneOf":[{"type":"null"},{"type":"object","properties":{"x":{"type":"integer"}}},{"type":"object","properties":{"y":{"type":"integer"}}}]},"next":{"oneOf":[{"type":"null"},{"$ref":"#"}]}}}`
@@ -111,7 +112,7 @@ func TestEndlessTypes(t *testing.T) {
 	if _, err := conv.ReadData(new(record.Arena), "t", nested(100)); err == nil || !strings.Contains(errorsOf(err), "deeper than they can be unrolled") {
 		t.Errorf("got %v, want a refusal of what nests too deep", errorsOf(err))
 	}
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	writer := converter(t, reg.URL(), nil)
 	message, err := writer.AppendData([]byte{}, "u", d)
 	if err != nil || string(message[5:]) == "" {
@@ -146,7 +147,7 @@ func TestMistakesOfData(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := converter(t, registryOf(t).URL(), nil).AppendData([]byte{}, "t", tt.d)
+			_, err := converter(t, registrytest.Start(t).URL(), nil).AppendData([]byte{}, "t", tt.d)
 			if _, ok := errors.AsType[*plugin.DataError](err); !ok || !strings.Contains(errorsOf(err), tt.says) || strings.Contains(errorsOf(err), "secret") {
 				t.Errorf("got %v, want a DataError that says %q", errorsOf(err), tt.says)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // drawn draws Connect schemas and values for which JSON Schema has a form.
@@ -190,7 +191,7 @@ func TestRoundTrip(t *testing.T) {
 		if config["decimal.format"] == "BASE64" && rapid.Bool().Draw(rt, "validated") {
 			config["json.fail.invalid.schema"] = "true"
 		}
-		reg := registryOf(t)
+		reg := registrytest.Start(t)
 		defer reg.Close()
 		conv := converter(t, reg.URL(), config)
 		message, err := conv.AppendData([]byte{}, "t", in)

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // row is a case of the table in notation: what its words say.
@@ -105,7 +106,7 @@ func TestTable(t *testing.T) {
 }
 
 func (r *row) write(t *testing.T) error {
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	out, err := converter(t, reg.URL(), r.config).AppendData([]byte{}, "t", record.Datum{Schema: r.schema, Value: r.value})
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ var refused = map[string]string{
 // TestWire reads the messages that Confluent's Python client wrote.
 func TestWire(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	for _, w := range vector.Referenced(t, "JSON") {
 		reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema, Type: sr.TypeJSON})
 	}

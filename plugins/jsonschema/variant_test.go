@@ -15,6 +15,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // recordedVariant is a line of variant.jsonl: what Confluent's VariantUtils (schema-registry 8.5.0-dev, Jackson 2.21.2, Java
@@ -38,7 +39,7 @@ func TestVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := converter(t, serving(t, sr.Schema{Schema: `{}`}, nil), nil)
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	writer := converter(t, reg.URL(), nil)
 	s, n := variantSchema(), 0
 	lines := bufio.NewScanner(bytes.NewReader(raw))
@@ -90,7 +91,7 @@ func TestVariantsInPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(errorsOf(err))
 	}
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	conv := converter(t, reg.URL(), nil)
 	message, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: s, Value: d.Value})
 	if err != nil || string(message[5:]) != text {
@@ -135,7 +136,7 @@ func TestDamagedVariants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := record.Datum{Schema: variantSchema(), Value: record.OfStruct([]record.Value{record.OfBytes([]byte(tt.metadata)), record.OfBytes([]byte(tt.value))})}
-			out, err := converter(t, registryOf(t).URL(), nil).AppendData([]byte{}, "t", d)
+			out, err := converter(t, registrytest.Start(t).URL(), nil).AppendData([]byte{}, "t", d)
 			if _, ok := errors.AsType[*plugin.DataError](err); !ok || !strings.Contains(errorsOf(err), tt.says) {
 				t.Errorf("got %q, %v, want a DataError that says %q", out, errorsOf(err), tt.says)
 			}
@@ -209,7 +210,7 @@ func TestPreservedProperties(t *testing.T) {
 	if err != nil {
 		t.Fatal(errorsOf(err))
 	}
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	message, err := converter(t, reg.URL(), preserving).AppendData([]byte{}, "t", d)
 	if want := `{"a":5,"in":{"b":"c","more":true},"x":2,"z":null}`; err != nil || string(message[5:]) != want {
 		t.Errorf("got %s (%v), want %s", message, errorsOf(err), want)

@@ -4,40 +4,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr"
-	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"go.uber.org/goleak"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/jsonschema"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func registryOf(tb testing.TB) *srfake.Registry {
-	tb.Helper()
-	r := srfake.New()
-	tb.Cleanup(r.Close)
-	return r
-}
-
 func converter(tb testing.TB, url string, config plugin.Config) plugin.Converter {
 	tb.Helper()
-	c := jsonschema.Descriptor().NewConverter()
-	all := plugin.Config{"schema.registry.url": url, "retries.wait.ms": "1"}
-	maps.Copy(all, config)
-	if err := c.Configure(all, plugin.ValueUse); err != nil {
-		tb.Fatal(err)
-	}
-	return c
+	return registrytest.Converter(tb, jsonschema.Descriptor(), url, config)
 }
 
 // frame puts the id of a schema before a payload.
@@ -86,7 +72,7 @@ func TestRecorded(t *testing.T) {
 }
 
 func tryWrite(t *testing.T, c *recorded) error {
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	d, err := c.Request.Datum()
 	if err != nil {
 		return err

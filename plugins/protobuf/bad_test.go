@@ -14,6 +14,7 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // damaged are messages that must give an error: the fields of a schema, a message in hex, words of the cause.
@@ -213,7 +214,7 @@ func TestWide(t *testing.T) {
 func TestLarge(t *testing.T) {
 	t.Parallel()
 	s := record.Build(record.Struct).Named("M").Field("a", record.Required(record.String)).MustBuild()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	conv := converter(t, reg.URL(), nil)
 	want := strings.Repeat("0123456789", 1<<20)
 	out, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: s, Value: record.OfStruct([]record.Value{record.OfString(want)})})

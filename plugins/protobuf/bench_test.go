@@ -14,11 +14,12 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // TestAllocProtobuf: once the schema is known, neither writing nor reading allocates.
 func TestAllocProtobuf(t *testing.T) {
-	plugintest.NewCodec(t, converter(t, registryOf(t).URL(), nil)).AllocatesNothing(t)
+	plugintest.NewCodec(t, converter(t, registrytest.Start(t).URL(), nil)).AllocatesNothing(t)
 }
 
 // TestAllocMap: a map of many entries costs no more than a small one.
@@ -31,7 +32,7 @@ func TestAllocMap(t *testing.T) {
 		texts = append(texts, record.OfString("key "+strconv.Itoa(i)), record.OfInt64(int64(i)))
 		numbers = append(numbers, record.OfInt32(int32(i)), record.OfInt64(int64(i)))
 	}
-	c, m := converter(t, registryOf(t).URL(), nil).(plugin.MessageConverter), plugin.Message{Topic: "t"}
+	c, m := converter(t, registrytest.Start(t).URL(), nil).(plugin.MessageConverter), plugin.Message{Topic: "t"}
 	ctx := t.Context()
 	message, err := c.AppendMessage(ctx, []byte{}, &m, record.Datum{Schema: s, Value: record.OfStruct([]record.Value{record.OfMap(texts), record.OfMap(numbers)})})
 	if err != nil {
@@ -51,7 +52,7 @@ func TestAllocMap(t *testing.T) {
 // BenchmarkProtobuf writes and reads orders beside dynamicpb, which knows the schema at run time too, and beside the least
 // work that could do: a codec of this one shape.
 func BenchmarkProtobuf(b *testing.B) {
-	reg := registryOf(b)
+	reg := registrytest.Start(b)
 	c := plugintest.NewCodec(b, converter(b, reg.URL(), nil))
 	stored, _ := reg.GetSchema("t-value", 1)
 	typ := compiled(b, stored.Schema.Schema).Messages().Get(0)

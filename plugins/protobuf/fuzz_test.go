@@ -10,12 +10,13 @@ import (
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // FuzzRead: no message does more harm than an error; what the library takes is taken; and what was read is the library's
 // message when it is written again.
 func FuzzRead(f *testing.F) {
-	reg := registryOf(f)
+	reg := registrytest.Start(f)
 	seed(reg, 1, everything)
 	conv := converter(f, reg.URL(), plugin.Config{
 		"enhanced.protobuf.schema.support": "true", "optional.for.nullables": "true",

@@ -20,6 +20,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // echo is a running testdata/java/protobuf/Echo.java.
@@ -81,7 +82,7 @@ func TestBesideJava(t *testing.T) {
 	}
 	e := &echo{bufio.NewWriter(in), bufio.NewReader(out)}
 	all := compiled(t, everything)
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	seed(reg, 1, everything)
 	conv := converter(t, reg.URL(), nil)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -93,7 +94,7 @@ func TestRootWrapper(t *testing.T) {
 	t.Parallel()
 	s := record.Required(record.Int64)
 	for config, want := range map[string]string{"true": `{"i64":"5"}`, "false": `{"struct":[{"i64":"5"}]}`} {
-		reg := registryOf(t)
+		reg := registrytest.Start(t)
 		conv := converter(t, reg.URL(), plugin.Config{"wrapper.for.raw.primitives": config})
 		out, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: s, Value: record.OfInt64(5)})
 		if err != nil || string(out) != string(frame(1, 2, 4, 8, 5)) {
@@ -197,7 +198,7 @@ func TestExplicitEntries(t *testing.T) {
 // TestNewest reads with a newer file of the subject, and writes the own message under its id, as Confluent's converter does.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	seed(reg, 1, `syntax = "proto3"; message M { int32 a = 1; int32 b = 2; }`)
 	seed(reg, 2, `syntax = "proto3"; message Other { } message M { int64 renamed = 1; string added = 3; }`)
 	conv := converter(t, reg.URL(), plugin.Config{"auto.register.schemas": "false", "use.latest.version": "true"})
@@ -260,7 +261,7 @@ func TestCompatible(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			reg := registryOf(t)
+			reg := registrytest.Start(t)
 			seed(reg, 1, "syntax = \"proto3\"; "+tt.newest)
 			conv := converter(t, reg.URL(), plugin.Config{"auto.register.schemas": "false", "use.latest.version": "true"})
 			_, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: tt.schema, Value: record.OfStruct(make([]record.Value, len(tt.schema.Fields)))})
@@ -277,7 +278,7 @@ func TestCompatible(t *testing.T) {
 // TestReferences compiles what a file imports: from other subjects, and the files that everybody knows.
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	reg.SeedSchema("inner", 1, 7, sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package a; message Inner { int32 n = 1; }`})
 	reg.SeedSchema("middle", 3, 8, sr.Schema{
 		Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package a; import public "a/inner.proto"; message Middle { Inner inner = 1; }`,
@@ -312,7 +313,7 @@ func TestReferences(t *testing.T) {
 // TestSubjectOfRecord names the subject after the message that was written, which need not be the first one of its file.
 func TestSubjectOfRecord(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	reg.SeedSchema("p.Second", 4, 1, sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package p; message First { } message Second { }`})
 	config := plugin.Config{"value.subject.name.strategy": "io.confluent.kafka.serializers.subject.RecordNameStrategy"}
 	d, err := converter(t, reg.URL(), config).ReadData(new(record.Arena), "t", frame(1, 2, 2))
@@ -330,7 +331,7 @@ func TestNullAndHeader(t *testing.T) {
 			t.Errorf("got %x, want the null message: %v", out, errorsOf(err))
 		}
 	}
-	conv := converter(t, registryOf(t).URL(), plugin.Config{"value.schema.id.serializer": "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"}).(plugin.MessageConverter)
+	conv := converter(t, registrytest.Start(t).URL(), plugin.Config{"value.schema.id.serializer": "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"}).(plugin.MessageConverter)
 	m := &plugin.Message{Topic: "t"}
 	out, err := conv.AppendMessage(t.Context(), []byte{}, m, record.Datum{Schema: record.Required(record.String), Value: record.OfString("a")})
 	if err != nil || string(out) != "\x0a\x01a" || len(m.Headers) != 1 || len(m.Headers[0].Value) != 19 || m.Headers[0].Value[17] != 2 || m.Headers[0].Value[18] != 14 {

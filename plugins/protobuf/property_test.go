@@ -18,8 +18,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/engine/plugin"
+	"github.com/penstock/penstock/engine/plugin/plugintest"
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 // compiled makes descriptors of a text with the library's own compiler.
@@ -151,25 +153,10 @@ func drawValue(t *rapid.T, s *record.Schema, always bool) record.Value {
 	if e, ok := s.Param("io.confluent.connect.protobuf.Enum"); ok {
 		return record.OfString(rapid.SampledFrom([]string{"ZERO", "NEG", "BIG"}).Draw(t, "symbol") + e)
 	}
+	if v, ok := plugintest.DrawScalar(t, s.Kind); ok {
+		return v
+	}
 	switch s.Kind {
-	case record.Int8:
-		return record.OfInt8(rapid.Int8().Draw(t, "v"))
-	case record.Int16:
-		return record.OfInt16(rapid.Int16().Draw(t, "v"))
-	case record.Int32:
-		return record.OfInt32(rapid.Int32().Draw(t, "v"))
-	case record.Int64:
-		return record.OfInt64(rapid.Int64().Draw(t, "v"))
-	case record.Float32:
-		return record.OfFloat32(rapid.Float32().Draw(t, "v"))
-	case record.Float64:
-		return record.OfFloat64(rapid.Float64().Draw(t, "v"))
-	case record.Boolean:
-		return record.OfBool(rapid.Bool().Draw(t, "v"))
-	case record.String:
-		return record.OfString(rapid.String().Draw(t, "v"))
-	case record.Bytes:
-		return record.OfBytes(rapid.SliceOf(rapid.Byte()).Draw(t, "v"))
 	case record.Array:
 		var es []record.Value
 		for range rapid.SampledFrom([]int{0, 1, 2, 40}).Draw(t, "n") {
@@ -458,7 +445,7 @@ func TestLibraryWrites(t *testing.T) {
 	t.Parallel()
 	file := compiled(t, everything)
 	all := file.Messages().ByName("All")
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	seed(reg, 1, everything)
 	config := plugin.Config{
 		"enhanced.protobuf.schema.support": "true", "optional.for.nullables": "true",

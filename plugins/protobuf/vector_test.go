@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -21,26 +20,14 @@ import (
 	"github.com/penstock/penstock/engine/plugin/plugintest/vector"
 	"github.com/penstock/penstock/engine/record"
 	"github.com/penstock/penstock/plugins/protobuf"
+	"github.com/penstock/penstock/plugins/registry/registrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func registryOf(tb testing.TB) *srfake.Registry {
-	tb.Helper()
-	r := srfake.New()
-	tb.Cleanup(r.Close)
-	return r
-}
-
 func converter(tb testing.TB, url string, config plugin.Config) plugin.Converter {
 	tb.Helper()
-	c := protobuf.Descriptor().NewConverter()
-	all := plugin.Config{"schema.registry.url": url, "retries.wait.ms": "1"}
-	maps.Copy(all, config)
-	if err := c.Configure(all, plugin.ValueUse); err != nil {
-		tb.Fatal(err)
-	}
-	return c
+	return registrytest.Converter(tb, protobuf.Descriptor(), url, config)
 }
 
 // frame puts the id of a schema, and an index, before a message.
@@ -63,7 +50,7 @@ func errorsOf(err error) string {
 // write writes data through a new registry and gives the message and the registered text.
 func write(tb testing.TB, config plugin.Config, d record.Datum) (out []byte, text string, err error) {
 	tb.Helper()
-	reg := registryOf(tb)
+	reg := registrytest.Start(tb)
 	out, err = converter(tb, reg.URL(), config).AppendData([]byte{}, "t", d)
 	stored, _ := reg.GetSchema("t-value", 1)
 	return out, stored.Schema.Schema, err
@@ -72,7 +59,7 @@ func write(tb testing.TB, config plugin.Config, d record.Datum) (out []byte, tex
 // read reads a message, with its index, of a schema.
 func read(tb testing.TB, config plugin.Config, text string, message ...byte) (record.Datum, error) {
 	tb.Helper()
-	reg := registryOf(tb)
+	reg := registrytest.Start(tb)
 	seed(reg, 1, text)
 	return converter(tb, reg.URL(), config).ReadData(new(record.Arena), "t", frame(1, message...))
 }
@@ -98,7 +85,7 @@ func TestWireRules(t *testing.T) {
 				text += fmt.Sprintf("message M%d { message N%d {} }\n", i, i)
 			}
 			for name, index := range map[string][]byte{"M0": {0}, "M1": {2, 2}, "M1.N1": {4, 2, 0}, "M7": {2, 14}} {
-				reg := registryOf(t)
+				reg := registrytest.Start(t)
 				seed(reg, 1, text)
 				conv := converter(t, reg.URL(), plugin.Config{"auto.register.schemas": "false", "use.schema.id": "1", "id.compatibility.strict": "false"})
 				out, err := conv.AppendData([]byte{}, "t", record.Datum{Schema: record.Build(record.Struct).Named(name).MustBuild(), Value: record.OfStruct(nil)})
@@ -171,7 +158,7 @@ func TestWireRules(t *testing.T) {
 // TestWire reads what another library wrote, and writes it again.
 func TestWire(t *testing.T) {
 	t.Parallel()
-	reg := registryOf(t)
+	reg := registrytest.Start(t)
 	for _, w := range vector.Referenced(t, "PROTOBUF") {
 		reg.SeedSchema(w.Subject, w.Version, 9999, sr.Schema{Schema: w.Schema, Type: sr.TypeProtobuf})
 	}

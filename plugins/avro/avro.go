@@ -39,13 +39,11 @@ type refused struct {
 
 // Descriptor describes the converter.
 func Descriptor() plugin.Descriptor {
-	spec := registry.Spec()
-	spec.Fields = append(spec.Fields, plugin.SpecOf(defaults()).Fields...)
-	spec.Fields = append(spec.Fields, plugin.SpecOf(refused{}).Fields...)
 	return plugin.Descriptor{
 		Name: "avro", Class: "io.confluent.connect.avro.AvroConverter", Version: Version,
-		Doc:  "Avro, with schemas in a schema registry.",
-		Spec: spec, Uses: plugin.DataOnly,
+		Doc:          "Avro, with schemas in a schema registry.",
+		Spec:         registry.Spec(defaults(), refused{}),
+		Uses:         plugin.DataOnly,
 		NewConverter: func() plugin.Converter { return new(converter) },
 	}
 }

@@ -51,14 +51,11 @@ type refused struct {
 
 // Descriptor describes the converter.
 func Descriptor() plugin.Descriptor {
-	spec := registry.Spec()
-	spec.Fields = append(spec.Fields, plugin.SpecOf(defaults()).Fields...)
-	spec.Fields = append(spec.Fields, plugin.SpecOf(javas{Version: "draft_7", OneOf: true, Unknown: true, Envelope: true}).Fields...)
-	spec.Fields = append(spec.Fields, plugin.SpecOf(refused{}).Fields...)
 	return plugin.Descriptor{
 		Name: "json_schema", Class: "io.confluent.connect.json.JsonSchemaConverter", Version: Version,
-		Doc:  "JSON with schemas in a schema registry.",
-		Spec: spec, Uses: plugin.DataOnly,
+		Doc:          "JSON with schemas in a schema registry.",
+		Spec:         registry.Spec(defaults(), javas{Version: "draft_7", OneOf: true, Unknown: true, Envelope: true}, refused{}),
+		Uses:         plugin.DataOnly,
 		NewConverter: func() plugin.Converter { return new(converter) },
 	}
 }

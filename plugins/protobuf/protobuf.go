@@ -49,13 +49,11 @@ func permitted() references {
 
 // Descriptor describes the converter.
 func Descriptor() plugin.Descriptor {
-	spec := registry.Spec()
-	spec.Fields = append(spec.Fields, plugin.SpecOf(defaults()).Fields...)
-	spec.Fields = append(spec.Fields, plugin.SpecOf(permitted()).Fields...)
 	return plugin.Descriptor{
 		Name: "protobuf", Class: "io.confluent.connect.protobuf.ProtobufConverter", Version: Version,
-		Doc:  "Protobuf, with schemas in a schema registry.",
-		Spec: spec, Uses: plugin.DataOnly,
+		Doc:          "Protobuf, with schemas in a schema registry.",
+		Spec:         registry.Spec(defaults(), permitted()),
+		Uses:         plugin.DataOnly,
 		NewConverter: func() plugin.Converter { return new(converter) },
 	}
 }

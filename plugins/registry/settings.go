@@ -134,12 +134,14 @@ type refused struct {
 	Factory    string `cfg:"schema.registry.ssl.engine.factory.class" importance:"low" doc:"Only empty: there are no Java classes here."`
 }
 
-// Spec is that of the settings that every converter with a registry has.
-func Spec() plugin.Spec {
+// Spec is that of the settings that every converter with a registry has, and after them of a format's own, which are the
+// defaults of what they are decoded into.
+func Spec(own ...any) plugin.Spec {
 	s := plugin.SpecOf(defaults())
-	for _, more := range []any{
+	all := append([]any{
 		tlsSettings{}, idle{Loader: true, Validator: "io.confluent.kafka.schemaregistry.rules.cel.CelValidator"}, refused{Validation: "DISABLED"},
-	} {
+	}, own...)
+	for _, more := range all {
 		s.Fields = append(s.Fields, plugin.SpecOf(more).Fields...)
 	}
 	return s

@@ -60,7 +60,7 @@ var rooms = map[string][]string{
 	"plugins/transform": {"engine/plugin", "engine/record", "plugins/condition", "plugins/transform/jsonpath"}, // the two languages of settings
 
 	"plugins/transform/jsonpath": pluginRoom,
-	"plugins/jackson":            {"engine/record"}, // JSON text, which two rooms of converters read and write
+	"plugins/jackson":            pluginRoom, // JSON text, which two rooms of converters read and write
 	"plugins/convert":            {"engine/plugin", "engine/record", "plugins/jackson"},
 	"plugins/condition":          {"engine/diag", "engine/plugin", "engine/record"},
 

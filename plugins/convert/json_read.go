@@ -272,13 +272,13 @@ func (r *jsonReader) unique(base int) {
 
 // readPlan reads values of one schema. It is made once a schema and then only read.
 type readPlan struct {
-	schema *record.Schema
-	form   form
-	quoted [][]byte    // of a struct's fields: the name in quotes as it stands in JSON
-	fields []*readPlan // parallel to quoted
-	key    *readPlan   // of a map
-	elem   *readPlan   // of an array or map
-	scale  scale       // of a Decimal
+	schema  *record.Schema
+	form    form
+	quoted  [][]byte        // of a struct's fields: the name in quotes as it stands in JSON
+	fields  []*readPlan     // parallel to quoted
+	key     *readPlan       // of a map
+	elem    *readPlan       // of an array or map
+	logical jackson.Logical // of a logical type
 
 	null    record.Value // what null means
 	nullErr error        // or why there can be none
@@ -294,8 +294,8 @@ func (r *jsonReader) plan(s *record.Schema) *readPlan {
 		p.elem = r.plan(s.Elem)
 	case formObject, formPairs:
 		p.key, p.elem = r.plan(s.Key), r.plan(s.Elem)
-	case formDecimal:
-		p.scale = scaleOf(s)
+	case formDecimal, formDate, formTime, formTimestamp:
+		p.logical = jackson.LogicalOf(s)
 	case formStruct:
 		for _, f := range s.Fields {
 			p.quoted = append(p.quoted, jackson.AppendString(nil, f.Name))
@@ -680,33 +680,17 @@ func (r *jsonReader) logical(p *readPlan, c byte) (record.Value, error) {
 	if p.form == formDecimal {
 		return r.decimal(p, c)
 	}
-	var n jackson.Number
-	isNumber := c == '-' || c-'0' <= 9
-	if isNumber {
-		var err error
-		if n, err = r.Number(); err != nil {
-			return record.Value{}, err
-		}
+	if c != '-' && c-'0' > 9 {
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
-	switch p.form {
-	case formDate:
-		if !isNumber || !n.FitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
-		}
-		return record.OfInstant(n.Int64() * dayMillis), nil
-	case formTime:
-		if !isNumber || !n.FitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
-		}
-		if t := n.Int64(); t < 0 || t > dayMillis {
-			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
-		}
-	default:
-		if !isNumber || !n.Integral {
-			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
-		}
+	n, err := r.Number()
+	switch {
+	case err != nil:
+		return record.Value{}, err
+	case !p.logical.Takes(&n):
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
-	return record.OfInstant(n.Int64()), nil
+	return p.logical.OfNumber(&n)
 }
 
 // decimal takes a number as it is written, whatever its scale, or base64 of the unscaled digits.
@@ -723,21 +707,13 @@ func (r *jsonReader) decimal(p *readPlan, c byte) (record.Value, error) {
 		}
 		return v, nil
 	case c != '"':
-		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
 	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	digits, ok := jackson.DecodeBase64(r.arena, b)
-	if !ok || p.scale.err != nil {
-		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
-	}
-	v, err := r.arena.DecimalOfBytes(digits, p.scale.n)
-	if err != nil {
-		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
-	}
-	return v, nil
+	return p.logical.OfBase64(r.arena, b)
 }
 
 // dataError gives an error of the model the type that the engine tells records' errors by.

@@ -65,14 +65,14 @@ func formOf(s *record.Schema) form {
 
 // writePlan writes values of one schema. It is made once a schema and then only read.
 type writePlan struct {
-	schema *record.Schema
-	form   form
-	names  [][]byte     // of a struct's fields: quoted, with the brace or comma before and the colon after
-	fields []*writePlan // parallel to names
-	key    *writePlan   // of a map; nil where the schema has none
-	elem   *writePlan   // of an array or map; nil where the schema has none
-	scale  scale        // of a Decimal
-	number bool         // a Decimal is written as a number
+	schema  *record.Schema
+	form    form
+	names   [][]byte        // of a struct's fields: quoted, with the brace or comma before and the colon after
+	fields  []*writePlan    // parallel to names
+	key     *writePlan      // of a map; nil where the schema has none
+	elem    *writePlan      // of an array or map; nil where the schema has none
+	logical jackson.Logical // of a logical type
+	number  bool            // a Decimal is written as a number
 
 	null    []byte // what is written for null
 	nullErr error  // or why it cannot be written
@@ -88,8 +88,8 @@ func (j *jsonWriter) plan(s *record.Schema) *writePlan {
 		p.elem = j.plan(s.Elem)
 	case formObject, formPairs:
 		p.key, p.elem = j.plan(s.Key), j.plan(s.Elem)
-	case formDecimal:
-		p.scale = scaleOf(s)
+	case formDecimal, formDate, formTime, formTimestamp:
+		p.logical = jackson.LogicalOf(s)
 	case formStruct:
 		p.fields = make([]*writePlan, len(s.Fields))
 		p.names = make([][]byte, len(s.Fields))
@@ -150,7 +150,7 @@ func (p *writePlan) append(dst []byte, v record.Value) ([]byte, error) {
 		}
 		return appendPairs(dst, p.key, p.elem, v.Elements())
 	}
-	return p.appendLogical(dst, v, kind)
+	return p.logical.Append(dst, v, p.number)
 }
 
 func (p *writePlan) mismatch(k record.Kind) error {
@@ -234,61 +234,6 @@ func appendPairs(dst []byte, key, elem *writePlan, pairs []record.Value) ([]byte
 		dst = append(dst, ']')
 	}
 	return append(dst, ']'), nil
-}
-
-func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if p.form == formDecimal {
-		return p.appendDecimal(dst, v, k)
-	}
-	if k != record.Instant {
-		name := map[form]string{formDate: "Date", formTime: "Time", formTimestamp: "Timestamp"}[p.form]
-		return nil, plugin.Data("Invalid type for %s, expected Date but was class %s", name, k.JavaClass())
-	}
-	n := v.Int()
-	switch p.form {
-	case formDate:
-		if n%dayMillis != 0 {
-			return nil, plugin.Data("Kafka Connect Date type should not have any time fields set to non-zero values.")
-		}
-		n = int64(int32(n / dayMillis))
-	case formTime:
-		if n < 0 || n > dayMillis {
-			return nil, plugin.Data("Kafka Connect Time type should not have any date fields set to non-zero values.")
-		}
-	}
-	return strconv.AppendInt(dst, n, 10), nil
-}
-
-const dayMillis = 86_400_000
-
-func (p *writePlan) appendDecimal(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if k != record.Decimal {
-		return nil, plugin.Data("Invalid type for Decimal, expected BigDecimal but was class %s", k.JavaClass())
-	}
-	d := v.Decimal()
-	if p.number {
-		return record.AppendDecimal(dst, d), nil
-	}
-	if p.scale.err != nil {
-		return nil, p.scale.err
-	}
-	if d.Scale != p.scale.n {
-		return nil, plugin.Data("Decimal value has mismatching scale for given Decimal schema. Schema has scale %d, value has scale %d.", p.scale.n, d.Scale)
-	}
-	var buf [32]byte
-	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), record.AppendBigInt(buf[:0], d.Unscaled))
-	return append(dst, '"'), nil
-}
-
-// scale is the scale of a Decimal's schema, or why it has none.
-type scale struct {
-	n   int32
-	err error
-}
-
-func scaleOf(s *record.Schema) scale {
-	n, err := s.Scale()
-	return scale{n, dataError(err)}
 }
 
 // appendSchemaless writes a value by its own kind.

@@ -11,15 +11,15 @@ import (
 
 // readPlan reads values of one schema. It is made once a schema and then only read.
 type readPlan struct {
-	schema *record.Schema
-	form   form
-	quoted [][]byte    // of a struct's fields: the name in quotes as it stands in JSON
-	fields []*readPlan // of a struct or a union; parallel to the schema's
-	key    *readPlan   // of a map
-	elem   *readPlan   // of an array or map
-	scale  scale       // of a Decimal
-	ends   bool        // here unrolling ends: there can be no value
-	extras int         // of a struct: the field that keeps what the others do not, -1 without one
+	schema  *record.Schema
+	form    form
+	quoted  [][]byte        // of a struct's fields: the name in quotes as it stands in JSON
+	fields  []*readPlan     // of a struct or a union; parallel to the schema's
+	key     *readPlan       // of a map
+	elem    *readPlan       // of an array or map
+	logical jackson.Logical // of a logical type
+	ends    bool            // here unrolling ends: there can be no value
+	extras  int             // of a struct: the field that keeps what the others do not, -1 without one
 
 	absent  record.Value // what a member that is not there means: the default or null
 	nullErr error        // why there can be no null
@@ -42,8 +42,8 @@ func (r *readPlanner) plan(s *record.Schema) *readPlan {
 		p.elem = r.plan(s.Elem)
 	case formObject, formPairs:
 		p.key, p.elem = r.plan(s.Key), r.plan(s.Elem)
-	case formDecimal:
-		p.scale = scaleOf(s)
+	case formDecimal, formDate, formTime, formTimestamp:
+		p.logical = jackson.LogicalOf(s)
 	case formStruct, formUnion:
 		for _, f := range s.Fields {
 			p.quoted = append(p.quoted, jackson.AppendString(nil, f.Name))
@@ -657,36 +657,20 @@ func (r *reading) logical(p *readPlan, c byte) (record.Value, error) {
 	case formVariant:
 		return r.variant(p)
 	}
-	var n jackson.Number
-	isNumber := r.StartsNumber(c)
-	var err error
-	if isNumber {
-		n, err = r.Number()
-	} else {
-		err = r.Skip()
+	if !r.StartsNumber(c) {
+		if err := r.Skip(); err != nil {
+			return record.Value{}, err
+		}
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
-	if err != nil {
+	n, err := r.Number()
+	switch {
+	case err != nil:
 		return record.Value{}, err
+	case !p.logical.Takes(&n):
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
-	switch p.form {
-	case formDate:
-		if !isNumber || !n.FitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Date, underlying representation should be integer but was %s", r.nodeType(c))
-		}
-		return record.OfInstant(n.Int64() * dayMillis), nil
-	case formTime:
-		if !isNumber || !n.FitsInt32() {
-			return record.Value{}, plugin.Data("Invalid type for Time, underlying representation should be integer but was %s", r.nodeType(c))
-		}
-		if t := n.Int64(); t < 0 || t > dayMillis {
-			return record.Value{}, plugin.Data("Time values must use number of milliseconds greater than 0 and less than 86400000")
-		}
-	default:
-		if !isNumber || !n.Integral {
-			return record.Value{}, plugin.Data("Invalid type for Timestamp, underlying representation should be integral but was %s", r.nodeType(c))
-		}
-	}
-	return record.OfInstant(n.Int64()), nil
+	return p.logical.OfNumber(&n)
 }
 
 // decimal takes a number as it is written, whatever its scale, or base64 of the unscaled digits.
@@ -699,26 +683,18 @@ func (r *reading) decimal(p *readPlan, c byte) (record.Value, error) {
 		}
 		v, err := r.arena.ParseDecimal(record.OfText(n.Text).Text())
 		if err != nil {
-			return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
+			return record.Value{}, p.logical.Misfit(r.nodeType(c))
 		}
 		return v, nil
 	case c != '"':
 		if err := r.Skip(); err != nil {
 			return record.Value{}, err
 		}
-		return record.Value{}, plugin.Data("Invalid type for Decimal, underlying representation should be numeric or bytes but was %s", r.nodeType(c))
+		return record.Value{}, p.logical.Misfit(r.nodeType(c))
 	}
 	b, err := r.Text(r.arena)
 	if err != nil {
 		return record.Value{}, err
 	}
-	digits, ok := jackson.DecodeBase64(r.arena, b)
-	if !ok || p.scale.err != nil {
-		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: p.scale.err}
-	}
-	v, err := r.arena.DecimalOfBytes(digits, p.scale.n)
-	if err != nil {
-		return record.Value{}, &plugin.DataError{Reason: "Invalid bytes for Decimal field", Err: err}
-	}
-	return v, nil
+	return p.logical.OfBase64(r.arena, b)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/penstock/penstock/engine/plugin"
 	"github.com/penstock/penstock/engine/record"
@@ -79,15 +78,15 @@ func isUnion(s *record.Schema) bool {
 
 // writePlan writes values of one schema. It is made once a schema and then only read.
 type writePlan struct {
-	schema *record.Schema
-	form   form
-	names  [][]byte     // of a struct's fields: quoted, with the comma before and the colon after
-	fields []*writePlan // of a struct or a union; parallel to the schema's
-	key    *writePlan   // of a map
-	elem   *writePlan   // of an array or map
-	scale  scale        // of a Decimal
-	number bool         // a Decimal is written as a number
-	extras int          // of a struct: the field whose members stand beside the others, -1 without one
+	schema  *record.Schema
+	form    form
+	names   [][]byte        // of a struct's fields: quoted, with the comma before and the colon after
+	fields  []*writePlan    // of a struct or a union; parallel to the schema's
+	key     *writePlan      // of a map
+	elem    *writePlan      // of an array or map
+	logical jackson.Logical // of a logical type
+	number  bool            // a Decimal is written as a number
+	extras  int             // of a struct: the field whose members stand beside the others, -1 without one
 
 	initial bool   // null stands for the default
 	null    []byte // what is written for null; nothing means that the member is left out
@@ -112,8 +111,8 @@ func (w *writePlanner) plan(s *record.Schema) *writePlan {
 	switch p.form {
 	case formArray, formObject, formPairs:
 		p.key, p.elem = w.plan(s.Key), w.plan(s.Elem)
-	case formDecimal:
-		p.scale = scaleOf(s)
+	case formDecimal, formDate, formTime, formTimestamp:
+		p.logical = jackson.LogicalOf(s)
 	case formStruct, formUnion:
 		p.fields = make([]*writePlan, len(s.Fields))
 		p.names = make([][]byte, len(s.Fields))
@@ -363,62 +362,8 @@ func (p *writePlan) appendPairs(dst []byte, pairs []record.Value) ([]byte, error
 }
 
 func (p *writePlan) appendLogical(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	switch p.form {
-	case formDecimal:
-		return p.appendDecimal(dst, v, k)
-	case formVariant:
+	if p.form == formVariant {
 		return p.appendVariant(dst, v, k)
 	}
-	if k != record.Instant {
-		name := p.schema.Name[strings.LastIndexByte(p.schema.Name, '.')+1:]
-		return nil, plugin.Data("Invalid type for %s, expected Date but was class %s", name, k.JavaClass())
-	}
-	n := v.Int()
-	switch p.form {
-	case formDate:
-		if n%dayMillis != 0 {
-			return nil, plugin.Data("Kafka Connect Date type should not have any time fields set to non-zero values.")
-		}
-		n = int64(int32(n / dayMillis))
-	case formTime:
-		if n < 0 || n > dayMillis {
-			return nil, plugin.Data("Kafka Connect Time type should not have any date fields set to non-zero values.")
-		}
-	}
-	return strconv.AppendInt(dst, n, 10), nil
-}
-
-const dayMillis = 86_400_000
-
-func (p *writePlan) appendDecimal(dst []byte, v record.Value, k record.Kind) ([]byte, error) {
-	if k != record.Decimal {
-		return nil, plugin.Data("Invalid type for Decimal, expected BigDecimal but was class %s", k.JavaClass())
-	}
-	d := v.Decimal()
-	if p.number {
-		return record.AppendDecimal(dst, d), nil
-	}
-	if p.scale.err != nil {
-		return nil, p.scale.err
-	}
-	if d.Scale != p.scale.n {
-		return nil, plugin.Data("Decimal value has mismatching scale for given Decimal schema. Schema has scale %d, value has scale %d.", p.scale.n, d.Scale)
-	}
-	var buf [32]byte
-	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), record.AppendBigInt(buf[:0], d.Unscaled))
-	return append(dst, '"'), nil
-}
-
-// scale is the scale of a Decimal's schema, or why it has none.
-type scale struct {
-	n   int32
-	err error
-}
-
-func scaleOf(s *record.Schema) scale {
-	n, err := s.Scale()
-	if err != nil {
-		return scale{err: &plugin.DataError{Reason: err.Error()}}
-	}
-	return scale{n: n}
+	return p.logical.Append(dst, v, p.number)
 }
